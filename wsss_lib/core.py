@@ -119,6 +119,13 @@ class Recipe:
     precision: Literal["no", "fp16", "bf16"] = "no"
     accumulate: int = 1
 
+    @classmethod
+    def toy(cls, steps: int, lr: float = 1e-3, head_factor: float = 10.0) -> Self:
+        """What all systems share on the toy world: AdamW, warm-up, flips and small shifts."""
+        return cls(
+            steps, 16, lr, head_factor, 0.01, "adamw", power=1.0, warmup=0.2, flip=True, shift=6
+        )
+
 
 Supervision = Literal["tags", "boxes", "scribble", "points", "extremes", "captions", "masks"]
 Fidelity = Literal["faithful", "reduced", "reconstruction"]

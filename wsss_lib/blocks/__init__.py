@@ -1,0 +1,1 @@
+"""Building blocks: pure functions of tensors that several papers share."""

@@ -1,0 +1,1 @@
+"""The survey's tree: one paper, one file, one class."""

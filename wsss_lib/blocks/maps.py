@@ -1,0 +1,133 @@
+"""Class maps: resizing, normalising, adding a background, turning scores into labels."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wsss_lib.core import IGNORE, InputError
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resizing, anti-aliased when it shrinks.
+
+    Args:
+        maps: (B, C, h, w).
+        size: (H, W) in pixels.
+
+    Returns:
+        (B, C, H, W).
+    """
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    shrinks = size[0] < maps.shape[-2] or size[1] < maps.shape[-1]
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False, antialias=shrinks)
+
+
+def normalize(maps: Tensor, tags: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+    """Rectify, then divide each map by its own maximum; maps of absent classes become 0.
+
+    Args:
+        maps: (B, C, h, w), any real values.
+        tags: (B, C), 1 where the class is present; None keeps every class.
+        eps: maxima below it count as an empty map, which stays 0.
+
+    Returns:
+        (B, C, h, w) in [0, 1]; the maximum of a present, non-empty map is exactly 1.
+    """
+    maps = maps.relu()
+    peak = maps.amax(dim=(2, 3), keepdim=True)
+    maps = torch.where(peak > eps, maps / peak.clamp(min=eps), torch.zeros_like(maps))
+    return keep_present(maps, tags)
+
+
+def keep_present(maps: Tensor, tags: Tensor | None) -> Tensor:
+    """Zero the maps (B, C, h, w) of the classes that ``tags`` (B, C) says are absent."""
+    return maps if tags is None else maps * tags[:, :, None, None].to(maps)
+
+
+def with_background(
+    scores: Tensor, constant: float | None = None, power: float | None = None
+) -> Tensor:
+    """Put a background map in front of foreground scores.
+
+    Two rules are in use: a constant score ``M_0 = constant`` (IRNet), or what the strongest class
+    leaves over, ``M_0 = (1 - max_c M_c) ** power`` (AffinityNet). A larger power makes the
+    background smaller.
+
+    Args:
+        scores: (B, C, h, w) in [0, 1].
+        constant: background score of the constant rule.
+        power: exponent of the power rule.
+
+    Returns:
+        (B, K, h, w) in [0, 1], background first. The channels do not sum to one.
+
+    Raises:
+        InputError: not exactly one rule was given.
+    """
+    if (constant is None) == (power is None):
+        raise InputError("with_background takes one rule: either constant=... or power=...")
+    if power is None:
+        background = torch.full_like(scores[:, :1], float(constant or 0.0))
+    else:
+        background = (1 - scores.amax(dim=1, keepdim=True)).clamp(min=0) ** power
+    return torch.cat([background, scores], dim=1)
+
+
+def foreground_scores(maps: Tensor, eps: float = 1e-8) -> Tensor:
+    """Each class against the background: ``p_c / (p_c + p_0)``.
+
+    The order among the classes is kept, and a class beats the background exactly where its score
+    exceeds 0.5.
+
+    Args:
+        maps: (B, K, h, w), non-negative, background first.
+        eps: keeps 0 / 0 at 0.
+
+    Returns:
+        (B, C, h, w) in [0, 1].
+    """
+    background, foreground = maps[:, :1], maps[:, 1:]
+    return foreground / (foreground + background).clamp(min=eps)
+
+
+def to_labels(scores: Tensor, threshold: float) -> Tensor:
+    """The strongest class where it exceeds the threshold, background elsewhere.
+
+    Args:
+        scores: (B, C, H, W) in [0, 1].
+        threshold: in [0, 1]. A pixel whose strongest score equals it exactly is undecided.
+
+    Returns:
+        (B, H, W) class indices: 0 background, 1..C classes, 255 undecided.
+    """
+    peak, winner = scores.max(dim=1)
+    labels = torch.where(peak > threshold, winner + 1, 0)
+    return labels.masked_fill(peak == threshold, IGNORE)
+
+
+def confident_labels(scores: Tensor, trust_foreground: float, trust_background: float) -> Tensor:
+    """Labels on which a generous and a strict background agree; 255 where they do not.
+
+    Source: AffinityNet (Ahn and Kwak, CVPR 2018), section 3.2: what stays foreground against a
+    large background is trusted, and so is what stays background when the background is small.
+
+    Args:
+        scores: (B, C, h, w) in [0, 1].
+        trust_foreground: small power, hence a large background (4 in the paper).
+        trust_background: large power, hence a small background (32 in the paper).
+
+    Returns:
+        (B, h, w) class indices, 255 where the two backgrounds disagree.
+
+    Raises:
+        InputError: the powers are in the wrong order, which would trust what is least certain.
+    """
+    if trust_foreground > trust_background:
+        raise InputError(
+            f"confident_labels: trust_foreground={trust_foreground} must not exceed "
+            f"trust_background={trust_background}; a small power makes the background large."
+        )
+    strict = with_background(scores, power=trust_foreground).argmax(dim=1)
+    generous = with_background(scores, power=trust_background).argmax(dim=1)
+    return torch.where(strict == generous, strict, IGNORE)

@@ -1,0 +1,243 @@
+"""Data sets on disk: the layout of PASCAL VOC, and a plain one for your own photographs.
+
+========== ============================ ===================================
+what       PASCAL VOC layout            plain layout
+========== ============================ ===================================
+images     ``JPEGImages/<id>.jpg``      ``images/<id>.jpg``
+masks      ``SegmentationClass/``       ``masks/`` (optional)
+splits     ``ImageSets/Segmentation/``  column ``split`` of ``labels.csv``
+tags       ``image_labels.csv``         ``labels.csv``: id, one column a class
+classes    ``classes.txt``, or VOC's 20 the columns of ``labels.csv``
+========== ============================ ===================================
+
+Image files may end in .jpg, .jpeg or .png. Where no table of tags exists, they come from the
+masks: a class that covers at least ``min_area`` pixels is present.
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.palette import read_labels
+
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+    "tvmonitor",
+)  # fmt: skip
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def read_image(path: Path) -> Tensor:
+    """(3, H, W) RGB in [0, 1]; grey, palette and RGBA files are converted, EXIF turns applied.
+
+    Raises:
+        InputError: missing, truncated, or not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+                ground = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(ground, image.convert("RGBA"))
+            array = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except FileNotFoundError as error:
+        raise InputError(f"No image at {path}. Run `wsss doctor` on the data folder.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(
+            f"{path} is truncated or not an image ({error}); fetch it again."
+        ) from error
+    return torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
+
+
+def read_table(path: Path, column: str) -> dict[str, dict[str, str]]:
+    """Rows of a CSV file by the value of ``column``.
+
+    Raises:
+        InputError: missing file, missing column, or a value that stands twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except FileNotFoundError as error:
+        raise InputError(f"No table at {path}. Run `wsss doctor` on the data folder.") from error
+    if column not in (reader.fieldnames or ()):
+        raise InputError(f"{path} needs a column {column!r} in its first line.")
+    table = {row[column]: row for row in rows}
+    if len(table) < len(rows):
+        raise InputError(f"{path}: some values of {column!r} stand in two lines.")
+    return table
+
+
+class SegmentationFolder:
+    """Images with image labels and, for evaluation, masks.
+
+    Args:
+        root: folder in one of the two layouts.
+        split: name of a split; None takes every image.
+        classes: foreground classes where the folder does not name them.
+        min_area: pixels that a class needs to count as present where tags come from masks.
+
+    Attributes:
+        ids: names of the images, in the order of the split file or sorted.
+        classes: names of the C foreground classes.
+        name: what results call this data set.
+
+    Raises:
+        InputError: no such folder, layout, or split; each message says what would help.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        split: str | None = "train",
+        classes: Sequence[str] | None = None,
+        min_area: int = 1,
+    ) -> None:
+        self.root = Path(root)
+        self.split = split
+        self.min_area = min_area
+        if not self.root.is_dir():
+            raise InputError(
+                f"No folder {self.root}. Make the toy world with `wsss toy {self.root}`, or see "
+                "`wsss doctor --help` for the layouts of real data."
+            )
+        self.voc = (self.root / "JPEGImages").is_dir()
+        if not self.voc and not (self.root / "images").is_dir():
+            raise InputError(
+                f"{self.root} holds neither JPEGImages/ (PASCAL VOC layout) nor images/ (plain "
+                "layout)."
+            )
+        self.images = self.root / ("JPEGImages" if self.voc else "images")
+        self.masks = self.root / ("SegmentationClass" if self.voc else "masks")
+        labels = self.root / ("image_labels.csv" if self.voc else "labels.csv")
+        self._labels_file = labels
+        self._labels = read_table(labels, "id") if labels.is_file() else None
+        self.classes = tuple(classes) if classes else self._find_classes()
+        self.ids = self._find_ids()
+        about = self.root / "dataset.json"
+        self.about: dict = json.loads(about.read_text()) if about.is_file() else {}
+        self.name: str = self.about.get("name", self.root.name)
+        self._tables: dict[str, dict[str, dict[str, str]]] = {}
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.ids)
+
+    def subset(self, ids: Sequence[str]) -> Self:
+        """The same data set with only these images, in this order.
+
+        Raises:
+            InputError: an id that the data set does not have.
+        """
+        unknown = sorted(set(ids) - set(self.ids))
+        if unknown:
+            raise InputError(f"{self.root} has no images {unknown[:5]} in split {self.split!r}.")
+        clone = object.__new__(type(self))
+        clone.__dict__.update(self.__dict__)
+        clone.ids = tuple(ids)
+        return clone
+
+    def held_out(self, share: float = 0.1) -> tuple[Self, Self]:
+        """The first ``share`` of the images, whose masks may choose a threshold, and the rest."""
+        count = max(1, round(len(self.ids) * share))
+        return self.subset(self.ids[:count]), self.subset(self.ids[count:])
+
+    def image(self, id: str) -> Tensor:
+        """(3, H, W) RGB in [0, 1]."""
+        return read_image(self.image_path(id))
+
+    def image_path(self, id: str) -> Path:
+        """The image file, whatever its ending."""
+        for suffix in _SUFFIXES:
+            path = self.images / f"{id}{suffix}"
+            if path.is_file():
+                return path
+        return self.images / f"{id}.jpg"
+
+    def tags(self, id: str) -> Tensor:
+        """(C,), 1 where the class is present.
+
+        Raises:
+            InputError: the image has no label, or an entry that is neither 0 nor 1.
+        """
+        if self._labels is None:
+            areas = np.bincount(self.mask(id).numpy().ravel(), minlength=256)
+            return torch.from_numpy(areas[1 : len(self.classes) + 1] >= self.min_area).float()
+        if id not in self._labels:
+            raise InputError(f"{self._labels_file} has no line for image {id!r}; add one.")
+        row = self._labels[id]
+        values = [row.get(name) for name in self.classes]
+        if any(value not in ("0", "1") for value in values):
+            raise InputError(f"{self._labels_file}, line of {id!r}: entries must be 0 or 1.")
+        return torch.tensor([float(value or 0) for value in values])
+
+    def mask(self, id: str) -> Tensor:
+        """(H, W) int64 class indices, 255 = void. Only evaluation and label synthesis read it."""
+        labels = read_labels(self.masks / f"{id}.png", num_classes=len(self.classes))
+        return torch.from_numpy(labels.astype(np.int64))
+
+    def has_masks(self) -> bool:
+        """Whether there is any ground truth here."""
+        return self.masks.is_dir()
+
+    def layer(self, folder: str, id: str) -> Tensor:
+        """(H, W) int64 of another label layer, such as the toy world's ``Parts`` or ``Stuff``."""
+        return torch.from_numpy(read_labels(self.root / folder / f"{id}.png").astype(np.int64))
+
+    def caption(self, id: str) -> str:
+        """The sentence of ``captions.csv`` about an image."""
+        if "captions" not in self._tables:
+            self._tables["captions"] = read_table(self.root / "captions.csv", "id")
+        return self._tables["captions"][id]["caption"]
+
+    def _find_classes(self) -> tuple[str, ...]:
+        names = self.root / "classes.txt"
+        if names.is_file():
+            return tuple(names.read_text().split())
+        if self._labels:
+            first = next(iter(self._labels.values()))
+            return tuple(name for name in first if name not in ("id", "split"))
+        if self.voc:
+            return VOC_CLASSES
+        raise InputError(
+            f"{self.root} names no classes: add {self._labels_file.name} (id, one column a class), "
+            "classes.txt (one name a line), or pass classes=[...]."
+        )
+
+    def _find_ids(self) -> tuple[str, ...]:
+        if self.split is None or (not self.voc and not self._has_split_column()):
+            return tuple(sorted({p.stem for p in self.images.iterdir() if p.suffix in _SUFFIXES}))
+        if not self.voc:
+            rows = self._labels or {}
+            ids = tuple(id for id, row in rows.items() if row["split"] == self.split)
+            known = sorted({row["split"] for row in rows.values()})
+        else:
+            lists = self.root / "ImageSets" / "Segmentation"
+            file = lists / f"{self.split}.txt"
+            ids = tuple(file.read_text().split()) if file.is_file() else ()
+            known = sorted(p.stem for p in lists.glob("*.txt"))
+        if not ids:
+            raise InputError(f"{self.root} has no split {self.split!r}; it has {known}.")
+        return ids
+
+    def _has_split_column(self) -> bool:
+        return bool(self._labels) and "split" in next(iter(self._labels.values()))
+
+
+def void_as_undecided(mask: Tensor, num_classes: int) -> Tensor:
+    """(H, W) mask -> (C, H, W) scores: 1 in the class, 0 elsewhere, 0.5 where nothing is known.
+
+    These are the scores of full supervision: at the threshold 0.5 they give the mask back.
+    """
+    classes = torch.arange(1, num_classes + 1, device=mask.device).view(-1, 1, 1)
+    return torch.where(mask == IGNORE, 0.5, (mask == classes).float())

@@ -1,0 +1,89 @@
+"""Reading and writing label images: palette PNG of PASCAL VOC, and plain grey-scale ones."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from wsss_lib.core import IGNORE, InputError
+
+
+def voc_palette() -> np.ndarray:
+    """(256, 3) uint8 colours of PASCAL VOC: the bits of the index, spread over R, G and B."""
+    index = np.arange(256)
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype("u1")
+    return palette
+
+
+def write_labels(path: Path, labels: np.ndarray) -> None:
+    """Write (H, W) class indices as a palette PNG.
+
+    Raises:
+        InputError: an index is outside 0..255.
+    """
+    if labels.ndim != 2 or labels.min(initial=0) < 0 or labels.max(initial=0) > 255:
+        raise InputError(f"{path}: labels must be (H, W) with indices 0..255.")
+    image = Image.fromarray(labels.astype(np.uint8), mode="P")
+    image.putpalette(voc_palette().reshape(-1).tolist())
+    image.save(path, format="PNG")
+
+
+def read_labels(path: Path, num_classes: int | None = None) -> np.ndarray:
+    """Read a label image as (H, W) uint8 class indices.
+
+    Palette PNG, grey-scale PNG of indices, and RGB(A) images painted in the colours of PASCAL VOC
+    are understood.
+
+    Args:
+        path: the file.
+        num_classes: C; when given, indices other than 0..C and 255 are refused.
+
+    Raises:
+        InputError: missing, truncated, no label image, or indices or colours that mean nothing.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            mode = image.mode
+            array = np.asarray(image.convert("RGB") if mode in ("RGB", "RGBA") else image)
+    except FileNotFoundError as error:
+        raise InputError(f"No mask at {path}. Run `wsss doctor` on the data folder.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(
+            f"{path} is truncated or not an image ({error}); fetch it again."
+        ) from error
+    if array.ndim == 3:
+        labels = _indices_of_colours(path, array)
+    elif mode in ("P", "L", "1"):
+        labels = array.astype(np.uint8)
+    else:
+        raise InputError(
+            f"{path}: mode {mode!r} is no label image; expected a palette or 8-bit PNG."
+        )
+    if num_classes is not None:
+        strange = sorted(set(np.unique(labels).tolist()) - {*range(num_classes + 1), IGNORE})
+        if strange:
+            raise InputError(
+                f"{path}: indices {strange[:8]} are neither 0..{num_classes} nor 255. Is this the "
+                "mask of another data set, or a 0/255 mask? Convert it to class indices."
+            )
+    return labels
+
+
+def _indices_of_colours(path: Path, colours: np.ndarray) -> np.ndarray:
+    code = colours.astype(np.int64) @ np.array([65536, 256, 1])
+    known = voc_palette().astype(np.int64) @ np.array([65536, 256, 1])
+    order = np.argsort(known)
+    place = np.searchsorted(known[order], code).clip(max=255)
+    labels = order[place]
+    wrong = known[labels] != code
+    if wrong.any():
+        colour = tuple(int(v) for v in colours[wrong][0])
+        raise InputError(
+            f"{path}: colour {colour} is not in the PASCAL VOC palette, so its class is unknown. "
+            "Save the mask as a palette PNG or as class indices."
+        )
+    return labels.astype(np.uint8)

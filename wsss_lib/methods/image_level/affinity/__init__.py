@@ -1,0 +1,1 @@
+"""Spreading maps along learned affinities."""

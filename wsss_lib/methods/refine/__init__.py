@@ -1,0 +1,1 @@
+"""Refiners: scores in, better scores out."""

@@ -1,0 +1,1 @@
+"""Segmentation networks, trained on the scores of an earlier stage."""
