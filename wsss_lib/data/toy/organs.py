@@ -1,0 +1,121 @@
+"""Slices through a toy body: grey, blurred, of low contrast, with organs that come together.
+
+A slice lies at a height between 0 (pelvis) and 1 (chest); each organ fills a range of heights, so
+organs of the same range are seen together or not at all. Inside each organ is a small part that
+gives it away (a vessel, a gas bubble, ...): its head cue.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from wsss_lib.data.toy.scene import BODY, FINE, HEAD, SIZE, Scene
+from wsss_lib.data.toy.shapes import Mask, Plane
+from wsss_lib.data.toy.textures import clouds
+
+
+@dataclass(frozen=True)
+class Organ:
+    """Where an organ lies and how it looks.
+
+    Attributes:
+        range: lowest and highest slice that shows it.
+        places: centres (x, y) in the frame of the body, which spans [-1, 1].
+        radius: half-width and half-height in the same frame.
+        grey: lightness of its tissue.
+        cue: lightness of the part that gives it away.
+        cue_at: centre of that part in the frame of the organ.
+        cue_size: radius of that part in the frame of the organ.
+    """
+
+    range: tuple[float, float]
+    places: tuple[tuple[float, float], ...]
+    radius: tuple[float, float]
+    grey: float
+    cue: float
+    cue_at: tuple[float, float]
+    cue_size: float
+
+
+ORGANS: dict[str, Organ] = {
+    "liver": Organ((0.38, 0.80), ((-0.42, -0.12),), (0.44, 0.50), 0.55, 0.72, (0.25, 0.1), 0.24),
+    "spleen": Organ((0.45, 0.82), ((0.66, 0.22),), (0.17, 0.38), 0.57, 0.42, (-0.4, 0.0), 0.42),
+    "kidney": Organ(
+        (0.18, 0.56), ((-0.42, 0.50), (0.40, 0.52)), (0.19, 0.22), 0.60, 0.86, (0.1, 0.0), 0.42
+    ),
+    "stomach": Organ((0.42, 0.78), ((0.28, -0.36),), (0.32, 0.27), 0.50, 0.10, (0.1, -0.45), 0.42),
+    "bladder": Organ((0.00, 0.22), ((0.0, -0.18),), (0.34, 0.30), 0.42, 0.70, (0.0, 0.62), 0.30),
+}
+REGIONS = ((0.22, "pelvis"), (0.45, "flank"), (1.01, "belly"))
+
+
+def _ellipse(u: Plane, v: Plane, wobble: Plane) -> Mask:
+    return np.hypot(u, v) < 1 + wobble
+
+
+def draw_slice(rng: Generator, split: str) -> Scene:
+    """Draw one slice. Both splits are drawn alike; ``stuff`` is empty.
+
+    Args:
+        rng: source of all that varies; the same state gives the same picture.
+        split: "train" or "val".
+    """
+    del split
+    height = rng.uniform(0, 0.9)
+    at = (np.arange(FINE, dtype=np.float32) + 0.5) / FINE * 2 - 1
+    body = rng.uniform(0.84, 0.94), rng.uniform(0.62, 0.76)
+    shift = rng.uniform(-0.05, 0.05, 2)
+    u, v = (at[None, :] - shift[0]) / body[0], (at[:, None] - shift[1]) / body[1]
+    r = np.hypot(u, v)
+    grey = np.where(r < 1, 0.30, 0.03) + 0.0 * u
+    grey = np.where(r < 0.9, 0.46 + 0.03 * clouds(rng, 10, FINE), grey)
+    bone = np.hypot(u / 0.13, (v - 0.74) / 0.16)
+    grey = np.where(bone < 1, 0.85, grey)
+    # Loops of bowel are what clutter is in the other worlds: organ-like, and background.
+    for _ in range(rng.integers(1, 5)):
+        x, y = rng.uniform(-0.5, 0.5), rng.uniform(-0.6, 0.3)
+        loop = np.hypot((u - x) / rng.uniform(0.08, 0.15), (v - y) / rng.uniform(0.08, 0.15))
+        grey = np.where(loop < 1, rng.uniform(0.42, 0.62), grey)
+    owner = np.zeros((FINE, FINE), np.uint8)
+    part = np.zeros((FINE, FINE), np.uint8)
+    classes: list[int] = []
+    for index, organ in enumerate(ORGANS.values()):
+        low, high = organ.range
+        if not low < height < high or rng.random() < 0.05:
+            continue
+        # An organ is widest in the middle of its range.
+        extent = np.sqrt(np.clip(1 - ((height - (low + high) / 2) / (high - low) * 2) ** 2, 0.2, 1))
+        for x, y in organ.places:
+            scale = extent * rng.uniform(0.85, 1.15, 2)
+            x, y = x + rng.uniform(-0.06, 0.06), y + rng.uniform(-0.06, 0.06)
+            turn = rng.uniform(-0.3, 0.3)
+            cos, sin = np.cos(turn), np.sin(turn)
+            a = (cos * (u - x) + sin * (v - y)) / (organ.radius[0] * scale[0])
+            b = (cos * (v - y) - sin * (u - x)) / (organ.radius[1] * scale[1])
+            inside = _ellipse(a, b, 0.09 * clouds(rng, 6, FINE)) & (r < 0.9)
+            gap = np.hypot(a - organ.cue_at[0], b - organ.cue_at[1])
+            cue = inside & (gap < organ.cue_size)
+            tissue = organ.grey + rng.uniform(-0.03, 0.03) + 0.02 * clouds(rng, 14, FINE)
+            grey = np.where(inside, tissue, grey)
+            grey = np.where(cue, organ.cue, grey)
+            classes.append(index)
+            owner[inside] = len(classes)
+            part[inside] = np.where(cue, HEAD, BODY)[inside]
+    fine = sum(np.roll(grey, (i, j), (0, 1)) for i in (-1, 0, 1, 2) for j in (-1, 0, 1, 2)) / 16
+    picture = np.asarray(fine).reshape(SIZE, 2, SIZE, 2).mean(axis=(1, 3))
+    picture = (picture - 0.45) * rng.uniform(0.85, 1.15) + 0.45 + rng.uniform(-0.03, 0.03)
+    picture = picture + 0.025 * rng.standard_normal(picture.shape, dtype=np.float32)
+    levels = np.round(255 * picture.clip(0, 1)).astype(np.uint8)
+    owner, part = owner[1::2, 1::2], part[1::2, 1::2]
+    visible = [n for n in range(1, len(classes) + 1) if (owner == n).sum() >= 6]
+    number_of = np.zeros(len(classes) + 1, np.uint8)
+    number_of[visible] = np.arange(1, len(visible) + 1)
+    kept = [classes[n - 1] for n in visible]
+    instance = number_of[owner]
+    label = np.asarray([0, *[index + 1 for index in kept]], np.uint8)[instance]
+    region = next(name for top, name in REGIONS if height < top)
+    return Scene(
+        np.repeat(levels[..., None], 3, axis=2), label, instance,
+        np.where(instance > 0, part, 0).astype(np.uint8), np.zeros_like(label), kept, region,
+    )  # fmt: skip

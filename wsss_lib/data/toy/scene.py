@@ -1,0 +1,325 @@
+"""One picture of the toy world: ground, sky, clutter and objects, and every label of it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from wsss_lib.data.toy.shapes import TARGETS, Mask, Plane, Shape, box, disc
+from wsss_lib.data.toy.textures import (
+    GROUNDS,
+    HUES,
+    SKIES,
+    SURFACES,
+    ground,
+    pattern,
+    sky,
+    surface,
+)
+
+SIZE = 64
+"""Side of a picture in pixels."""
+FINE = 2 * SIZE
+"""Side of the canvas that is averaged over 2 x 2 cells into the picture."""
+HEAD, BODY = 1, 2
+STUFF = (*GROUNDS, "sky")
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What makes a class: its outline, its head cue and the looks that are typical of its body.
+
+    Attributes:
+        shape: key of ``shapes.TARGETS``.
+        pattern: pattern of the head cue.
+        colours: the two colours of the head cue.
+        hues: typical hues of the body; other classes share them.
+        surface: typical surface of the body; other classes may share it.
+        weight: relative frequency.
+        size: multiplies the size of the object.
+        head: multiplies the size of the head cue.
+    """
+
+    shape: str
+    pattern: str
+    colours: tuple[tuple[float, float, float], tuple[float, float, float]]
+    hues: tuple[str, str]
+    surface: str
+    weight: float = 1.0
+    size: float = 1.0
+    head: float = 1.0
+
+
+KINDS: dict[str, Kind] = {
+    "bus": Kind("bus", "lattice", ((0.10, 0.14, 0.42), (0.96, 0.96, 0.98)),
+                ("orange", "red"), "v-stripes", 1.15),
+    "cat": Kind("cat", "face", ((0.96, 0.84, 0.16), (0.06, 0.05, 0.05)),
+                ("brown", "grey"), "dots", 0.9),
+    "boat": Kind("boat", "stripes", ((0.86, 0.10, 0.12), (0.98, 0.98, 0.98)),
+                 ("cream", "blue"), "plain", 0.9, head=0.9),
+    "snake": Kind("snake", "halves", ((0.98, 0.92, 0.20), (0.10, 0.56, 0.20)),
+                  ("olive", "brown"), "check", 0.85, size=1.2, head=1.15),
+    "wreath": Kind("wreath", "spots", ((0.74, 0.06, 0.24), (1.00, 0.72, 0.82)),
+                   ("olive", "cream"), "h-stripes", 0.95),
+    "starfish": Kind("starfish", "rings", ((0.99, 0.98, 0.96), (0.98, 0.56, 0.10)),
+                     ("red", "plum"), "dots", 0.33),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a world is like; every failure that the survey discusses has its knob.
+
+    Attributes:
+        head_contrast: 1 paints the pure head cue, 0 leaves the body's colour.
+        head_size: multiplies the size of the head cues, by class; others take ``"*"``.
+        weak_head: contrast of the head cue of single classes, in place of ``head_contrast``.
+        typical_hue: probability that a body has a hue typical of its class.
+        typical_surface: probability that a body has the surface typical of its class.
+        amplitude: contrast of the surfaces.
+        camouflage: probability that a body has the colour of the ground.
+        cooccurrence: P(water | boat) in train and val; water covers 25 % of the images in both.
+        small: share of small objects (half-extent 9-14 pixels instead of 14-28).
+        clutter: most pieces of clutter in a picture.
+        empty: share of pictures without objects.
+    """
+
+    head_contrast: float = 0.9
+    head_size: float = 1.2
+    weak_head: dict[str, float] = field(default_factory=dict)
+    typical_hue: float = 0.8
+    typical_surface: float = 0.5
+    amplitude: float = 0.14
+    camouflage: float = 0.05
+    cooccurrence: tuple[float, float] = (0.9, 0.5)
+    small: float = 0.2
+    clutter: int = 2
+    empty: float = 0.06
+
+
+@dataclass
+class Scene:
+    """A picture and all that is known about it; every array is (SIZE, SIZE).
+
+    Attributes:
+        image: (SIZE, SIZE, 3) uint8.
+        label: 0 background, else 1 + the index of the class.
+        instance: 0 background, else the number of the object.
+        part: 0 background, ``HEAD`` or ``BODY``.
+        stuff: 0 object or clutter, else 1 + the index in ``STUFF``.
+        classes: class index of each object, in the order of ``instance``.
+        ground: name of the ground.
+    """
+
+    image: Labels
+    label: Labels
+    instance: Labels
+    part: Labels
+    stuff: Labels
+    classes: list[int]
+    ground: str
+
+
+@dataclass
+class Look:
+    """How one object is painted.
+
+    Attributes:
+        shape: its outline.
+        hue: RGB of the body.
+        surface: key of ``textures.SURFACES``.
+        pattern: pattern of the head cue; None leaves the head cue away.
+        colours: (2, 3) colours of the head cue.
+        head_size: multiplies the size of the head cue.
+        contrast: 1 paints the pure head cue, 0 the body's colour.
+        amplitude: contrast of the surface.
+    """
+
+    shape: Shape
+    hue: Plane
+    surface: str
+    pattern: str | None
+    colours: Plane
+    head_size: float = 1.0
+    contrast: float = 1.0
+    amplitude: float = 0.14
+
+
+class Canvas:
+    """A picture under way: colours at twice the size, and who owns each fine pixel."""
+
+    def __init__(self, rng: Generator) -> None:
+        self.rng = rng
+        at = (np.arange(FINE, dtype=np.float32) + 0.5) / 2
+        self.x, self.y = at[None, :], at[:, None]
+        self.colour: Plane = np.zeros((FINE, FINE, 3), np.float32)
+        self.stuff: Labels = np.zeros((FINE, FINE), np.uint8)
+        self.owner: Labels = np.zeros((FINE, FINE), np.uint8)
+        self.part: Labels = np.zeros((FINE, FINE), np.uint8)
+
+    def backdrop(self, ground_name: str, sky_name: str | None) -> None:
+        """Paint the ground and, above a horizon 8-24 pixels below the edge, a sky."""
+        rng = self.rng
+        self.colour = ground(rng, ground_name, self.x, self.y)
+        self.stuff[:] = 1 + STUFF.index(ground_name)
+        if sky_name is None:
+            return
+        horizon = rng.uniform(8, 24) + 0 * self.x
+        if ground_name != "water":
+            wave = 2 * np.pi * self.x / rng.uniform(25, 60) + rng.uniform(0, 6)
+            horizon = horizon + rng.uniform(0.5, 2.5) * np.sin(wave)
+        above = self.y < horizon
+        self.colour[above] = sky(rng, sky_name, self.x, self.y)[above]
+        self.stuff[above] = 1 + STUFF.index("sky")
+
+    def paint(self, look: Look, x: float, y: float, half: float, owner: int) -> None:
+        """Put an object on top of all that is there.
+
+        Args:
+            look: how it is painted.
+            x: centre, pixels.
+            y: centre, pixels.
+            half: half-extent, pixels.
+            owner: number written to ``self.owner``; 0 is clutter.
+        """
+        rng, shape = self.rng, look.shape
+        angle = rng.uniform(-1, 1) * shape.turn
+        cos, sin, side = np.cos(angle), np.sin(angle), 1 if rng.random() < 0.5 else -1
+        period, shade = rng.uniform(5, 7.5), rng.uniform(-0.05, 0.05, 2)
+        rows = slice(max(0, int(2 * (y - 1.45 * half))), max(0, int(2 * (y + 1.45 * half)) + 1))
+        columns = slice(max(0, int(2 * (x - 1.45 * half))), max(0, int(2 * (x + 1.45 * half)) + 1))
+        dx, dy = self.x[:, columns] - np.float32(x), self.y[rows] - np.float32(y)
+        u = ((cos * dx + sin * dy) * side / half).astype(np.float32)
+        v = ((cos * dy - sin * dx) / half).astype(np.float32)
+        body = shape.body(u, v)
+        light = look.amplitude * surface(look.surface, u * half, v * half, period)
+        light = light + shade[0] * u + shade[1] * v - 0.05 * v
+        colour = look.hue + light[..., None].astype(np.float32)
+        if shape.dark is not None:
+            colour[shape.dark(u, v)] = 0.12
+        head = np.zeros_like(body)
+        if look.pattern is not None:
+            a = (u - shape.centre[0]) / np.float32(shape.radius[0] * look.head_size)
+            b = (v - shape.centre[1]) / np.float32(shape.radius[1] * look.head_size)
+            head = shape.head(a, b) & (body if shape.clip else True)
+            cue = np.where(pattern(look.pattern, a, b)[..., None], look.colours[1], look.colours[0])
+            mixed = look.contrast * cue + (1 - look.contrast) * colour
+            colour = np.where(head[..., None], mixed, colour)
+        seen = body | head
+        self.colour[rows, columns][seen] = colour[seen]
+        self.owner[rows, columns][seen] = owner
+        self.part[rows, columns][seen] = np.where(head, HEAD, BODY)[seen] if owner else 0
+        self.stuff[rows, columns][seen] = 0
+
+    def develop(self) -> Labels:
+        """The picture, (SIZE, SIZE, 3) uint8: averaged, with its own contrast, light and noise."""
+        rng = self.rng
+        image = self.colour.reshape(SIZE, 2, SIZE, 2, 3).mean(axis=(1, 3))
+        image = (image - 0.5) * (1 + 0.12 * rng.standard_normal()) + 0.5
+        image = image + 0.06 * rng.standard_normal()
+        image = image + 0.02 * rng.standard_normal(image.shape, dtype=np.float32)
+        return np.round(255 * image.clip(0, 1)).astype(np.uint8)
+
+
+def body_hue(rng: Generator, name: str) -> Plane:
+    """A hue of the shared palette with its jitter, (3,)."""
+    return (np.asarray(HUES[name]) + 0.07 * rng.standard_normal(3)).astype(np.float32).clip(0, 1)
+
+
+def clutter_look(rng: Generator, amplitude: float) -> Look:
+    """A blob or a log with the objects' own hues and surfaces."""
+    hue = body_hue(rng, str(rng.choice(list(HUES))))
+    slim = rng.uniform(0.3, 0.5)
+    logs = Shape(lambda u, v: box(u, v / slim), turn=np.pi)
+    bumps, phase = rng.uniform(0.1, 0.25), rng.uniform(0, 6)
+
+    def blob(u: Plane, v: Plane) -> Mask:
+        r = 0.75 + bumps * np.sin(3 * np.arctan2(v, u) + phase)
+        return disc(u / r, v / r)
+
+    shape = logs if rng.random() < 0.4 else Shape(blob, turn=np.pi)
+    colours = np.zeros((2, 3), np.float32)
+    return Look(shape, hue, str(rng.choice(SURFACES)), None, colours, amplitude=amplitude)
+
+
+def object_look(rng: Generator, name: str, knobs: Knobs, ground_name: str) -> Look:
+    """An object of a class, with the looks that the knobs make likely."""
+    kind = KINDS[name]
+    typical = rng.random() < knobs.typical_hue
+    hue = body_hue(rng, str(rng.choice(kind.hues if typical else list(HUES))))
+    if rng.random() < knobs.camouflage:
+        base = np.asarray(GROUNDS[ground_name]) + rng.uniform(-0.12, 0.12, 3)
+        # Nearly white bodies on nearly white snow would be invisible to anybody.
+        hue = base.clip(0, 0.85).astype(np.float32)
+    typical = rng.random() < knobs.typical_surface
+    texture = kind.surface if typical else str(rng.choice(SURFACES))
+    colours = np.asarray(kind.colours) + 0.04 * rng.standard_normal((2, 3))
+    contrast = knobs.weak_head.get(name, knobs.head_contrast)
+    head_size = knobs.head_size * kind.head
+    return Look(
+        TARGETS[kind.shape], hue, texture, kind.pattern, colours.clip(0, 1).astype(np.float32),
+        head_size, contrast, knobs.amplitude,
+    )  # fmt: skip
+
+
+def choose_classes(rng: Generator, knobs: Knobs) -> list[int]:
+    """Class indices of the objects of one picture: 0 to 3 of them."""
+    if rng.random() < knobs.empty:
+        return []
+    weight = np.asarray([kind.weight for kind in KINDS.values()])
+    chosen = [int(rng.choice(len(weight), p=weight / weight.sum()))]
+    for _ in range(int(rng.choice(3, p=(0.5, 0.35, 0.15)))):
+        again = rng.random() < 0.25
+        chosen.append(chosen[0] if again else int(rng.choice(len(weight), p=weight / weight.sum())))
+    return chosen
+
+
+def choose_ground(rng: Generator, knobs: Knobs, boat: bool, split: str) -> str:
+    """A ground; water goes with boats, yet covers a quarter of the pictures all the same."""
+    share = 0.24  # of pictures with a boat, given the classes' weights
+    with_boat = knobs.cooccurrence[0 if split == "train" else 1]
+    without = max(0.0, (0.25 - share * with_boat) / (1 - share))
+    if rng.random() < (with_boat if boat else without):
+        return "water"
+    return str(rng.choice([name for name in GROUNDS if name != "water"]))
+
+
+def draw_scene(rng: Generator, knobs: Knobs, split: str) -> Scene:
+    """Draw one picture.
+
+    Args:
+        rng: source of all that varies; the same state gives the same picture.
+        knobs: what the world is like.
+        split: "train" or "val"; boats and water go together less often in val.
+    """
+    names = list(KINDS)
+    classes = choose_classes(rng, knobs)
+    ground_name = choose_ground(rng, knobs, names.index("boat") in classes, split)
+    canvas = Canvas(rng)
+    canvas.backdrop(ground_name, str(rng.choice(list(SKIES))) if rng.random() < 0.7 else None)
+    for _ in range(rng.integers(0, knobs.clutter + 1)):
+        x, y = rng.uniform(2, SIZE - 2, 2)
+        canvas.paint(clutter_look(rng, knobs.amplitude), x, y, rng.uniform(3.5, 8), 0)
+    placed: list[tuple[float, float, float]] = []
+    for number, index in enumerate(classes, start=1):
+        half = rng.uniform(9, 14) if rng.random() < knobs.small else rng.uniform(14, 28)
+        half *= KINDS[names[index]].size * (0.85 if len(classes) > 1 else 1.0)
+        for _ in range(12):
+            margin = min(0.5 * half, 0.32 * SIZE)
+            x, y = rng.uniform(margin, SIZE - margin, 2)
+            if all(np.hypot(x - a, y - b) >= 0.62 * (half + s) for a, b, s in placed):
+                break
+        placed.append((x, y, half))
+        look = object_look(rng, names[index], knobs, ground_name)
+        canvas.paint(look, x, y, half, number)
+    owner, part, stuff = (m[1::2, 1::2] for m in (canvas.owner, canvas.part, canvas.stuff))
+    visible = [n for n in range(1, len(classes) + 1) if (owner == n).sum() >= 6]
+    number_of = np.zeros(len(classes) + 1, np.uint8)
+    number_of[visible] = np.arange(1, len(visible) + 1)
+    kept = [classes[n - 1] for n in visible]
+    instance = number_of[owner]
+    label = np.asarray([0, *[index + 1 for index in kept]], np.uint8)[instance]
+    part = np.where(instance > 0, part, 0).astype(np.uint8)
+    return Scene(canvas.develop(), label, instance, part, stuff.copy(), kept, ground_name)
