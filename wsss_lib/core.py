@@ -180,12 +180,15 @@ class Method(nn.Module):
     Attributes:
         card: the paper's index card.
         recipe: how ``engine.fit`` trains it.
+        threshold: where a method that learns labels from ``batch.scores`` cuts them; None lets
+            ``engine.run`` choose it on the held-out part.
         progress: share of the training done, in [0, 1]; the engine sets it before every loss.
     """
 
     card: ClassVar[Card]
     recipe: Recipe = Recipe()
     progress: float = 0.0
+    threshold: float | None = 0.5
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Named scalar terms, already weighted; the engine minimises their sum.

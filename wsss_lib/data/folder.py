@@ -43,8 +43,9 @@ def read_image(path: Path) -> Tensor:
         InputError: missing, truncated, or not an image.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
+        with Image.open(path) as file:
+            file.load()
+            image: Image.Image = file
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 ground = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(ground, image.convert("RGBA"))
@@ -91,6 +92,8 @@ class SegmentationFolder:
         ids: names of the images, in the order of the split file or sorted.
         classes: names of the C foreground classes.
         name: what results call this data set.
+        about: content of ``dataset.json``, {} where there is none.
+        allows_empty: whether images without any object are meant to be there.
 
     Raises:
         InputError: no such folder, layout, or split; each message says what would help.
@@ -127,6 +130,7 @@ class SegmentationFolder:
         about = self.root / "dataset.json"
         self.about: dict = json.loads(about.read_text()) if about.is_file() else {}
         self.name: str = self.about.get("name", self.root.name)
+        self.allows_empty: bool = self.about.get("allows_empty", False)
         self._tables: dict[str, dict[str, dict[str, str]]] = {}
 
     def __len__(self) -> int:
@@ -231,7 +235,7 @@ class SegmentationFolder:
         return ids
 
     def _has_split_column(self) -> bool:
-        return bool(self._labels) and "split" in next(iter(self._labels.values()))
+        return any("split" in row for row in (self._labels or {}).values())
 
 
 def void_as_undecided(mask: Tensor, num_classes: int) -> Tensor:

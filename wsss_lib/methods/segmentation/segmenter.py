@@ -55,12 +55,8 @@ class Segmenter(Method):
     ) -> None:
         super().__init__()
         self.net = net
+        self.backbone = net.get_submodule("backbone")
         self.threshold = threshold
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The part of the network that comes with pretrained weights."""
-        return self.net.backbone
 
     @classmethod
     def toy(cls, num_classes: int) -> Self:

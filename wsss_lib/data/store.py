@@ -1,0 +1,84 @@
+"""Scores on disk: half precision, present classes only, one small file per image."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from wsss_lib.core import InputError
+
+
+class ScoreStore:
+    """What a stage said of each image.
+
+    A file appears under its final name only when it is complete, so an interrupted run leaves no
+    half-written scores behind.
+
+    Args:
+        folder: where the files lie; made when the first scores are put.
+        num_classes: C.
+    """
+
+    def __init__(self, folder: Path | str, num_classes: int) -> None:
+        self.folder = Path(folder)
+        self.num_classes = num_classes
+
+    def __contains__(self, id: str) -> bool:
+        """Whether the scores of an image are here."""
+        return self._path(id).is_file()
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids that are here, sorted."""
+        return iter(sorted(path.stem for path in self.folder.glob("*.safetensors")))
+
+    def put(self, id: str, scores: Tensor) -> None:
+        """Keep (C, H, W) scores in [0, 1]; classes that score 0 everywhere take no room.
+
+        Raises:
+            InputError: wrong number of classes, or scores that are not finite or leave [0, 1].
+        """
+        if scores.ndim != 3 or len(scores) != self.num_classes:
+            raise InputError(
+                f"Scores of {id!r} are {tuple(scores.shape)}; expected ({self.num_classes}, H, W)."
+            )
+        low, high = scores.aminmax()
+        if not (low >= -1e-4 and high <= 1 + 1e-4):  # also refuses NaN
+            raise InputError(f"Scores of {id!r} leave [0, 1]: from {low:.3g} to {high:.3g}.")
+        present = scores.flatten(1).any(dim=1).nonzero().flatten()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(id)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        content = {
+            "scores": scores[present].clamp(0, 1).half().cpu().contiguous(),
+            "classes": present.cpu(),
+            "size": torch.tensor(scores.shape[-2:]),
+        }
+        save_file(content, partial)
+        partial.replace(path)
+
+    def __getitem__(self, id: str) -> Tensor:
+        """(C, H, W) float scores of an image.
+
+        Raises:
+            InputError: nothing is stored for it, or its file is damaged.
+        """
+        path = self._path(id)
+        try:
+            content = load_file(path)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"No scores of {id!r} in {self.folder}: run the stage on this image first."
+            ) from error
+        except SafetensorError as error:
+            raise InputError(f"{path} is damaged ({error}); delete it and run again.") from error
+        h, w = content["size"].tolist()
+        scores = torch.zeros(self.num_classes, h, w)
+        scores[content["classes"]] = content["scores"].float()
+        return scores
+
+    def _path(self, id: str) -> Path:
+        return self.folder / f"{id}.safetensors"

@@ -1,0 +1,338 @@
+"""The only training loop, and the only way in which stages chain."""
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from wsss_lib.core import Batch, InputError, Method, Recipe
+from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.stream import Stream
+from wsss_lib.data.view import WeakView, collate
+from wsss_lib.meter import PeakMemory
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went.
+
+    Attributes:
+        steps: steps of the whole training, those before a resume included.
+        losses: mean of each loss term over the last tenth of the steps that were run now.
+        seconds: wall-clock time of the steps that were run now.
+        peak_memory_mb: memory taken on top of what was in use before.
+    """
+
+    steps: int
+    losses: dict[str, float]
+    seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished stage of ``run``.
+
+    Attributes:
+        method: the trained method.
+        scores: what it said of each image.
+        threshold: where ``calibrate`` puts the border between background and classes.
+        fitted: how its training went.
+        seconds: training and prediction together.
+        folder: where checkpoint and scores lie.
+    """
+
+    method: Method
+    scores: ScoreStore
+    threshold: float | None
+    fitted: Fitted
+    seconds: float
+    folder: Path
+
+
+def fit(
+    method: Method,
+    view: WeakView,
+    *,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    save_every: int = 500,
+    workers: int = 0,
+    cpu: bool = False,
+) -> Fitted:
+    """Train a method by its recipe.
+
+    Args:
+        method: its weights are changed in place; it ends in evaluation mode.
+        view: what it may see.
+        seed: of the order, the augmentation and whatever the method draws.
+        folder: keeps a checkpoint there, and goes on from the one it finds.
+        save_every: steps between checkpoints.
+        workers: processes that read images.
+        cpu: stay on the CPU even where a GPU is present.
+
+    Raises:
+        InputError: an empty view, a checkpoint of another training, or a loss that is not finite.
+    """
+    recipe, steps = method.recipe, method.recipe.steps
+    if steps == 0:
+        return Fitted(0, {}, 0.0, 0.0)
+    if len(view) == 0:
+        raise InputError(f"{method.card.id}: the view {view.name} holds no images to train on.")
+    accelerator = Accelerator(
+        mixed_precision=recipe.precision, gradient_accumulation_steps=recipe.accumulate, cpu=cpu
+    )
+    seed_everything(seed)
+    optimizer = make_optimizer(method, recipe)
+    base_rates = [group["lr"] for group in optimizer.param_groups]
+    checkpoint = Path(folder) / CHECKPOINT if folder is not None else None
+    purpose = fingerprint(recipe=asdict(recipe), seed=seed, view=view.name, ids=view.ids)
+    method.to(accelerator.device)
+    done = load_checkpoint(checkpoint, method, optimizer, purpose) if checkpoint else 0
+    model, optimizer = accelerator.prepare(method, optimizer)
+    per_step = recipe.batch_size * recipe.accumulate
+    stream = Stream(view, recipe, seed, steps * per_step)
+    numbers = range(done * per_step, steps * per_step)
+    loader: Any = DataLoader(
+        stream, recipe.batch_size, sampler=numbers, collate_fn=collate, num_workers=workers
+    )
+    history: list[dict[str, float]] = []
+    start = time.perf_counter()
+    method.train()
+    with (
+        PeakMemory(accelerator.device) as memory,
+        tqdm(total=steps, initial=done, desc=method.card.id, leave=False) as bar,
+    ):
+        for batch in loader:
+            method.progress = done / steps
+            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+                group["lr"] = rate * schedule(recipe, method.progress)
+            with accelerator.accumulate(model), accelerator.autocast():
+                terms = method.loss(batch.to(accelerator.device))
+                total = torch.stack(list(terms.values())).sum()
+                if not torch.isfinite(total):
+                    values = {name: float(term) for name, term in terms.items()}
+                    raise InputError(
+                        f"{method.card.id}: the loss is not finite at step {done} ({values}); "
+                        "lower the learning rate or look for images without labels."
+                    )
+                accelerator.backward(total)
+                optimizer.step()
+                optimizer.zero_grad()
+            if not accelerator.sync_gradients:
+                continue
+            history.append({name: float(term.detach()) for name, term in terms.items()})
+            done += 1
+            bar.update()
+            if done % 20 == 0:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in history[-1].items()})
+            if checkpoint and (done % save_every == 0 or done == steps):
+                save_checkpoint(checkpoint, method, optimizer, purpose, done)
+    method.progress = 1.0
+    method.eval()
+    recent = history[-max(1, steps // 10) :]
+    losses = {name: float(np.mean([step[name] for step in recent])) for name in (recent or [{}])[0]}
+    return Fitted(steps, losses, time.perf_counter() - start, memory.peak_mb)
+
+
+def infer(
+    method: Method,
+    view: WeakView,
+    folder: Path | str,
+    *,
+    batch_size: int = 16,
+    cpu: bool = False,
+) -> ScoreStore:
+    """Ask a method about every image of a view; images that are answered already are skipped.
+
+    Args:
+        method: a trained method.
+        view: what it may see; without tags, a segmentation network is on its own.
+        folder: where the scores go.
+        batch_size: images of the same size that are asked about together.
+        cpu: stay on the CPU even where a GPU is present.
+    """
+    store = ScoreStore(folder, len(view.classes))
+    device = Accelerator(cpu=cpu).device
+    method.to(device).eval()
+    todo = [index for index, id in enumerate(view.ids) if id not in store]
+    with torch.inference_mode(), tqdm(total=len(todo), desc="predict", leave=False) as bar:
+        for batch in same_size_batches(view, todo, batch_size):
+            for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
+                store.put(id, scores)
+            bar.update(len(batch.ids))
+    return store
+
+
+def run(
+    stages: Sequence[Method],
+    view: WeakView,
+    *,
+    folder: Path | str,
+    seed: int = 0,
+    calibrate: Callable[[ScoreStore], float] | None = None,
+    workers: int = 0,
+    cpu: bool = False,
+) -> list[Stage]:
+    """Fit a stage, keep its scores, hand them to the next.
+
+    Each stage has a folder of its own, named after everything that decides its result: the
+    method's class, settings and initial weights, its recipe, the seed, the data and the stages
+    before it. Running again after an interruption goes on where it stopped; running with other
+    settings starts elsewhere.
+
+    Args:
+        stages: methods in order; the first needs no scores unless the view has some.
+        view: what they may see.
+        folder: where checkpoints and scores go.
+        seed: passed to ``fit``.
+        calibrate: scores -> threshold; its choice is kept with each stage and becomes the
+            threshold of a following method that has none.
+        workers: processes that read images.
+        cpu: stay on the CPU even where a GPU is present.
+
+    Returns:
+        One entry per stage.
+    """
+    results: list[Stage] = []
+    key = fingerprint(view=view.name, ids=view.ids, longest=view.longest)
+    for number, method in enumerate(stages):
+        start = time.perf_counter()
+        if results:
+            view = view.with_scores(results[-1].scores)
+            if method.threshold is None:
+                method.threshold = results[-1].threshold
+        key = fingerprint(before=key, seed=seed, method=describe(method))
+        where = Path(folder) / f"{number}_{method.card.id}_{key}"
+        fitted = fit(method, view, seed=seed, folder=where, workers=workers, cpu=cpu)
+        scores = infer(method, view, where / "scores", cpu=cpu)
+        threshold = calibrate(scores) if calibrate else None
+        seconds = time.perf_counter() - start
+        results.append(Stage(method, scores, threshold, fitted, seconds, where))
+    return results
+
+
+def same_size_batches(view: WeakView, indices: Sequence[int], batch_size: int) -> Iterator[Batch]:
+    """Join neighbouring images of equal size into batches; others go alone."""
+    waiting: list[Batch] = []
+    for index in indices:
+        batch = view[index]
+        if waiting and (len(waiting) == batch_size or waiting[0].image.shape != batch.image.shape):
+            yield collate(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        yield collate(waiting)
+
+
+def make_optimizer(method: Method, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser: one rate for ``method.backbone``, a higher one for the rest."""
+    backbone = getattr(method, "backbone", None)
+    inside = {id(p) for p in backbone.parameters()} if isinstance(backbone, nn.Module) else set()
+    trainable = [p for p in method.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if id(p) in inside], "lr": recipe.lr},
+        {
+            "params": [p for p in trainable if id(p) not in inside],
+            "lr": recipe.lr * recipe.head_factor,
+        },
+    ]
+    groups = [group for group in groups if group["params"]]
+    if not groups:
+        raise InputError(
+            f"{method.card.id} has no weights to train; a training-free method has steps=0."
+        )
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+
+
+def schedule(recipe: Recipe, progress: float) -> float:
+    """Factor of the learning rate: a linear warm-up, then the poly decay to zero."""
+    if progress < recipe.warmup:
+        return (progress + 1 / recipe.steps) / (recipe.warmup + 1 / recipe.steps)
+    return (1 - (progress - recipe.warmup) / (1 - recipe.warmup)) ** recipe.power
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and PyTorch."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - third-party code may draw from the global generator
+    torch.manual_seed(seed)
+
+
+def describe(method: Method) -> dict[str, Any]:
+    """Everything that decides what a method will do: class, plain settings, weights."""
+    plain = (int, float, str, bool, tuple, list, type(None))
+    settings = {name: v for name, v in vars(method).items() if isinstance(v, plain)}
+    digest = hashlib.sha256()
+    for name, value in sorted(method.state_dict().items()):
+        digest.update(name.encode())
+        if isinstance(value, Tensor):
+            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return {
+        "class": type(method).__name__,
+        "settings": {name: settings[name] for name in sorted(settings) if name[0] != "_"},
+        "recipe": asdict(method.recipe),
+        "weights": digest.hexdigest(),
+    }
+
+
+def fingerprint(**what: Any) -> str:
+    """Twelve hexadecimal digits that stand for these values."""
+    text = json.dumps(what, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def save_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str, step: int) -> None:
+    """Write everything that a resumed training needs; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    content = {
+        "purpose": purpose,
+        "method": method.card.id,
+        "step": step,
+        "weights": method.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    torch.save(content, partial)
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str) -> int:
+    """Restore a training; returns the number of steps that are done, 0 without a checkpoint.
+
+    Raises:
+        InputError: the file is damaged or belongs to another method, recipe, seed or data set.
+    """
+    if not path.is_file():
+        return 0
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged or no checkpoint ({error}); delete it to begin anew."
+        ) from error
+    if content.get("method") != method.card.id or content.get("purpose") != purpose:
+        raise InputError(
+            f"{path} is a checkpoint of {content.get('method')!r} with another recipe, seed or "
+            f"data set, not of this training of {method.card.id!r}; use another folder."
+        )
+    method.load_state_dict(content["weights"])
+    optimizer.load_state_dict(content["optimizer"])
+    torch.set_rng_state(content["random"])
+    return int(content["step"])

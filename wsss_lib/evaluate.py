@@ -1,0 +1,296 @@
+"""The only module that looks at ground truth."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from wsss_lib.blocks.maps import resize, to_labels
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.folder import SegmentationFolder
+
+STEPS = 100
+"""Thresholds 0, 0.01, ..., 1 are looked at."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a figure came about; no figure is stored without it.
+
+    Attributes:
+        data: name of the data set.
+        data_version: its version, "" where it has none.
+        split: images that were scored.
+        labels_at_inference: whether image labels were used to predict.
+        threshold_rule: "held-out" (chosen on other images, with masks), "fixed" (in advance),
+            "argmax" (a segmentation network's own rule) or "train-gt" (on the scored images).
+        supervision: weak labels used in training.
+        needs: hidden supervision, such as saliency or ImageNet classes.
+    """
+
+    data: str
+    split: str
+    labels_at_inference: bool
+    threshold_rule: str
+    supervision: tuple[str, ...] = ("tags",)
+    needs: tuple[str, ...] = ()
+    data_version: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Counts of one pass over a data set; every figure is computed from them.
+
+    Attributes:
+        threshold: where the figures below are read off.
+        confusion: (T, K, K) pixels by threshold, true class and predicted class.
+        boundary: (2, K) pixels in the intersection and in the union of boundary bands.
+        classes: names of the foreground classes.
+    """
+
+    threshold: float
+    confusion: np.ndarray
+    boundary: np.ndarray
+    classes: tuple[str, ...]
+    thresholds: np.ndarray = field(default_factory=lambda: np.linspace(0, 1, STEPS + 1))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(K, K) pixels by true and predicted class, at the threshold."""
+        return self.confusion[nearest(self.threshold)]
+
+    @property
+    def iou(self) -> np.ndarray:
+        """(K,) intersection over union; NaN for classes that neither occur nor are predicted."""
+        return ious(self.counts)
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU over the K classes, background included."""
+        return float(np.nanmean(self.iou))
+
+    @property
+    def curve(self) -> np.ndarray:
+        """(T,) mean IoU at every threshold."""
+        return np.array([np.nanmean(ious(counts)) for counts in self.confusion])
+
+    @property
+    def boundary_iou(self) -> float:
+        """Mean Boundary IoU (Cheng et al., CVPR 2021) over the foreground classes."""
+        inside, union = self.boundary[:, 1:]
+        return float(np.nanmean(np.where(union > 0, inside / np.maximum(union, 1), np.nan)))
+
+    def figures(self) -> dict[str, Any]:
+        """The figures that are stored for a run.
+
+        ``false_positive`` and ``false_negative`` are shares of the union, so that with the IoU
+        they add up to one for each class: over- and under-activation. ``precision`` and ``recall``
+        are means over the foreground classes.
+        """
+        counts = self.counts.astype(float)
+        hit, truth, said = counts.diagonal(), counts.sum(1), counts.sum(0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            union = truth + said - hit
+            over, under = (said - hit) / union, (truth - hit) / union
+            precision, recall = hit / said, hit / truth
+        return {
+            "threshold": round(self.threshold, 4),
+            "miou": self.miou,
+            "iou": [None if np.isnan(value) else float(value) for value in self.iou],
+            "precision": float(np.nanmean(precision[1:])),
+            "recall": float(np.nanmean(recall[1:])),
+            "false_positive": float(np.nanmean(over[1:])),
+            "false_negative": float(np.nanmean(under[1:])),
+            "boundary_iou": self.boundary_iou,
+        }
+
+
+def ious(counts: np.ndarray) -> np.ndarray:
+    """(K, K) counts -> (K,) intersection over union, NaN where the union is empty."""
+    hit = counts.diagonal().astype(float)
+    union = counts.sum(0) + counts.sum(1) - hit
+    return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
+
+
+def nearest(threshold: float) -> int:
+    """Index of a threshold in 0, 0.01, ..., 1."""
+    return round(threshold * STEPS)
+
+
+def confusion_of(truth: Tensor, labels: Tensor, num_classes: int) -> np.ndarray:
+    """(K, K) pixels by true and predicted class; true 255 is left out.
+
+    Args:
+        truth: (H, W) class indices.
+        labels: (H, W) class indices in 0..C; 255 counts as background.
+        num_classes: C.
+    """
+    k = num_classes + 1
+    known = truth != IGNORE
+    said = torch.where(labels == IGNORE, 0, labels)
+    code = truth[known] * k + said[known]
+    return torch.bincount(code.flatten(), minlength=k * k).view(k, k).numpy()
+
+
+def sweep_of(truth: Tensor, scores: Tensor) -> np.ndarray:
+    """(T, K, K) pixels by threshold, true class and predicted class, in one pass.
+
+    Every pixel is counted once, under its strongest class and the bin of that class's score; sums
+    from the top then give the counts at each threshold.
+
+    Args:
+        truth: (H, W) class indices, 255 = left out.
+        scores: (C, H, W) in [0, 1].
+    """
+    c = len(scores)
+    peak, winner = scores.max(dim=0)
+    known = truth != IGNORE
+    # Threshold i / STEPS lets a pixel through where its score exceeds it, so the pixel counts as
+    # foreground at the thresholds 0 .. bin - 1. Rounding guards against 0.29 * 100 = 28.999.
+    bins = (peak[known].double() * STEPS).sub(1e-6).ceil().clamp(min=0).long()
+    code = (bins * (c + 1) + truth[known]) * c + winner[known]
+    tally = torch.bincount(code, minlength=(STEPS + 2) * (c + 1) * c)
+    histogram = tally.view(STEPS + 2, c + 1, c).numpy()
+    above = histogram[::-1].cumsum(axis=0)[::-1][1:]  # (T, K, C): score > threshold
+    confusion = np.zeros((STEPS + 1, c + 1, c + 1), dtype=np.int64)
+    confusion[:, :, 1:] = above
+    confusion[:, :, 0] = histogram.sum(axis=(0, 2)) - above.sum(axis=2)
+    return confusion
+
+
+def boundary_counts(truth: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """(2, K) intersection and union of the bands inside the borders of each class.
+
+    Source: Boundary IoU (Cheng et al., CVPR 2021); the band is 2 % of the image diagonal wide.
+    """
+    h, w = truth.shape
+    width = max(1, round(0.02 * float(np.hypot(h, w))))
+    counts = np.zeros((2, num_classes + 1), dtype=np.int64)
+    for c in np.union1d(truth, labels):
+        if c == IGNORE:
+            continue
+        one = _band(truth == c, width)
+        other = _band((labels == c) & (truth != IGNORE), width)
+        counts[0, c] = (one & other).sum()
+        counts[1, c] = (one | other).sum()
+    return counts
+
+
+def _band(region: np.ndarray, width: int) -> np.ndarray:
+    framed = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inner = cv2.erode(framed, np.ones((3, 3), np.uint8), iterations=width)[1:-1, 1:-1]
+    return region & (inner == 0)
+
+
+def evaluate(
+    scores: Mapping[str, Tensor] | Any,
+    dataset: SegmentationFolder,
+    threshold: float = 0.5,
+    boundary: bool = True,
+) -> Evaluation:
+    """Compare scores with the masks of a data set, at every threshold at once.
+
+    Scores are resized to the masks, never the other way round.
+
+    Args:
+        scores: (C, H, W) by image id, such as a ``ScoreStore``.
+        dataset: its ids say which images count.
+        threshold: where figures are read off; rounded to a hundredth.
+        boundary: also count boundary bands, which costs more than the rest.
+
+    Raises:
+        InputError: no masks, or scores of another number of classes.
+    """
+    _check_masks(dataset)
+    c = len(dataset.classes)
+    confusion = np.zeros((STEPS + 1, c + 1, c + 1), dtype=np.int64)
+    bands = np.zeros((2, c + 1), dtype=np.int64)
+    for id in tqdm(dataset.ids, desc="evaluate", leave=False):
+        truth, said = _aligned(scores, dataset, id)
+        confusion += sweep_of(truth, said)
+        if boundary:
+            labels = to_labels(said[None], threshold)[0]
+            labels[labels == IGNORE] = 0
+            bands += boundary_counts(truth.numpy(), labels.numpy(), c)
+    return Evaluation(nearest(threshold) / STEPS, confusion, bands, dataset.classes)
+
+
+def evaluate_labels(labels: Callable[[str], Tensor], dataset: SegmentationFolder) -> Evaluation:
+    """Compare label images, such as pseudo-labels made elsewhere, with the masks of a data set.
+
+    Args:
+        labels: image id -> (H, W) class indices; 255 counts as background.
+        dataset: its ids say which images count.
+
+    Raises:
+        InputError: no masks, or a label image of another size.
+    """
+    _check_masks(dataset)
+    c = len(dataset.classes)
+    counts = np.zeros((c + 1, c + 1), dtype=np.int64)
+    bands = np.zeros((2, c + 1), dtype=np.int64)
+    for id in tqdm(dataset.ids, desc="evaluate", leave=False):
+        truth, said = dataset.mask(id), labels(id)
+        if truth.shape != said.shape:
+            raise InputError(
+                f"{id!r}: the label image is {tuple(said.shape)}, the mask {tuple(truth.shape)}."
+            )
+        counts += confusion_of(truth, said, c)
+        bands += boundary_counts(truth.numpy(), said.where(said != IGNORE, 0).numpy(), c)
+    confusion = np.repeat(counts[None], STEPS + 1, axis=0)
+    return Evaluation(0.5, confusion, bands, dataset.classes)
+
+
+def choose_threshold(scores: Mapping[str, Tensor] | Any, held_out: SegmentationFolder) -> float:
+    """The threshold with the best mean IoU on images that are not reported on."""
+    curve = evaluate(scores, held_out, boundary=False).curve
+    return float(np.nanargmax(curve)) / STEPS
+
+
+def layer_recall(
+    scores: Mapping[str, Tensor] | Any,
+    dataset: SegmentationFolder,
+    threshold: float,
+    layer: str = "Parts",
+    values: Sequence[int] = (1, 2),
+) -> list[float]:
+    """Share of the pixels of each part that got the class that they belong to.
+
+    Args:
+        scores: (C, H, W) by image id.
+        dataset: must have the layer; the toy world's parts are 1 = head cue, 2 = body.
+        threshold: between background and classes.
+        layer: folder of the label images that name the parts.
+        values: which parts.
+    """
+    hit, total = np.zeros(len(values)), np.zeros(len(values))
+    for id in dataset.ids:
+        truth, said = _aligned(scores, dataset, id)
+        right = to_labels(said[None], threshold)[0] == truth
+        parts = dataset.layer(layer, id)
+        for i, value in enumerate(values):
+            inside = (parts == value) & (truth > 0) & (truth != IGNORE)
+            hit[i] += (right & inside).sum()
+            total[i] += inside.sum()
+    return (hit / np.maximum(total, 1)).tolist()
+
+
+def _check_masks(dataset: SegmentationFolder) -> None:
+    if not dataset.has_masks():
+        raise InputError(
+            f"{dataset.root} has no masks ({dataset.masks.name}/): nothing to compare."
+        )
+
+
+def _aligned(scores: Any, dataset: SegmentationFolder, id: str) -> tuple[Tensor, Tensor]:
+    truth, said = dataset.mask(id), scores[id]
+    if len(said) != len(dataset.classes):
+        raise InputError(
+            f"Scores of {id!r} have {len(said)} classes, {dataset.name} has {len(dataset.classes)}."
+        )
+    return truth, resize(said[None], (truth.shape[0], truth.shape[1]))[0]
