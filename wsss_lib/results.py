@@ -1,0 +1,129 @@
+"""Measured figures: JSON files below ``results/``, the only source of numbers in the book."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wsss_lib.core import InputError
+from wsss_lib.evaluate import Protocol
+
+_VERSIONS = ("torch", "torchvision", "numpy", "accelerate", "wsss-lib")
+
+
+def write_result(
+    path: Path | str,
+    method: str,
+    protocol: Protocol,
+    runs: Sequence[Mapping[str, Any]],
+    curves: Sequence[np.ndarray] = (),
+    **extra: Any,
+) -> None:
+    """Store the figures of a method over several seeds, with everything needed to judge them.
+
+    Args:
+        path: the file to write, atomically.
+        method: id of the method, or what else was measured.
+        protocol: how the figures came about.
+        runs: one dict of figures per seed; numbers are summarised by mean and sample deviation.
+        curves: mean IoU at thresholds 0, 0.01, ..., 1, one array per run.
+        extra: further entries of the file.
+
+    Raises:
+        InputError: there are no runs.
+    """
+    if not runs:
+        raise InputError(f"{path}: a result needs at least one run.")
+    content: dict[str, Any] = {
+        "method": method,
+        "data": protocol.data,
+        "data_version": protocol.data_version,
+        "protocol": asdict(protocol),
+        "runs": list(runs),
+        "summary": summarise(runs),
+        **extra,
+        "device": device_name(),
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in _VERSIONS},
+        "commit": commit(),
+    }
+    if len(curves):
+        content["curve"] = {
+            "threshold": np.linspace(0, 1, len(curves[0])).round(4).tolist(),
+            "miou": np.mean(curves, axis=0).round(4).tolist(),
+        }
+    write_json(path, content)
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write JSON so that the file appears whole or not at all; numbers keep five digits."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(_rounded(content), indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_result(path: Path | str) -> dict[str, Any]:
+    """Read a result file.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"No result at {path}: regenerate it with `make results`.") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged ({error}); regenerate it.") from error
+
+
+def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean, sample standard deviation and count of every numeric figure of the runs."""
+    summary = {}
+    for name, first in runs[0].items():
+        if name in ("seed", "world") or not isinstance(first, int | float):
+            continue
+        values = np.array([run[name] for run in runs], dtype=float)
+        spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+        summary[name] = {"mean": float(values.mean()), "sd": spread, "n": len(values)}
+    return summary
+
+
+def device_name() -> str:
+    """The GPU's name, or the processor's architecture and number of cores."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, {platform.machine()}, {os.cpu_count()} cores"
+
+
+def commit() -> str:
+    """The checkout's commit, with "+" where files differ from it; "" outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
+            cwd=here, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 5)
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
