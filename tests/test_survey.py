@@ -1,0 +1,116 @@
+"""The survey as data: complete, consistent, and honest about what is built."""
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wsss_lib import survey
+from wsss_lib.core import InputError
+
+
+def test_all_systems_are_there_once():
+    systems = survey.systems()
+    assert len(systems) == 79
+    assert len({system.id for system in systems}) == 79
+    assert all(system.name and system.authors and system.section for system in systems)
+    assert all(2004 <= system.year <= 2023 for system in systems)
+
+
+def test_families_are_the_leaves_of_the_taxonomy_in_its_order():
+    order = [*survey.FAMILIES]
+    seen = [order.index(system.family) for system in survey.systems()]
+    assert seen == sorted(seen)
+    assert set(seen) == set(range(len(order)))
+
+
+def test_every_card_is_found_and_sits_in_its_folder():
+    methods = survey.find_methods()
+    assert {"cam", "affinitynet", "pamr", "segmenter"} <= set(methods)
+    for id, method in methods.items():
+        assert method.card.id == id
+        package = ".".join(["wsss_lib.methods", *method.card.family.split("/")])
+        assert method.__module__.startswith(package + ".")
+
+
+def test_cards_agree_with_the_survey():
+    built = {system.id: system for system in survey.systems() if system.card}
+    assert {"cam", "affinitynet"} <= set(built)
+    for system in built.values():
+        assert system.card is not None
+        assert (system.card.family, system.card.year) == (system.family, system.year)
+
+
+def test_a_system_that_is_not_built_has_no_card():
+    unbuilt = [system for system in survey.systems() if system.card is None]
+    cards = survey.find_cards()
+    assert all(system.id not in cards for system in unbuilt)
+
+
+def test_two_cards_with_one_id_are_refused(monkeypatch):
+    from wsss_lib.methods.refine import pamr
+
+    twin = replace(pamr.CARD, id="cam")
+    monkeypatch.setattr(pamr, "CARD", twin)
+    monkeypatch.setattr(pamr.PAMR, "card", twin)
+    with pytest.raises(InputError, match="must be unique"):
+        survey.find_methods()
+
+
+def test_a_card_without_its_class_is_refused(monkeypatch):
+    from wsss_lib.methods.refine import pamr
+
+    monkeypatch.setattr(pamr, "CARD", replace(pamr.CARD, id="orphan"))
+    with pytest.raises(InputError, match="one paper and one class"):
+        survey.find_methods()
+
+
+def test_tables_have_the_printed_number_of_lines():
+    counts = [len(survey.reported(table)) for table in survey.TABLES]
+    assert counts == [37, 20, 4]
+    assert len(survey.reported()) == 61
+    with pytest.raises(InputError, match="no table"):
+        survey.reported("table4")
+
+
+def test_reported_figures_are_as_printed():
+    line = survey.reported_for("affinitynet")
+    assert line is not None
+    assert (line.val, line.test, line.backbone) == (61.7, 63.7, "ResNet38")
+    toco = survey.reported_for("toco")
+    assert toco is not None
+    assert toco.test == 71.2  # a misprint; the correction stands in the errata
+    assert survey.reported_for("cam") is None
+    boxes = survey.reported_for("sdi")
+    assert boxes is not None
+    assert boxes.test is None
+
+
+def test_lines_and_errata_name_known_systems():
+    known = {system.id for system in survey.systems()}
+    assert {line.system for line in survey.reported()} <= known
+    assert {entry.system for entry in survey.errata()} - {""} <= known
+    fixes = [entry for entry in survey.errata() if entry.system == "toco"]
+    assert [(entry.printed, entry.correct, entry.checked) for entry in fixes] == [
+        ("71.2", "72.2", True)
+    ]
+
+
+def test_a_correction_differs_from_what_is_printed():
+    for entry in survey.errata():
+        assert entry.correct, entry
+        assert entry.correct != entry.printed
+        assert entry.evidence
+        assert entry.checked != bool(re.search(r"memory of|abstract", entry.evidence)), entry
+
+
+def test_copies_equal_the_shared_tables(shared):
+    for name in survey.TABLES:
+        ours = Path(survey.__file__).parent / "survey_data" / f"{name}.csv"
+        theirs = shared / "survey" / "tables" / f"{name}.csv"
+        assert ours.read_bytes() == theirs.read_bytes()
+    with (shared / "survey" / "systems.csv").open() as file:
+        pairs = {(row["id"], row["family"]) for row in csv.DictReader(file)}
+    assert {(system.id, system.family) for system in survey.systems()} == pairs

@@ -1,0 +1,232 @@
+"""The survey as data: its systems and taxonomy, its tables, their errata, and what is built here.
+
+The survey is Xiang et al., Journal of Image and Graphics 29(5), 2024. Its tables are kept as
+printed; corrections stand in the errata, never in the tables.
+"""
+
+import csv
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import ModuleType
+
+import wsss_lib.methods
+from wsss_lib.core import Card, InputError, Method
+
+FAMILIES: dict[str, str] = {
+    "image_level/cam": "Image labels: class activation maps",
+    "image_level/ensemble": "Image labels: ensembles of maps",
+    "image_level/erasing": "Image labels: erasing",
+    "image_level/cooccurrence": "Image labels: co-occurrence",
+    "image_level/affinity": "Image labels: affinity",
+    "image_level/extra_supervision": "Image labels: extra supervision",
+    "image_level/self_supervised": "Image labels: self-supervision",
+    "image_level/online": "Image labels: online updating",
+    "box": "Boxes",
+    "scribble": "Scribbles",
+    "point": "Points",
+    "foundation": "Large models",
+}
+"""Leaves of the survey's taxonomy, in its order: folder below ``wsss_lib/methods`` and its name."""
+
+TABLES = {"table1": "Image labels", "table2": "Boxes, scribbles and points", "table3": "CLIP, SAM"}
+"""The survey's tables of reported results on PASCAL VOC 2012."""
+
+
+@dataclass(frozen=True)
+class System:
+    """One of the systems that the survey discusses.
+
+    Attributes:
+        id: short name, the same as ``Card.id`` once it is built.
+        name: the name that the paper or its readers use.
+        authors: first author or authors.
+        venue: where it appeared.
+        year: when it appeared.
+        family: leaf of the taxonomy, a key of ``FAMILIES``.
+        section: of the survey.
+        card: what is built here, None where nothing is yet.
+    """
+
+    id: str
+    name: str
+    authors: str
+    venue: str
+    year: int
+    family: str
+    section: str
+    card: Card | None
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A line of one of the survey's tables, as printed.
+
+    Attributes:
+        table: key of ``TABLES``.
+        system: id of the system.
+        method: name as printed.
+        venue: as printed.
+        year: as printed.
+        backbone: of the segmentation network, "" where none is named.
+        val: mean IoU in percent on VOC 2012 val, None where none is printed.
+        test: mean IoU in percent on VOC 2012 test, None where none is printed.
+    """
+
+    table: str
+    system: str
+    method: str
+    venue: str
+    year: int
+    backbone: str
+    val: float | None
+    test: float | None
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """Something that the survey prints and that should read otherwise.
+
+    Attributes:
+        place: section, table or list of the survey.
+        system: id of the system that it concerns, "" where none.
+        what: kind of statement, such as "citation".
+        printed: what stands there.
+        correct: what should stand there.
+        checked: whether a primary source was looked at; False means from memory.
+        evidence: where the correction comes from.
+    """
+
+    place: str
+    system: str
+    what: str
+    printed: str
+    correct: str
+    checked: bool
+    evidence: str
+
+
+def find_methods() -> dict[str, type[Method]]:
+    """Every system that is built here, by card id, in the order of the taxonomy.
+
+    Looks at each module below ``wsss_lib.methods`` that defines ``CARD``; nothing is registered.
+
+    Raises:
+        InputError: a card without exactly one class, or two cards with one id.
+    """
+    found: dict[str, type[Method]] = {}
+    for module in _modules(wsss_lib.methods):
+        card = getattr(module, "CARD", None)
+        if not isinstance(card, Card):
+            continue
+        classes = [
+            item
+            for _, item in inspect.getmembers(module, inspect.isclass)
+            if issubclass(item, Method)
+            and item.__module__ == module.__name__
+            and getattr(item, "card", None) is card
+        ]
+        if len(classes) != 1:
+            raise InputError(
+                f"{module.__name__} defines CARD {card.id!r} and {len(classes)} classes with "
+                "`card = CARD`; a file holds one paper and one class."
+            )
+        if card.id in found:
+            raise InputError(
+                f"{module.__name__} and {found[card.id].__module__} both use the card id "
+                f"{card.id!r}; ids must be unique."
+            )
+        found[card.id] = classes[0]
+    order = [*FAMILIES]
+    return dict(
+        sorted(
+            found.items(),
+            key=lambda item: (
+                order.index(item[1].card.family) if item[1].card.family in order else len(order),
+                item[1].card.year,
+                item[0],
+            ),
+        )
+    )
+
+
+def find_cards() -> dict[str, Card]:
+    """The card of every system that is built here, by id."""
+    return {id: method.card for id, method in find_methods().items()}
+
+
+def systems() -> list[System]:
+    """The systems of the survey in the order of its taxonomy, with the cards of those built."""
+    cards = find_cards()
+    return [
+        System(
+            **{key: row[key] for key in ("id", "name", "authors", "venue", "family", "section")},
+            year=int(row["year"]),
+            card=cards.get(row["id"]),
+        )
+        for row in _rows("systems")
+    ]
+
+
+@cache
+def reported(table: str | None = None) -> tuple[Reported, ...]:
+    """The survey's tables of results, as printed.
+
+    Args:
+        table: one of ``TABLES``; None gives all three.
+
+    Raises:
+        InputError: there is no such table.
+    """
+    if table is not None and table not in TABLES:
+        raise InputError(f"The survey has no table {table!r}; choose one of {list(TABLES)}.")
+    return tuple(
+        Reported(
+            table=name,
+            system=row["method_id"],
+            method=row["method"],
+            venue=row["venue"],
+            year=int(row["year"]),
+            backbone=(row.get("seg_backbone") or row.get("backbone") or "").strip("-"),
+            val=_number(row["val_miou"]),
+            test=_number(row["test_miou"]),
+        )
+        for name in ([table] if table else TABLES)
+        for row in _rows(name)
+    )
+
+
+def reported_for(system: str) -> Reported | None:
+    """The line of a system in the survey's tables, None where it has none."""
+    return next((line for line in reported() if line.system == system), None)
+
+
+@cache
+def errata() -> tuple[Erratum, ...]:
+    """What the survey prints and should read otherwise, in its order."""
+    return tuple(
+        Erratum(
+            **{key: row[key] for key in ("place", "system", "what", "printed", "correct")},
+            checked=row["status"] == "checked",
+            evidence=row["evidence"],
+        )
+        for row in _rows("errata")
+    )
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        yield importlib.import_module(info.name)
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    path = files("wsss_lib") / "survey_data" / f"{name}.csv"
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text.strip() else None
