@@ -2,7 +2,7 @@
 
 from wsss_lib.data.toy.scene import KINDS, STUFF, Knobs, Scene, draw_scene
 from wsss_lib.data.toy.variants import VARIANTS, VERSION, Variant
-from wsss_lib.data.toy.write import palette, toy_scene, write_toy
+from wsss_lib.data.toy.write import toy_scene, write_toy
 
 __all__ = [
     "KINDS",
@@ -13,7 +13,6 @@ __all__ = [
     "Scene",
     "Variant",
     "draw_scene",
-    "palette",
     "toy_scene",
     "write_toy",
 ]

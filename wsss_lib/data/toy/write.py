@@ -11,20 +11,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from wsss_lib.core import InputError
-from wsss_lib.data.toy.scene import Labels, Scene
+from wsss_lib.data.palette import write_labels
+from wsss_lib.data.toy.scene import Scene
 from wsss_lib.data.toy.variants import VARIANTS, VERSION, Variant
 
 SPLITS = ("train", "val")
-
-
-def palette() -> Labels:
-    """The 256 colours of PASCAL VOC, (256, 3): the bits of a label spread over the channels."""
-    labels = np.arange(256)
-    colours = np.zeros((256, 3), np.int64)
-    for bit in range(8):
-        for channel in range(3):
-            colours[:, channel] |= (labels >> (3 * bit + channel) & 1) << (7 - bit)
-    return colours.astype(np.uint8)
 
 
 def toy_scene(world: int, variant: str, split: str, index: int) -> Scene:
@@ -88,7 +79,7 @@ def write_toy(
         )
     facts = {
         "name": "toy", "version": VERSION, "variant": variant,
-        "world": world, "train": train, "val": val,
+        "world": world, "train": train, "val": val, "allows_empty": True,
     }  # fmt: skip
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         note = root / "dataset.json"
@@ -119,7 +110,7 @@ def _write(folder: Path, variant: Variant, facts: dict, progress: bool) -> None:
         Image.fromarray(scene.image).save(folder / "JPEGImages" / f"{name}.png")
         planes = (scene.label, scene.instance, scene.part, scene.stuff)
         for where, plane in zip(folders[1:], planes, strict=True):
-            _write_indexed(folder / where / f"{name}.png", plane)
+            write_labels(folder / where / f"{name}.png", plane)
         seen = np.bincount(scene.label.ravel(), minlength=len(variant.classes) + 1)[1:] > 0
         tags.append([name, *seen.astype(int).tolist()])
         captions.append([name, variant.caption(scene)])
@@ -130,13 +121,6 @@ def _write(folder: Path, variant: Variant, facts: dict, progress: bool) -> None:
     _write_csv(folder / "captions.csv", [["id", "caption"], *captions])
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in variant.classes))
     (folder / "dataset.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-
-
-def _write_indexed(path: Path, plane: Labels) -> None:
-    """A palette PNG whose pixel values are the labels."""
-    image = Image.fromarray(plane, mode="P")
-    image.putpalette(palette().ravel().tolist())
-    image.save(path)
 
 
 def _write_csv(path: Path, rows: list[list]) -> None:

@@ -1,0 +1,152 @@
+"""Train the toy backbones on the toy ImageNet and write their weights.
+
+    python -m experiments.pretrain_toy            # both, about ten minutes on two cores
+    python -m experiments.pretrain_toy toy_cnn
+    python -m experiments.pretrain_toy --smoke --out /tmp/weights
+
+The classification heads are thrown away. Weights are stored in half precision.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from wsss_lib.core import InputError
+from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
+from wsss_lib.data.toy.variants import VERSION
+from wsss_lib.nets.toy import WEIGHTS, toy_cnn, toy_vit
+
+NETS: dict[str, Callable[..., nn.Module]] = {"toy_cnn": toy_cnn, "toy_vit": toy_vit}
+RECIPES: dict[str, dict[str, float]] = {
+    "toy_cnn": {"steps": 2000, "lr": 5e-3, "weight_decay": 0.01},
+    "toy_vit": {"steps": 6000, "lr": 2e-3, "weight_decay": 0.05},
+}
+SHIFT = 6
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the images (B, 3, H, W) and move all of them by up to ``SHIFT`` pixels."""
+    mirrored = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+    images = torch.where(mirrored, images.flip(-1), images)
+    dy, dx = torch.randint(0, 2 * SHIFT + 1, (2,), generator=generator).tolist()
+    h, w = images.shape[-2:]
+    return F.pad(images, (SHIFT,) * 4, mode="replicate")[..., dy : dy + h, dx : dx + w]
+
+
+def accuracy(net: nn.Module, head: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+    """Share of right answers to each of the ``TASKS``."""
+    net.eval()
+    with torch.no_grad():
+        logits = torch.cat([head(net(x / 255)[-1].mean(dim=(2, 3))) for x in images.split(64)])
+    answers = logits.split([len(names) for names in TASKS.values()], dim=1)
+    return {
+        task: round((answer.argmax(dim=1) == labels[:, k]).float().mean().item(), 3)
+        for k, (task, answer) in enumerate(zip(TASKS, answers, strict=True))
+    }
+
+
+def pretrain(
+    name: str,
+    steps: int,
+    lr: float,
+    weight_decay: float,
+    images: int = 4000,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> tuple[nn.Module, dict]:
+    """Train one backbone to answer all ``TASKS`` at once.
+
+    Args:
+        name: key of ``NETS``.
+        steps: optimiser steps.
+        lr: peak of the one-cycle learning rate.
+        weight_decay: of AdamW.
+        images: pictures to learn from.
+        batch_size: pictures a step.
+        seed: of the weights, the pictures and their order.
+
+    Returns:
+        The network, and what there is to say about its training.
+
+    Raises:
+        InputError: there is no such network.
+    """  # fmt: skip
+    if name not in NETS:
+        raise InputError(f"no toy network is called {name!r}; choose one of {list(NETS)}.")
+    start = time.perf_counter()
+    torch.manual_seed(seed)
+    order = torch.Generator().manual_seed(seed)
+    pictures, labels = toy_imagenet(images, 2 * seed, progress=True)
+    net = NETS[name](pretrained=False)
+    sizes = [len(names) for names in TASKS.values()]
+    head = nn.Linear(net.channels[-1], sum(sizes))
+    weights = [*net.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.2)
+    bar = tqdm(range(steps), desc=f"pretrain {name}")
+    for _ in bar:
+        chosen = torch.randint(0, images, (batch_size,), generator=order)
+        x = augment(pictures[chosen] / 255, order)
+        # bfloat16 halves the time; the weights themselves stay in float32.
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = head(net(x)[-1].mean(dim=(2, 3)))
+        losses = [
+            F.cross_entropy(answer, labels[chosen, k])
+            for k, answer in enumerate(logits.float().split(sizes, dim=1))
+        ]
+        loss = torch.stack(losses).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        bar.set_postfix(loss=f"{loss.item():.2f}")
+    held_out = toy_imagenet(max(32, images // 8), 2 * seed + 1)
+    facts = {
+        "net": name, "version": VERSION, "steps": steps, "lr": lr, "images": images, "seed": seed,
+        "accuracy": accuracy(net, head, *held_out),
+        "seconds": round(time.perf_counter() - start, 1),
+    }  # fmt: skip
+    return net, facts
+
+
+def save(net: nn.Module, facts: dict, folder: Path) -> Path:
+    """Write the weights in half precision, with the facts in the header; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{facts['net']}.safetensors"
+    halves = {
+        key: value.half().contiguous() if value.is_floating_point() else value
+        for key, value in net.state_dict().items()
+    }
+    save_file(halves, path, metadata={"facts": json.dumps(facts)})
+    return path
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("nets", nargs="*", default=list(NETS), help=f"any of {list(NETS)}")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smoke", action="store_true", help="a few steps, to see that it runs")
+    given = parser.parse_args(arguments)
+    for name in given.nets:
+        if name not in NETS:
+            parser.error(f"no toy network is called {name!r}; choose from {list(NETS)}")
+        recipe = dict(RECIPES[name])
+        more = {"seed": given.seed}
+        if given.smoke:
+            recipe["steps"], more = 4, {"images": 32, "batch_size": 8, "seed": given.seed}
+        net, facts = pretrain(name, steps=int(recipe.pop("steps")), **recipe, **more)
+        tqdm.write(f"{save(net, facts, given.out)}: {json.dumps(facts)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""The toy world: the same bytes every time, a complete layout, and every failure in its place."""
+
+import csv
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsss_lib.core import InputError
+from wsss_lib.data.toy import (
+    KINDS,
+    STUFF,
+    VARIANTS,
+    VERSION,
+    Knobs,
+    draw_scene,
+    toy_scene,
+    write_toy,
+)
+from wsss_lib.data.toy.imagenet import OTHERS, TASKS, toy_imagenet
+from wsss_lib.data.toy.scene import BODY, HEAD, SIZE
+
+NAMES = list(KINDS)
+
+
+def read(path):
+    return np.asarray(Image.open(path))
+
+
+def digest(folder):
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    content = [(str(p.relative_to(folder)), p.read_bytes()) for p in files]
+    return hashlib.sha256(repr(content).encode()).hexdigest()
+
+
+def scenes(split="train", count=200, **knobs):
+    return [draw_scene(np.random.default_rng([7, i]), Knobs(**knobs), split) for i in range(count)]
+
+
+@pytest.fixture(scope="module")
+def train():
+    return scenes(count=400)
+
+
+@pytest.fixture(scope="module")
+def val():
+    return scenes("val", count=400)
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS))
+def written(request, tmp_path_factory):
+    root = tmp_path_factory.mktemp("toy") / request.param
+    return request.param, write_toy(root, 3, request.param, train=24, val=8, progress=False)
+
+
+def test_same_arguments_give_the_same_bytes(written, tmp_path):
+    variant, root = written
+    again = write_toy(tmp_path / "again", 3, variant, train=24, val=8, progress=False)
+    assert digest(root) == digest(again)
+
+
+def test_another_world_gives_other_bytes(written, tmp_path):
+    variant, root = written
+    other = write_toy(tmp_path / "other", 4, variant, train=24, val=8, progress=False)
+    assert digest(root) != digest(other)
+
+
+def test_a_small_world_is_the_beginning_of_a_large_one(written, tmp_path):
+    variant, root = written
+    small = write_toy(tmp_path / "small", 3, variant, train=5, val=2, progress=False)
+    for path in (small / "JPEGImages").iterdir():
+        assert path.read_bytes() == (root / "JPEGImages" / path.name).read_bytes()
+
+
+def test_layout_is_complete(written):
+    variant, root = written
+    names = [f"train_{i:04d}" for i in range(24)] + [f"val_{i:04d}" for i in range(8)]
+    for folder in ("JPEGImages", "SegmentationClass", "SegmentationObject", "Parts", "Stuff"):
+        assert sorted(p.stem for p in (root / folder).iterdir()) == names
+    for split in ("train", "val"):
+        listed = (root / "ImageSets" / "Segmentation" / f"{split}.txt").read_text().split()
+        assert listed == [name for name in names if name.startswith(split)]
+    facts = json.loads((root / "dataset.json").read_text())
+    assert facts == {
+        "name": "toy", "version": VERSION, "variant": variant,
+        "world": 3, "train": 24, "val": 8, "allows_empty": True,
+    }  # fmt: skip
+    assert tuple((root / "classes.txt").read_text().split()) == VARIANTS[variant].classes
+    assert [p.name for p in root.parent.iterdir()] == [root.name], "a temporary folder was left"
+
+
+def test_masks_agree_with_tags_captions_instances_and_parts(written):
+    variant, root = written
+    with (root / "image_labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (root / "captions.csv").open() as file:
+        captions = {row["id"]: row["caption"] for row in csv.DictReader(file)}
+    classes = VARIANTS[variant].classes
+    assert len(rows) == 32
+    for row in rows:
+        name = row["id"]
+        image = Image.open(root / "JPEGImages" / f"{name}.png")
+        assert image.mode == "RGB"
+        assert image.size == (SIZE, SIZE)
+        label = read(root / "SegmentationClass" / f"{name}.png")
+        instance = read(root / "SegmentationObject" / f"{name}.png")
+        part = read(root / "Parts" / f"{name}.png")
+        seen = {classes[k - 1] for k in np.unique(label) if k}
+        assert seen == {c for c in classes if row[c] == "1"}
+        things = {classes[k - 1] for k in np.unique(label[instance > 0])}
+        words = captions[name].replace(",", "").split()
+        assert things == {c for c in classes if c in words[: words.index(_ends(variant))]}
+        assert ((part > 0) == (instance > 0)).all()
+        assert set(np.unique(part)) <= {0, HEAD, BODY}
+        for number in range(1, instance.max() + 1):
+            assert (instance == number).sum() >= 6
+            assert len(np.unique(label[instance == number])) == 1
+
+
+def _ends(variant):
+    return "in" if variant == "organs" else "on"
+
+
+def test_masks_carry_the_palette_of_voc(written):
+    _, root = written
+    image = Image.open(next((root / "SegmentationClass").iterdir()))
+    assert image.mode == "P"
+    assert image.getpalette()[:12] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
+
+
+def test_what_is_there_already_is_left_alone(tmp_path):
+    root = write_toy(tmp_path / "toy", train=2, val=1, progress=False)
+    before = (root / "dataset.json").stat().st_mtime_ns
+    assert write_toy(root, train=2, val=1, progress=False) == root
+    assert (root / "dataset.json").stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="something else"):
+        write_toy(root, world=1, train=2, val=1, progress=False)
+
+
+def test_a_killed_run_leaves_no_world_behind(tmp_path, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wsss_lib.data.toy.write.write_labels", die)
+    with pytest.raises(KeyboardInterrupt):
+        write_toy(tmp_path / "toy", train=2, val=1, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"variant": "cities"}, "choose one of"),
+        ({"world": -1}, "at least 0"),
+        ({"train": 0}, "at least 1"),
+    ],
+)
+def test_bad_arguments_are_refused(tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message):
+        write_toy(tmp_path / "toy", progress=False, **arguments)
+    with pytest.raises(InputError, match="no split"):
+        toy_scene(0, "objects", "test", 0)
+
+
+def test_head_cues_are_small_parts(train):
+    for index, name in enumerate(NAMES, start=1):
+        part = np.concatenate([s.part[s.label == index] for s in train])
+        assert 0.08 < (part == HEAD).mean() < 0.55, name
+
+
+def test_shapes_differ_in_how_much_of_their_box_they_fill():
+    rates = {name: [] for name in NAMES}
+    for scene in scenes(count=150, clutter=0):
+        for number, index in enumerate(scene.classes, start=1):
+            y, x = np.nonzero(scene.instance == number)
+            if y.size > 60 and y.min() > 0 and x.min() > 0 and max(y.max(), x.max()) < SIZE - 1:
+                box = (np.ptp(y) + 1) * (np.ptp(x) + 1)
+                rates[NAMES[index]].append(y.size / box)
+    rate = {name: np.median(values) for name, values in rates.items()}
+    assert rate["bus"] > 0.62
+    assert rate["snake"] < 0.42
+    assert rate["snake"] < rate["boat"] < rate["bus"]
+    assert rate["starfish"] < rate["wreath"] < rate["bus"]
+
+
+def share(scenes_, given, what):
+    given = [s for s in scenes_ if given(s)]
+    return np.mean([what(s) for s in given])
+
+
+def has_boat(scene):
+    return NAMES.index("boat") in scene.classes
+
+
+def on_water(scene):
+    return scene.ground == "water"
+
+
+def test_boats_and_water_go_together_in_train_but_less_in_val(train, val):
+    assert share(train, has_boat, on_water) > 0.8
+    assert share(train, on_water, has_boat) > 0.65
+    assert 0.35 < share(val, has_boat, on_water) < 0.65
+    assert 0.35 < share(val, on_water, has_boat) < 0.65
+    for split in (train, val):
+        assert 0.18 < np.mean([on_water(s) for s in split]) < 0.32
+
+
+def test_frequencies_with_one_rare_class(train):
+    often = {n: np.mean([i in s.classes for s in train]) for i, n in enumerate(NAMES)}
+    assert often["starfish"] < 0.13
+    assert all(0.15 < often[n] < 0.4 for n in NAMES if n != "starfish")
+    assert 0.02 < np.mean([not s.classes for s in train]) < 0.12
+
+
+def test_objects_hide_each_other(train):
+    alone = [s for s in train if len(s.classes) == 1]
+    touching = 0
+    for scene in train:
+        a, b = scene.instance[:, :-1], scene.instance[:, 1:]
+        touching += bool(((a != b) & (a > 0) & (b > 0)).any())
+    assert touching / len(train) > 0.1
+    assert len(alone) / len(train) > 0.35
+
+
+def test_stuff_is_named_where_no_object_and_no_clutter_is(train):
+    clutter = 0
+    for scene in train[:80]:
+        assert (scene.stuff[scene.label > 0] == 0).all()
+        assert 1 + STUFF.index(scene.ground) in scene.stuff
+        clutter += bool(((scene.stuff == 0) & (scene.label == 0)).any())
+    assert clutter > 30
+
+
+def test_knobs_turn():
+    def colours(part, **knobs):
+        return np.concatenate([s.image[s.part == part] for s in scenes(count=60, **knobs)])
+
+    for name, low, high in (("head_size", 0.8, 1.4), ("clutter", 0, 4)):
+        small, large = (scenes(count=60, **{name: value}) for value in (low, high))
+        if name == "head_size":
+            heads = [np.mean([(s.part == HEAD).mean() for s in group]) for group in (small, large)]
+            assert heads[1] > 1.3 * heads[0]
+        else:
+            extra = [
+                np.mean([((s.stuff == 0) & (s.label == 0)).mean() for s in group])
+                for group in (small, large)
+            ]
+            assert extra[1] > extra[0] + 0.02
+    assert colours(HEAD, head_contrast=0.0).std() < colours(HEAD, head_contrast=1.0).std()
+    plain = np.mean([s.label.astype(bool).mean() for s in scenes(count=60, empty=0.0)])
+    assert plain > np.mean([s.label.astype(bool).mean() for s in scenes(count=60, empty=0.5)])
+
+
+def test_cooccurrence_variant_is_stronger_and_its_boats_have_a_faint_bow():
+    pairs = [
+        [toy_scene(0, variant, "train", i) for i in range(150)]
+        for variant in ("objects", "cooccurrence")
+    ]
+    usual, strong = (share(group, has_boat, on_water) for group in pairs)
+    assert strong > usual
+    boat = 1 + NAMES.index("boat")
+
+    def cue(group):
+        """How far the bow's colours are from those of the hull behind it."""
+        gaps = []
+        for scene in group:
+            here = scene.label == boat
+            head, body = here & (scene.part == HEAD), here & (scene.part == BODY)
+            if head.sum() > 8 and body.sum() > 8:
+                gaps.append(abs(scene.image[head].mean(0) - scene.image[body].mean(0)).mean())
+        return np.mean(gaps)
+
+    assert cue(pairs[1]) < 0.75 * cue(pairs[0])
+
+
+def test_organs_are_grey_and_come_together():
+    slices = [toy_scene(0, "organs", "train", i) for i in range(150)]
+    names = list(VARIANTS["organs"].classes)
+    assert all((s.image[..., :1] == s.image).all() for s in slices)
+    liver, spleen, bladder = (
+        np.array([names.index(n) in s.classes for s in slices])
+        for n in ("liver", "spleen", "bladder")
+    )
+    assert spleen[liver].mean() > 0.7
+    assert spleen[~liver].mean() < 0.2
+    assert not (bladder & liver).any()
+    assert 0.1 < bladder.mean() < 0.4
+
+
+def test_scenes_leave_only_clutter_unnamed():
+    for index in range(40):
+        scene = toy_scene(0, "scenes", "train", index)
+        plain = toy_scene(0, "objects", "train", index)
+        assert (scene.image == plain.image).all()
+        assert ((scene.label == 0) == ((plain.stuff == 0) & (plain.label == 0))).all()
+        assert (scene.label[plain.label > 0] == plain.label[plain.label > 0] + len(STUFF)).all()
+
+
+def test_toy_imagenet_is_deterministic_and_shows_no_toy_class():
+    images, labels = toy_imagenet(40, seed=5)
+    again, _ = toy_imagenet(12, seed=5)
+    assert (images[:12] == again).all()
+    assert (images[:12] != toy_imagenet(12, seed=6)[0]).any()
+    assert images.shape == (40, 3, SIZE, SIZE)
+    assert labels.shape == (40, len(TASKS))
+    for k, names in enumerate(TASKS.values()):
+        assert labels[:, k].min() >= 0
+        assert labels[:, k].max() < len(names)
+    shapes = {TASKS["shape"][k] for k in labels[:, list(TASKS).index("shape")].tolist()}
+    assert shapes <= set(OTHERS)
+    assert not shapes & set(NAMES)
