@@ -25,7 +25,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from wsss_lib.core import IGNORE, InputError
+from wsss_lib.core import InputError
 from wsss_lib.data.palette import read_labels
 
 VOC_CLASSES = (
@@ -236,12 +236,3 @@ class SegmentationFolder:
 
     def _has_split_column(self) -> bool:
         return any("split" in row for row in (self._labels or {}).values())
-
-
-def void_as_undecided(mask: Tensor, num_classes: int) -> Tensor:
-    """(H, W) mask -> (C, H, W) scores: 1 in the class, 0 elsewhere, 0.5 where nothing is known.
-
-    These are the scores of full supervision: at the threshold 0.5 they give the mask back.
-    """
-    classes = torch.arange(1, num_classes + 1, device=mask.device).view(-1, 1, 1)
-    return torch.where(mask == IGNORE, 0.5, (mask == classes).float())

@@ -1,0 +1,1 @@
+"""Measurements behind the book: each writes JSON below ``results/``."""

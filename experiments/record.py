@@ -1,0 +1,65 @@
+"""What the experiments share: running one stage, and keeping its figures."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsss_lib.core import Method
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.view import WeakView
+from wsss_lib.engine import Stage, run
+from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold
+from wsss_lib.results import write_result
+
+
+class Record:
+    """Figures by name, one entry per seed."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.curves: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def note(self, name: str, stage: Stage, evaluation: Evaluation, **more: float) -> None:
+        """Keep the figures of a stage; ``more`` holds the seeds and what else was measured."""
+        cost = {"seconds": stage.seconds, "peak_memory_mb": stage.fitted.peak_memory_mb}
+        self.runs[name].append({**more, **evaluation.figures(), **cost})
+        self.curves[name].append(evaluation.curve)
+
+    def gains(self, name: str, over: str) -> dict[str, float]:
+        """Paired difference in mean IoU of two names, run by run."""
+        pairs = zip(self.runs[name], self.runs[over], strict=True)
+        gains = np.array([run["miou"] - base["miou"] for run, base in pairs])
+        return {
+            "mean": float(gains.mean()),
+            "sd": float(gains.std(ddof=1)) if len(gains) > 1 else 0.0,
+            "smallest": float(gains.min()),
+            "n": len(gains),
+        }
+
+    def write(self, out: Path, name: str, protocol: Protocol, **extra: Any) -> None:
+        """Store the figures of a name."""
+        path = out / f"{name}.json"
+        write_result(path, name, protocol, self.runs[name], self.curves[name], **extra)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where stages are run one at a time, each threshold chosen on the held-out part."""
+
+    view: WeakView
+    held_out: SegmentationFolder
+    folder: Path
+    seed: int
+
+    def run(self, method: Method, scores: Any = None) -> Stage:
+        """One stage, on the scores of another if there are any."""
+        return run(
+            [method],
+            self.view if scores is None else self.view.with_scores(scores),
+            folder=self.folder,
+            seed=self.seed,
+            calibrate=lambda found: choose_threshold(found, self.held_out),
+        )[0]

@@ -1,0 +1,115 @@
+"""The toy pipeline, measured: ``python -m experiments.toy`` writes ``results/toy/*.json``.
+
+For every world and seed: CAM, a control that trains CAM for as many steps as CAM and AffinityNet
+take together, PAMR and AffinityNet on the CAM, and, for one seed of each world, segmentation
+networks taught by CAM labels, by PAMR labels and by full masks (the ceiling).
+
+Thresholds of score maps are chosen on the first tenth of the training images, with masks, and
+figures are read off on the other nine tenths. Segmentation networks see no image labels when they
+are scored and use their own argmax. An interrupted run goes on where it stopped.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm.auto import tqdm
+
+from experiments.record import Bench, Record
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.full import MaskScores
+from wsss_lib.data.toy import write_toy
+from wsss_lib.data.view import WeakView
+from wsss_lib.engine import infer, seed_everything
+from wsss_lib.evaluate import Protocol, evaluate, layer_recall
+from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.segmentation.segmenter import Segmenter
+
+NETWORKS = {"segmenter_cam": "cam", "segmenter_pamr": "pamr", "ceiling": None}
+"""Segmentation networks and the score maps that teach them; None stands for masks."""
+
+
+def fresh(kind: Any, num_classes: int, seed: int) -> Any:
+    """A method of the toy world whose new weights depend on the seed alone."""
+    seed_everything(seed)
+    return kind.toy(num_classes)
+
+
+def measure(record: Record, world: int, seed: int, networks: bool, folder: Path) -> None:
+    """Note every figure of one world and seed."""
+    root = write_toy(folder / f"world_{world}", world=world, progress=False)
+    train, val = SegmentationFolder(root, "train"), SegmentationFolder(root, "val")
+    held_out, rest = train.held_out()
+    bench = Bench(WeakView(train), held_out, folder / f"run_{world}_{seed}", seed)
+    c = len(train.classes)
+
+    longer = fresh(CAM, c, seed)
+    extra = AffinityNet.toy(c).recipe.steps
+    longer.recipe = replace(longer.recipe, steps=longer.recipe.steps + extra)
+    cam = bench.run(fresh(CAM, c, seed))
+    first = {
+        "cam": cam,
+        "cam_longer": bench.run(longer),
+        "pamr": bench.run(fresh(PAMR, c, seed), scores=cam.scores),
+        "affinitynet": bench.run(fresh(AffinityNet, c, seed), scores=cam.scores),
+    }
+    for name, stage in first.items():
+        threshold = stage.threshold or 0.5
+        head, body = layer_recall(stage.scores, rest, threshold)
+        found = evaluate(stage.scores, rest, threshold)
+        record.note(name, stage, found, world=world, seed=seed, head_recall=head, body_recall=body)
+    for name, teacher in NETWORKS.items() if networks else ():
+        net = fresh(Segmenter, c, seed)
+        scores = first[teacher].scores if teacher else MaskScores(train)
+        net.threshold = first[teacher].threshold if teacher else 0.5
+        stage = bench.run(net, scores=scores)
+        blind = {
+            split: infer(net, WeakView(data, supervision=()), stage.folder / split)
+            for split, data in (("train", rest), ("val", val))
+        }
+        taught = record.runs[teacher][-1]["miou"] if teacher else 1.0
+        learnt = evaluate(blind["train"], rest, boundary=False).miou
+        record.note(
+            name,
+            stage,
+            evaluate(blind["val"], val),
+            world=world,
+            seed=seed,
+            labels_miou=taught,
+            train_miou=learnt,
+            gain_over_labels=learnt - taught,
+        )
+
+
+def main(
+    folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/toy"),
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results/toy"),
+    worlds: Annotated[int, typer.Option(help="World seeds 0, 1, ...")] = 3,
+    seeds: Annotated[int, typer.Option(help="Training seeds 0, 1, ...")] = 3,
+) -> None:
+    """Measure the toy pipeline over world and training seeds."""
+    record = Record()
+    for world, seed in tqdm([(w, s) for w in range(worlds) for s in range(seeds)], desc="toy"):
+        # Networks take most of the time: every world gets one, with a seed of its own.
+        measure(record, world, seed, world == seed, folder)
+    version = str(SegmentationFolder(folder / "world_0").about["version"])
+    for name in record.runs:
+        network = name in NETWORKS
+        protocol = Protocol(
+            data="toy",
+            data_version=version,
+            split="val" if network else "train, last nine tenths",
+            labels_at_inference=not network,
+            threshold_rule="argmax" if network else "held-out",
+            supervision=("masks",) if name == "ceiling" else ("tags",),
+            needs=() if name == "ceiling" else ("masks of 51 training images, for the threshold",),
+        )
+        extra = {} if network or name == "cam" else {"gain_over_cam": record.gains(name, "cam")}
+        record.write(out, name, protocol, **extra)
+
+
+if __name__ == "__main__":
+    typer.run(main)
