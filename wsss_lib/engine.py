@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from wsss_lib.core import Batch, InputError, Method, Recipe
+from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView, collate
@@ -32,7 +33,7 @@ class Fitted:
     Attributes:
         steps: steps of the whole training, those before a resume included.
         losses: mean of each loss term over the last tenth of the steps that were run now.
-        seconds: wall-clock time of the steps that were run now.
+        seconds: wall-clock time of the steps, those before a resume included.
         peak_memory_mb: memory taken on top of what was in use before.
     """
 
@@ -69,7 +70,7 @@ def fit(
     *,
     seed: int = 0,
     folder: Path | str | None = None,
-    save_every: int = 500,
+    save_every: int = 100,
     workers: int = 0,
     cpu: bool = False,
 ) -> Fitted:
@@ -95,13 +96,14 @@ def fit(
     accelerator = Accelerator(
         mixed_precision=recipe.precision, gradient_accumulation_steps=recipe.accumulate, cpu=cpu
     )
-    seed_everything(seed)
     optimizer = make_optimizer(method, recipe)
     base_rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint = Path(folder) / CHECKPOINT if folder is not None else None
-    purpose = fingerprint(recipe=asdict(recipe), seed=seed, view=view.name, ids=view.ids)
+    purpose = fingerprint(recipe=asdict(recipe), seed=seed, **what_is_seen(view))
     method.to(accelerator.device)
-    done = load_checkpoint(checkpoint, method, optimizer, purpose) if checkpoint else 0
+    done, earlier = 0, 0.0
+    if checkpoint:
+        done, earlier = load_checkpoint(checkpoint, method, optimizer, purpose)
     model, optimizer = accelerator.prepare(method, optimizer)
     per_step = recipe.batch_size * recipe.accumulate
     stream = Stream(view, recipe, seed, steps * per_step)
@@ -116,7 +118,9 @@ def fit(
         PeakMemory(accelerator.device) as memory,
         tqdm(total=steps, initial=done, desc=method.card.id, leave=False) as bar,
     ):
-        for batch in loader:
+        for number, batch in enumerate(loader, start=done * recipe.accumulate):
+            # What a method draws depends on the step alone, so resuming draws it again.
+            seed_everything((seed * 1_000_003 + number) % 2**32)
             method.progress = done / steps
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * schedule(recipe, method.progress)
@@ -140,12 +144,13 @@ def fit(
             if done % 20 == 0:
                 bar.set_postfix({name: f"{value:.3f}" for name, value in history[-1].items()})
             if checkpoint and (done % save_every == 0 or done == steps):
-                save_checkpoint(checkpoint, method, optimizer, purpose, done)
+                spent = earlier + time.perf_counter() - start
+                save_checkpoint(checkpoint, method, optimizer, purpose, done, spent)
     method.progress = 1.0
     method.eval()
     recent = history[-max(1, steps // 10) :]
     losses = {name: float(np.mean([step[name] for step in recent])) for name in (recent or [{}])[0]}
-    return Fitted(steps, losses, time.perf_counter() - start, memory.peak_mb)
+    return Fitted(steps, losses, earlier + time.perf_counter() - start, memory.peak_mb)
 
 
 def infer(
@@ -208,7 +213,7 @@ def run(
         One entry per stage.
     """
     results: list[Stage] = []
-    key = fingerprint(view=view.name, ids=view.ids, longest=view.longest)
+    key = fingerprint(**what_is_seen(view))
     for number, method in enumerate(stages):
         start = time.perf_counter()
         if results:
@@ -274,8 +279,24 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def what_is_seen(view: WeakView) -> dict[str, Any]:
+    """Everything that decides what a view shows, scores of an earlier stage included."""
+    scores, source = view.scores, type(view.scores).__name__
+    if isinstance(scores, ScoreStore):
+        # Two teachers may agree in all else, their threshold included. The stage's folder name
+        # tells them apart and survives a move of the whole run.
+        source = "/".join(scores.folder.parts[-2:])
+    return {
+        "view": view.name,
+        "data": view.digest,
+        "supervision": view.supervision,
+        "longest": view.longest,
+        "scores": source,
+    }
+
+
 def describe(method: Method) -> dict[str, Any]:
-    """Everything that decides what a method will do: class, plain settings, weights."""
+    """Everything that decides what a method will do: class, plain settings, modules, weights."""
     plain = (int, float, str, bool, tuple, list, type(None))
     settings = {name: v for name, v in vars(method).items() if isinstance(v, plain)}
     digest = hashlib.sha256()
@@ -285,7 +306,13 @@ def describe(method: Method) -> dict[str, Any]:
             digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return {
         "class": type(method).__name__,
-        "settings": {name: settings[name] for name in sorted(settings) if name[0] != "_"},
+        "settings": {
+            name: settings[name]
+            for name in sorted(settings)
+            if name[0] != "_" and name not in ("training", "progress")
+        },
+        # Strides and dilations leave no trace in the weights, only here.
+        "modules": repr(method),
         "recipe": asdict(method.recipe),
         "weights": digest.hexdigest(),
     }
@@ -297,30 +324,30 @@ def fingerprint(**what: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def save_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str, step: int) -> None:
+def save_checkpoint(
+    path: Path, method: Method, optimizer: Any, purpose: str, step: int, seconds: float
+) -> None:
     """Write everything that a resumed training needs; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     content = {
         "purpose": purpose,
         "method": method.card.id,
         "step": step,
         "weights": method.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "random": torch.get_rng_state(),
+        "seconds": seconds,
     }
-    torch.save(content, partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        torch.save(content, partial)
 
 
-def load_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str) -> int:
-    """Restore a training; returns the number of steps that are done, 0 without a checkpoint.
+def load_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str) -> tuple[int, float]:
+    """Restore a training; returns the steps done and the seconds they took, 0 without a checkpoint.
 
     Raises:
         InputError: the file is damaged or belongs to another method, recipe, seed or data set.
     """
     if not path.is_file():
-        return 0
+        return 0, 0.0
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
@@ -334,5 +361,4 @@ def load_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str) ->
         )
     method.load_state_dict(content["weights"])
     optimizer.load_state_dict(content["optimizer"])
-    torch.set_rng_state(content["random"])
-    return int(content["step"])
+    return int(content["step"]), float(content["seconds"])

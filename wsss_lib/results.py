@@ -1,6 +1,7 @@
 """Measured figures: JSON files below ``results/``, the only source of numbers in the book."""
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from wsss_lib.core import InputError
+from wsss_lib.data.atomic import written_whole
 from wsss_lib.evaluate import Protocol
 
 _VERSIONS = ("torch", "torchvision", "numpy", "accelerate", "wsss-lib")
@@ -64,12 +66,13 @@ def write_result(
 
 
 def write_json(path: Path | str, content: Any) -> None:
-    """Write JSON so that the file appears whole or not at all; numbers keep five digits."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(_rounded(content), indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    """Write JSON so that the file appears whole or not at all; numbers keep five digits.
+
+    Figures that do not exist, such as the precision of a class that is never predicted, become
+    null: JSON has no NaN.
+    """
+    with written_whole(Path(path)) as partial:
+        partial.write_text(json.dumps(_rounded(content), indent=1) + "\n", encoding="utf-8")
 
 
 def read_result(path: Path | str) -> dict[str, Any]:
@@ -121,7 +124,7 @@ def commit() -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 5)
+        return round(value, 5) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

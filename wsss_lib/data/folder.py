@@ -15,6 +15,7 @@ masks: a class that covers at least ``min_area`` pixels is present.
 """
 
 import csv
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -155,6 +156,17 @@ class SegmentationFolder:
         """The first ``share`` of the images, whose masks may choose a threshold, and the rest."""
         count = max(1, round(len(self.ids) * share))
         return self.subset(self.ids[:count]), self.subset(self.ids[count:])
+
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change with the ids, the labels and any image's size."""
+        content = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode())
+        tagged = self._labels_file.read_bytes() if self._labels is not None else b""
+        content.update(repr(self.classes).encode() + tagged)
+        for id in self.ids:
+            files = [self.image_path(id)] + ([] if tagged else [self.masks / f"{id}.png"])
+            sizes = [path.stat().st_size if path.is_file() else -1 for path in files]
+            content.update(f"{id}{sizes}".encode())
+        return content.hexdigest()[:12]
 
     def image(self, id: str) -> Tensor:
         """(3, H, W) RGB in [0, 1]."""

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.atomic import written_whole
 
 
 def voc_palette() -> np.ndarray:
@@ -28,7 +29,8 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
         raise InputError(f"{path}: labels must be (H, W) with indices 0..255.")
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette(voc_palette().reshape(-1).tolist())
-    image.save(path, format="PNG")
+    with written_whole(path) as partial:
+        image.save(partial, format="PNG")
 
 
 def read_labels(path: Path, num_classes: int | None = None) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Scores on disk: half precision, present classes only, one small file per image."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from wsss_lib.core import InputError
+from wsss_lib.data.atomic import written_whole
 
 
 class ScoreStore:
@@ -49,16 +49,13 @@ class ScoreStore:
         if not (low >= -1e-4 and high <= 1 + 1e-4):  # also refuses NaN
             raise InputError(f"Scores of {id!r} leave [0, 1]: from {low:.3g} to {high:.3g}.")
         present = scores.flatten(1).any(dim=1).nonzero().flatten()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(id)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
         content = {
             "scores": scores[present].clamp(0, 1).half().cpu().contiguous(),
             "classes": present.cpu(),
             "size": torch.tensor(scores.shape[-2:]),
         }
-        save_file(content, partial)
-        partial.replace(path)
+        with written_whole(self._path(id)) as partial:
+            save_file(content, partial)
 
     def __getitem__(self, id: str) -> Tensor:
         """(C, H, W) float scores of an image.

@@ -66,6 +66,11 @@ class WeakView:
         """Data set and split."""
         return f"{self._dataset.name}/{self._dataset.split}"
 
+    @property
+    def digest(self) -> str:
+        """Stands for the content of the data set: two toy worlds share their name and ids."""
+        return self._dataset.digest()
+
     def with_scores(self, scores: Mapping[str, Tensor] | Any) -> Self:
         """The same view, with the scores of a stage."""
         return type(self)(self._dataset, self.supervision, scores, self.longest, self.cache_mb)
