@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsss_lib.blocks.maps import keep_present
 from wsss_lib.blocks.pamr import pamr
@@ -51,9 +51,12 @@ class PAMR(Method):
         self.dilations, self.iterations, self.sharpness = dilations, iterations, sharpness
 
     @classmethod
-    def toy(cls, num_classes: int) -> Self:
-        """Distances that suit 64 x 64 pixels; ``num_classes`` does not matter here."""
-        return cls(dilations=(1, 2, 4))
+    def toy(cls, num_classes: int, backbone: nn.Module | None = None) -> Self:
+        """Distances that suit 64 x 64 pixels, or photographs where a backbone for those is named.
+
+        ``num_classes`` does not matter here, and the backbone is not used.
+        """
+        return cls(dilations=(1, 2, 4)) if backbone is None else cls()
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): the incoming scores, pulled towards the colours of the image."""

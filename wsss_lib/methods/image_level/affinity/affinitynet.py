@@ -91,9 +91,15 @@ class AffinityNet(Method):
         self.confident, self.background, self.beta, self.walk = confident, background, beta, walk
 
     @classmethod
-    def toy(cls, num_classes: int) -> Self:
-        """The sizes and the recipe of the toy world; ``num_classes`` does not matter here."""
-        method = cls(toy_cnn(), (0, 1, -1), (16, 32, 64), level_size=0, walk=16)
+    def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
+        """The sizes and the recipe of the toy world; ``num_classes`` does not matter here.
+
+        Another backbone should have maps at strides 2, 4, 8, ...; the affinities are at stride 8.
+        """
+        if backbone is None:
+            method = cls(toy_cnn(), (0, 1, -1), (16, 32, 64), level_size=0, walk=16)
+        else:
+            method = cls(backbone, (-3, -2, -1), (32, 32, 64), level_size=-3, radius=4, walk=64)
         method.recipe = Recipe.toy(steps=200)
         return method
 

@@ -63,9 +63,9 @@ class CAM(Method):
         self.flip = flip
 
     @classmethod
-    def toy(cls, num_classes: int) -> Self:
-        """The sizes and the recipe of the toy world."""
-        method = cls(toy_cnn(), num_classes, scales=(1.0, 1.5))
+    def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
+        """The sizes and the recipe of the toy world, on the toy backbone or another."""
+        method = cls(backbone or toy_cnn(), num_classes, scales=(1.0, 1.5))
         method.recipe = Recipe.toy(steps=300)
         return method
 
