@@ -17,6 +17,7 @@ masks: a class that covers at least ``min_area`` pixels is present.
 import csv
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -34,7 +35,7 @@ VOC_CLASSES = (
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 )  # fmt: skip
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 
 
 def read_image(path: Path) -> Tensor:
@@ -64,19 +65,25 @@ def read_table(path: Path, column: str) -> dict[str, dict[str, str]]:
     """Rows of a CSV file by the value of ``column``.
 
     Raises:
-        InputError: missing file, missing column, or a value that stands twice.
+        InputError: missing file, not UTF-8, missing column, or a value that stands twice.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, skipinitialspace=True)
             rows = list(reader)
     except FileNotFoundError as error:
         raise InputError(f"No table at {path}. Run `wsss doctor` on the data folder.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text ({error}); save it as CSV, UTF-8.") from error
     if column not in (reader.fieldnames or ()):
-        raise InputError(f"{path} needs a column {column!r} in its first line.")
+        raise InputError(
+            f"{path} needs a column {column!r} in its first line, separated by commas."
+        )
     table = {row[column]: row for row in rows}
     if len(table) < len(rows):
-        raise InputError(f"{path}: some values of {column!r} stand in two lines.")
+        counts = Counter(row[column] for row in rows)
+        twice = [value for value, count in counts.items() if count > 1]
+        raise InputError(f"{path}: the lines of {column} {twice[:5]} stand there twice.")
     return table
 
 
@@ -129,7 +136,10 @@ class SegmentationFolder:
         self.classes = tuple(classes) if classes else self._find_classes()
         self.ids = self._find_ids()
         about = self.root / "dataset.json"
-        self.about: dict = json.loads(about.read_text()) if about.is_file() else {}
+        try:
+            self.about: dict = json.loads(about.read_text("utf-8")) if about.is_file() else {}
+        except ValueError as error:
+            raise InputError(f"{about} is no JSON ({error}); correct or delete it.") from error
         self.name: str = self.about.get("name", self.root.name)
         self.allows_empty: bool = self.about.get("allows_empty", False)
         self._tables: dict[str, dict[str, dict[str, str]]] = {}
@@ -156,6 +166,20 @@ class SegmentationFolder:
         """The first ``share`` of the images, whose masks may choose a threshold, and the rest."""
         count = max(1, round(len(self.ids) * share))
         return self.subset(self.ids[:count]), self.subset(self.ids[count:])
+
+    def has_mask(self, id: str) -> bool:
+        """Whether there is ground truth of this image."""
+        return (self.masks / f"{id}.png").is_file()
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits on disk, none where the folder does not divide its images."""
+        if self.voc:
+            lists = (self.root / "ImageSets" / "Segmentation").glob("*.txt")
+            return tuple(sorted(path.stem for path in lists))
+        return tuple(
+            sorted({row.get("split") or "" for row in (self._labels or {}).values()} - {""})
+        )
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with the ids, the labels and any image's size."""
@@ -214,12 +238,15 @@ class SegmentationFolder:
         """The sentence of ``captions.csv`` about an image."""
         if "captions" not in self._tables:
             self._tables["captions"] = read_table(self.root / "captions.csv", "id")
+        if id not in self._tables["captions"]:
+            raise InputError(f"captions.csv of {self.root} has no line for image {id!r}; add one.")
         return self._tables["captions"][id]["caption"]
 
     def _find_classes(self) -> tuple[str, ...]:
         names = self.root / "classes.txt"
         if names.is_file():
-            return tuple(names.read_text().split())
+            lines = names.read_text("utf-8").splitlines()
+            return tuple(line.strip() for line in lines if line.strip())
         if self._labels:
             first = next(iter(self._labels.values()))
             return tuple(name for name in first if name not in ("id", "split"))
@@ -231,20 +258,18 @@ class SegmentationFolder:
         )
 
     def _find_ids(self) -> tuple[str, ...]:
-        if self.split is None or (not self.voc and not self._has_split_column()):
-            return tuple(sorted({p.stem for p in self.images.iterdir() if p.suffix in _SUFFIXES}))
+        if self.split is None or (not self.voc and not self.splits):
+            ids = tuple(sorted({p.stem for p in self.images.iterdir() if p.suffix in _SUFFIXES}))
+            if not ids:
+                raise InputError(f"{self.images} holds no images (.jpg, .jpeg or .png).")
+            return ids
         if not self.voc:
             rows = self._labels or {}
             ids = tuple(id for id, row in rows.items() if row["split"] == self.split)
-            known = sorted({row["split"] for row in rows.values()})
         else:
-            lists = self.root / "ImageSets" / "Segmentation"
-            file = lists / f"{self.split}.txt"
+            file = self.root / "ImageSets" / "Segmentation" / f"{self.split}.txt"
             ids = tuple(file.read_text().split()) if file.is_file() else ()
-            known = sorted(p.stem for p in lists.glob("*.txt"))
         if not ids:
-            raise InputError(f"{self.root} has no split {self.split!r}; it has {known}.")
+            known = ", ".join(self.splits) or "none"
+            raise InputError(f"{self.root} has no split {self.split!r}; it has: {known}.")
         return ids
-
-    def _has_split_column(self) -> bool:
-        return any("split" in row for row in (self._labels or {}).values())

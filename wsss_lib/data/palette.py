@@ -44,13 +44,15 @@ def read_labels(path: Path, num_classes: int | None = None) -> np.ndarray:
         num_classes: C; when given, indices other than 0..C and 255 are refused.
 
     Raises:
-        InputError: missing, truncated, no label image, or indices or colours that mean nothing.
+        InputError: missing, truncated, no label image, indices or colours that mean nothing, or
+            a renumbered palette.
     """
     try:
         with Image.open(path) as image:
             image.load()
             mode = image.mode
             array = np.asarray(image.convert("RGB") if mode in ("RGB", "RGBA") else image)
+            palette = np.array(image.getpalette("RGB") or [], dtype=np.int64).reshape(-1, 3)
     except FileNotFoundError as error:
         raise InputError(f"No mask at {path}. Run `wsss doctor` on the data folder.") from error
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
@@ -61,6 +63,7 @@ def read_labels(path: Path, num_classes: int | None = None) -> np.ndarray:
         labels = _indices_of_colours(path, array)
     elif mode in ("P", "L", "1"):
         labels = array.astype(np.uint8)
+        _check_order(path, np.unique(labels), palette)
     else:
         raise InputError(
             f"{path}: mode {mode!r} is no label image; expected a palette or 8-bit PNG."
@@ -75,9 +78,32 @@ def read_labels(path: Path, num_classes: int | None = None) -> np.ndarray:
     return labels
 
 
+def _check_order(path: Path, used: np.ndarray, palette: np.ndarray) -> None:
+    """Refuse masks in the colours of PASCAL VOC whose indices an image editor has renumbered.
+
+    Masks in other colours are taken by their indices: their makers mean those.
+    """
+    used = used[used < len(palette)]
+    meant, known = _code(palette[used]), _code(voc_palette())
+    moved = used[meant != known[used]]
+    if moved.size and np.isin(meant, known).all():
+        index = int(moved[0])
+        colour = tuple(palette[index].tolist())
+        other = int(np.flatnonzero(known == _code(palette[index]))[0])
+        raise InputError(
+            f"{path}: its palette gives index {index} the colour {colour}, which is index {other} "
+            "in PASCAL VOC: an image editor has probably renumbered it. Save it as an RGB image, "
+            "whose colours are read, or with the palette of PASCAL VOC."
+        )
+
+
+def _code(colours: np.ndarray) -> np.ndarray:
+    """(..., 3) colours as one number each."""
+    return colours.astype(np.int64) @ np.array([65536, 256, 1])
+
+
 def _indices_of_colours(path: Path, colours: np.ndarray) -> np.ndarray:
-    code = colours.astype(np.int64) @ np.array([65536, 256, 1])
-    known = voc_palette().astype(np.int64) @ np.array([65536, 256, 1])
+    code, known = _code(colours), _code(voc_palette())
     order = np.argsort(known)
     place = np.searchsorted(known[order], code).clip(max=255)
     labels = order[place]
