@@ -1,0 +1,399 @@
+"""What the book adds to Sphinx: measured figures, cards, tables of systems, and quizzes.
+
+Numbers in the prose are never typed. ``{result}`toy/cam:miou` `` reads them from
+``results/toy/cam.json``, and a figure that is missing fails the strict build.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import Directive, directives
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from wsss_lib import survey
+from wsss_lib.core import Card, InputError
+from wsss_lib.results import read_result
+
+LOGGER = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[2]
+
+METRICS = {
+    "miou": "mIoU",
+    "precision": "precision",
+    "recall": "recall",
+    "false_positive": "over-activation",
+    "false_negative": "under-activation",
+    "boundary_iou": "boundary IoU",
+    "head_recall": "head recall",
+    "body_recall": "body recall",
+    "threshold": "threshold",
+    "seconds": "seconds",
+    "peak_memory_mb": "peak memory (MB)",
+}
+"""Column heads of the figures that results hold."""
+
+_DIGITS = {"seconds": 0, "peak_memory_mb": 0, "threshold": 2}
+
+
+def results_folder() -> Path:
+    """Where measured figures lie; WSSS_RESULTS points tests elsewhere."""
+    return Path(os.environ.get("WSSS_RESULTS", ROOT / "results"))
+
+
+def figure_text(result: dict[str, Any], metric: str) -> str:
+    """A measured figure, such as "0.470 ± 0.012"; one run has no spread.
+
+    Raises:
+        InputError: the result has no such figure.
+    """
+    entry: Any = result.get("summary", {})
+    for part in metric.split("."):
+        entry = entry.get(part) if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or "mean" not in entry:
+        known = ", ".join(result.get("summary", {}))
+        raise InputError(f"{result.get('method')!r} has no figure {metric!r}; it has {known}.")
+    digits = _DIGITS.get(metric, 3)
+    text = f"{entry['mean']:.{digits}f}"
+    return f"{text} ± {entry['sd']:.{digits}f}" if entry.get("n", 1) > 1 else text
+
+
+def look_up(target: str) -> tuple[dict[str, Any], str]:
+    """ "toy/cam:miou" -> the result file's content and the metric.
+
+    Raises:
+        InputError: no such file, or no colon.
+    """
+    name, colon, metric = target.partition(":")
+    if not colon:
+        raise InputError(f"{target!r}: write it as data/method:figure, such as toy/cam:miou.")
+    return read_result(results_folder() / f"{name}.json"), metric
+
+
+class ResultRole(SphinxRole):
+    """``{result}`toy/cam:miou` ``: mean and spread over the seeds of a measured figure.
+
+    ``{result}`toy/pamr:miou - toy/cam:miou` `` is the difference of two means.
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Read the figure, or fail the strict build."""
+        try:
+            if " - " in self.text:
+                left, right = (self._mean(part) for part in self.text.split(" - "))
+                text = f"{left - right:+.3f}".replace("-", "\N{MINUS SIGN}")
+            else:
+                result, metric = look_up(self.text)
+                text = figure_text(result, metric)
+        except InputError as error:
+            LOGGER.warning("result: %s", error, location=self.get_location())
+            return [nodes.inline("", "?", classes=["result", "missing"])], []
+        return [nodes.inline("", text, classes=["result"])], []
+
+    def _mean(self, target: str) -> float:
+        result, metric = look_up(target.strip())
+        figure_text(result, metric)
+        return float(result["summary"][metric]["mean"])
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], classes: list[str]) -> nodes.table:
+    """A docutils table; a cell is a text or a list of inline nodes."""
+    group = nodes.tgroup(cols=len(head))
+    group += [nodes.colspec(colwidth=1) for _ in head]
+    group += nodes.thead("", _row(head))
+    group += nodes.tbody("", *[_row(row) for row in rows])
+    return nodes.table("", group, classes=classes)
+
+
+def _row(cells: Sequence[Any]) -> nodes.row:
+    row = nodes.row()
+    for cell in cells:
+        inline = [nodes.Text(str(cell))] if not isinstance(cell, list) else cell
+        row += nodes.entry("", nodes.paragraph("", "", *inline))
+    return row
+
+
+def link(label: str, text: str) -> addnodes.pending_xref:
+    """A link to ``(label)=`` somewhere in the book; plain text where there is no such label."""
+    node = addnodes.pending_xref(
+        "", nodes.inline("", text), refdomain="std", reftype="ref", reftarget=label,
+        refexplicit=True, refwarn=False,
+    )  # fmt: skip
+    node["optional"] = True
+    return node
+
+
+class ResultsTable(SphinxDirective):
+    """``{results-table} toy/cam toy/pamr``: measured figures beside those of the papers.
+
+    Patterns such as ``toy/*`` are allowed; results are then sorted by their first metric.
+    """
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"metrics": directives.unchanged, "reported": directives.flag}
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table, or fail the strict build."""
+        metrics = self.options.get("metrics", "miou precision recall seconds").split()
+        try:
+            results = [item for pattern in self.arguments[0].split() for item in _results(pattern)]
+            rows = [self._line(result, metrics) for result in results]
+        except InputError as error:
+            LOGGER.warning("results-table: %s", error, location=self.get_location())
+            return []
+        head = ["system", *[METRICS.get(name, name) for name in metrics]]
+        head += ["labels at inference", "threshold", "seeds"]
+        if "reported" in self.options:
+            head.append("paper, VOC val")
+        return [table(head, rows, ["results-table"])]
+
+    def _line(self, result: dict[str, Any], metrics: list[str]) -> list[Any]:
+        id, protocol = str(result["method"]), result["protocol"]
+        card = survey.find_cards().get(id)
+        name = card.name if card else str(result.get("name", id)).replace("_", " ")
+        cells: list[Any] = [[link(f"system-{id}", name)]]
+        cells += [figure_text(result, metric) for metric in metrics]
+        cells += [
+            "yes" if protocol["labels_at_inference"] else "no",
+            protocol["threshold_rule"],
+            len(result["runs"]),
+        ]
+        if "reported" in self.options:
+            line = survey.reported_for(id)
+            cells.append(f"{line.val} ({line.backbone})" if line and line.val else "–")
+        return cells
+
+
+def _results(pattern: str) -> list[dict[str, Any]]:
+    if not re.search(r"[*?\[]", pattern):
+        return [read_result(results_folder() / f"{pattern}.json")]
+    found = [read_result(path) for path in sorted(results_folder().glob(f"{pattern}.json"))]
+    found = [result for result in found if "miou" in result.get("summary", {})]
+    if not found:
+        raise InputError(f"no result matches {pattern!r} in {results_folder()}.")
+    return sorted(found, key=lambda result: result["summary"]["miou"]["mean"])
+
+
+class CardDirective(SphinxDirective):
+    """``{card} cam``: a system's index card, and the anchor ``system-cam``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Render the card, or fail the strict build."""
+        card = survey.find_cards().get(self.arguments[0])
+        if card is None:
+            known = ", ".join(survey.find_cards())
+            LOGGER.warning(
+                "card: no system %r; there are %s", self.arguments[0], known,
+                location=self.get_location(),
+            )  # fmt: skip
+            return []
+        target = nodes.target("", "", ids=[f"system-{card.id}"])
+        self.env.get_domain("std").note_hyperlink_target(  # type: ignore[attr-defined]
+            f"system-{card.id}", self.env.docname, f"system-{card.id}", card.name
+        )
+        box = nodes.container(classes=["card-box"])
+        box += nodes.rubric("", f"{card.name}: index card")
+        items = nodes.field_list()
+        for name, value in card_lines(card):
+            body = nodes.field_body("", value)
+            items += nodes.field("", nodes.field_name("", name), body)
+        box += items
+        return [target, box]
+
+
+def card_lines(card: Card) -> list[tuple[str, nodes.Element]]:
+    """What a card says, line by line."""
+    line = survey.reported_for(card.id)
+    built = {
+        "faithful": "faithful",
+        "reduced": "reduced: smaller, the same idea",
+        "reconstruction": "reconstruction: parts had to be guessed",
+    }
+    paper = nodes.paragraph("", f"{card.authors}: {card.title}. {card.venue} {card.year}. ")
+    paper += nodes.reference("", card.paper, refuri=_address(card.paper))
+    lines: list[tuple[str, nodes.Element]] = [
+        ("Paper", paper),
+        ("Learns from", nodes.paragraph("", ", ".join(card.supervision))),
+        ("Hidden supervision", nodes.paragraph("", ", ".join(card.needs) or "none beyond that")),
+        (
+            "Input",
+            nodes.paragraph(
+                "", "the scores of an earlier stage" if card.needs_scores else "images"
+            ),
+        ),
+        (
+            "Labels at inference",
+            nodes.paragraph("", "needed" if card.uses_tags_at_inference else "not needed"),
+        ),
+        ("Fidelity", nodes.paragraph("", built[card.fidelity])),
+    ]
+    if card.differs:
+        items = [nodes.list_item("", nodes.paragraph("", text)) for text in card.differs]
+        lines.append(("Differs from the paper", nodes.bullet_list("", *items)))
+    if line is not None:
+        text = f"VOC 2012 val {line.val or '–'}, test {line.test or '–'} ({line.backbone})"
+        lines.append(("Reported in the survey", nodes.paragraph("", text)))
+    if card.official:
+        code = nodes.paragraph("", "")
+        code += nodes.reference("", card.official, refuri=card.official)
+        lines.append(("Authors' code", code))
+    return lines
+
+
+def _address(paper: str) -> str:
+    if paper.startswith("arXiv:"):
+        return "https://arxiv.org/abs/" + paper.removeprefix("arXiv:")
+    return paper if paper.startswith("http") else f"https://doi.org/{paper.removeprefix('doi:')}"
+
+
+class SystemsTable(Directive):
+    """``{systems-table}``: every system of the survey by taxonomy, built or not."""
+
+    def run(self) -> list[nodes.Node]:
+        """One table with a line per system; families are headed by a line of their own."""
+        rows: list[list[Any]] = []
+        family = ""
+        for system in survey.systems():
+            if system.family != family:
+                family = system.family
+                rows.append([[nodes.strong("", survey.FAMILIES[family])], "", "", ""])
+            paper = f"{system.authors}, {system.venue} {system.year}"
+            name: Any = [link(f"system-{system.id}", system.name)] if system.card else system.name
+            rows.append([name, paper, system.section, "built" if system.card else "not yet"])
+        return [table(["system", "paper", "survey", "here"], rows, ["systems-table"])]
+
+
+class ErrataTable(Directive):
+    """``{errata-table}``: what the survey prints and should read otherwise."""
+
+    def run(self) -> list[nodes.Node]:
+        """One line per correction."""
+        names = {system.id: system.name for system in survey.systems()}
+        rows = [
+            [
+                item.place,
+                names.get(item.system, ""),
+                item.printed,
+                item.correct,
+                item.evidence + ("" if item.checked else " (not checked against the source)"),
+            ]
+            for item in survey.errata()
+        ]
+        head = ["place", "system", "printed", "should read", "evidence"]
+        return [table(head, rows, ["errata-table"])]
+
+
+class quiz_option(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
+    """An option of a quiz: a summary that opens its feedback."""
+
+
+class quiz_summary(nodes.General, nodes.TextElement):  # noqa: N801
+    """What an option says before it is chosen."""
+
+
+class Quiz(SphinxDirective):
+    """A multiple-choice question that works without JavaScript.
+
+    The body is the question, then a list. An item begins with ``[x]`` (right) or ``[ ]`` (wrong);
+    what follows in further paragraphs is the feedback for this option, which must not be empty.
+    """
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Build the question, or fail the strict build."""
+        box = nodes.container(classes=["quiz"])
+        self.state.nested_parse(self.content, self.content_offset, box)
+        lists = [child for child in box.children if isinstance(child, nodes.bullet_list)]
+        problem = "needs a question and then one list of options" if len(lists) != 1 else ""
+        right = 0
+        for item in lists[0].children if len(lists) == 1 else []:
+            first, *feedback = item.children
+            mark = re.match(r"\[([ x])\]\s*", first.astext())
+            if not mark or not feedback:
+                problem = "each option begins with [x] or [ ] and has feedback below it"
+                break
+            is_right = mark[1] == "x"
+            right += is_right
+            text = first.children[0]
+            first.replace(text, nodes.Text(text.astext()[len(mark[0]) :]))
+            summary = quiz_summary("", "", *first.children)
+            verdict = nodes.strong("", "Right. " if is_right else "Not so. ")
+            feedback[0].insert(0, verdict)
+            option = quiz_option("", summary, *feedback)
+            option["classes"] = ["right" if is_right else "wrong"]
+            box += option
+        if not problem and right != 1:
+            problem = f"needs exactly one right option, not {right}"
+        if problem:
+            LOGGER.warning("quiz %s", problem, location=self.get_location())
+            return []
+        box.remove(lists[0])
+        return [box]
+
+
+def visit_option(self: Any, node: nodes.Element) -> None:
+    """Open an option."""
+    self.body.append(f'<details class="quiz-option {" ".join(node["classes"])}">')
+
+
+def depart_option(self: Any, node: nodes.Element) -> None:
+    """Close an option."""
+    self.body.append("</details>\n")
+
+
+def visit_summary(self: Any, node: nodes.Element) -> None:
+    """Open what an option says."""
+    self.body.append("<summary>")
+
+
+def depart_summary(self: Any, node: nodes.Element) -> None:
+    """Close what an option says."""
+    self.body.append("</summary>\n")
+
+
+def skip(self: Any, node: nodes.Element) -> None:
+    """Other formats show the text alone."""
+
+
+def drop_unresolved(app: Sphinx, env: Any, node: nodes.Element, inner: nodes.Element) -> Any:
+    """An optional link without a target becomes its text."""
+    return inner if node.get("optional") else None
+
+
+def launch_only_notebooks(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Text pages that draw their figures are no notebooks to open on Colab."""
+    if doctree is None or Path(app.env.doc2path(page)).suffix == ".ipynb":
+        return
+    context["header_buttons"] = [
+        button
+        for button in context.get("header_buttons", [])
+        if button.get("label") != "launch-buttons"
+    ]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Tell Sphinx what there is."""
+    app.add_role("result", ResultRole())
+    app.add_directive("results-table", ResultsTable)
+    app.add_directive("card", CardDirective)
+    app.add_directive("systems-table", SystemsTable)
+    app.add_directive("errata-table", ErrataTable)
+    app.add_directive("quiz", Quiz)
+    others = {name: (skip, skip) for name in ("latex", "text", "man", "texinfo")}
+    app.add_node(quiz_option, html=(visit_option, depart_option), **others)
+    app.add_node(quiz_summary, html=(visit_summary, depart_summary), **others)
+    app.connect("missing-reference", drop_unresolved)
+    app.connect("html-page-context", launch_only_notebooks, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
