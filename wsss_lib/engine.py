@@ -215,7 +215,6 @@ def run(
     results: list[Stage] = []
     key = fingerprint(**what_is_seen(view))
     for number, method in enumerate(stages):
-        start = time.perf_counter()
         if results:
             view = view.with_scores(results[-1].scores)
             if method.threshold is None:
@@ -223,9 +222,10 @@ def run(
         key = fingerprint(before=key, seed=seed, method=describe(method))
         where = Path(folder) / f"{number}_{method.card.id}_{key}"
         fitted = fit(method, view, seed=seed, folder=where, workers=workers, cpu=cpu)
+        start = time.perf_counter()
         scores = infer(method, view, where / "scores", cpu=cpu)
+        seconds = fitted.seconds + time.perf_counter() - start
         threshold = calibrate(scores) if calibrate else None
-        seconds = time.perf_counter() - start
         results.append(Stage(method, scores, threshold, fitted, seconds, where))
     return results
 
