@@ -36,9 +36,22 @@ METRICS = {
     "threshold": "threshold",
     "seconds": "seconds",
     "peak_memory_mb": "peak memory (MB)",
+    "labels_miou": "its labels",
+    "gain_over_labels": "gain over its labels",
+    "gain_over_cam": "paired gain over CAM",
 }
 """Column heads of the figures that results hold."""
 
+NAMES = {
+    "cam_longer": "CAM, as many steps as CAM and AffinityNet (control)",
+    "segmenter_cam": "segmenter taught by CAM labels",
+    "segmenter_pamr": "segmenter taught by PAMR labels",
+    "segmenter_affinitynet": "segmenter taught by AffinityNet labels",
+    "ceiling": "segmenter taught by masks (ceiling)",
+}
+"""What results are called that are no system of their own."""
+
+MINUS = "\N{MINUS SIGN}"
 _DIGITS = {"seconds": 0, "peak_memory_mb": 0, "threshold": 2}
 
 
@@ -53,19 +66,31 @@ def figure_text(result: dict[str, Any], metric: str) -> str:
     Raises:
         InputError: the result has no such figure.
     """
-    entry: Any = result.get("summary", {})
-    for part in metric.split("."):
-        entry = entry.get(part) if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or "mean" not in entry:
-        known = ", ".join(result.get("summary", {}))
-        raise InputError(f"{result.get('method')!r} has no figure {metric!r}; it has {known}.")
+    entry = summary_of(result, metric)
     digits = _DIGITS.get(metric, 3)
-    text = f"{entry['mean']:.{digits}f}"
+    sign = "+" if metric.startswith("gain") else ""
+    text = f"{entry['mean']:{sign}.{digits}f}".replace("-", MINUS)
     return f"{text} ± {entry['sd']:.{digits}f}" if entry.get("n", 1) > 1 else text
 
 
+def summary_of(result: dict[str, Any], metric: str) -> dict[str, float]:
+    """Mean, spread and count of a figure.
+
+    Raises:
+        InputError: the result has no such figure.
+    """
+    summary = result.get("summary", {})
+    # Paired differences between two results stand beside the summary, not in it.
+    entry = summary.get(metric, result.get(metric))
+    if not isinstance(entry, dict) or "mean" not in entry:
+        raise InputError(
+            f"{result.get('method')!r} has no figure {metric!r}; it has {', '.join(summary)}."
+        )
+    return entry
+
+
 def look_up(target: str) -> tuple[dict[str, Any], str]:
-    """ "toy/cam:miou" -> the result file's content and the metric.
+    """Split toy/cam:miou into the content of its result file and the figure's name.
 
     Raises:
         InputError: no such file, or no colon.
@@ -87,7 +112,7 @@ class ResultRole(SphinxRole):
         try:
             if " - " in self.text:
                 left, right = (self._mean(part) for part in self.text.split(" - "))
-                text = f"{left - right:+.3f}".replace("-", "\N{MINUS SIGN}")
+                text = f"{left - right:+.3f}".replace("-", MINUS)
             else:
                 result, metric = look_up(self.text)
                 text = figure_text(result, metric)
@@ -97,9 +122,7 @@ class ResultRole(SphinxRole):
         return [nodes.inline("", text, classes=["result"])], []
 
     def _mean(self, target: str) -> float:
-        result, metric = look_up(target.strip())
-        figure_text(result, metric)
-        return float(result["summary"][metric]["mean"])
+        return float(summary_of(*look_up(target.strip()))["mean"])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], classes: list[str]) -> nodes.table:
@@ -144,6 +167,9 @@ class ResultsTable(SphinxDirective):
         metrics = self.options.get("metrics", "miou precision recall seconds").split()
         try:
             results = [item for pattern in self.arguments[0].split() for item in _results(pattern)]
+            for metric in metrics:
+                if not any(metric in {**result, **result["summary"]} for result in results):
+                    raise InputError(f"none of these results has a figure {metric!r}.")
             rows = [self._line(result, metrics) for result in results]
         except InputError as error:
             LOGGER.warning("results-table: %s", error, location=self.get_location())
@@ -157,9 +183,14 @@ class ResultsTable(SphinxDirective):
     def _line(self, result: dict[str, Any], metrics: list[str]) -> list[Any]:
         id, protocol = str(result["method"]), result["protocol"]
         card = survey.find_cards().get(id)
-        name = card.name if card else str(result.get("name", id)).replace("_", " ")
+        name = NAMES.get(id) or (card.name if card else id)
         cells: list[Any] = [[link(f"system-{id}", name)]]
-        cells += [figure_text(result, metric) for metric in metrics]
+        for metric in metrics:
+            try:
+                cells.append(figure_text(result, metric))
+            except InputError:
+                # A column may concern some systems only; one that concerns none is a mistake.
+                cells.append("–")
         cells += [
             "yes" if protocol["labels_at_inference"] else "no",
             protocol["threshold_rule"],
@@ -292,11 +323,11 @@ class ErrataTable(Directive):
         return [table(head, rows, ["errata-table"])]
 
 
-class quiz_option(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
+class quiz_option(nodes.General, nodes.Element):
     """An option of a quiz: a summary that opens its feedback."""
 
 
-class quiz_summary(nodes.General, nodes.TextElement):  # noqa: N801
+class quiz_summary(nodes.General, nodes.TextElement):
     """What an option says before it is chosen."""
 
 

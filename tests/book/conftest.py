@@ -1,0 +1,69 @@
+"""The book's own modules, and the built book."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
+HTML = ROOT / "_build" / "html"
+sys.path[:0] = [str(BOOK), str(BOOK / "_ext")]
+
+
+def sources() -> list[Path]:
+    """What the built book depends on."""
+    inside = [path for path in BOOK.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    library = [*(ROOT / "wsss_lib").rglob("*.py"), *(ROOT / "wsss_lib").rglob("*.csv")]
+    return [*inside, *library, *(ROOT / "results").rglob("*.json"), ROOT / "_config.yml"]
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Workers of pytest-xdist wait for each other."""
+    fcntl = pytest.importorskip("fcntl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the built book; built here where it is missing or older than its sources."""
+    done = HTML / ".complete"
+    with one_at_a_time(ROOT / "_build" / ".lock"):
+        newest = max(path.stat().st_mtime for path in sources())
+        if not done.is_file() or done.stat().st_mtime < newest:
+            environment = {**os.environ, "VENV": str(Path(sys.prefix))}
+            made = subprocess.run(
+                ["make", "strict-book"], cwd=ROOT, env=environment, capture_output=True, text=True
+            )
+            assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def pages(html: Path) -> dict[str, Path]:
+    """The pages of the book by name, such as "cam/index"."""
+    names = page_names()
+    return {name: html / f"{name}.html" for name in names}
+
+
+def page_names() -> list[str]:
+    """Every page of the table of contents."""
+    import yaml
+
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+
+    def below(node: dict) -> Iterator[str]:
+        if "file" in node:
+            yield node["file"]
+        for child in [*node.get("chapters", []), *node.get("sections", [])]:
+            yield from below(child)
+
+    return [toc["root"], *(name for part in toc["parts"] for name in below(part))]
