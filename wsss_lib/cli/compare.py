@@ -1,0 +1,75 @@
+"""Label images and stored scores against masks."""
+
+from pathlib import Path
+
+import torch
+
+from wsss_lib.cli.data import divided, open_split, with_masks
+from wsss_lib.core import InputError
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import read_labels
+from wsss_lib.data.store import ScoreStore
+from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate, evaluate_labels
+from wsss_lib.results import write_result
+
+
+def compare(
+    what: Path, data: Path, split: str, threshold: float | None, save: Path | None
+) -> tuple[Evaluation, Protocol, int]:
+    """Score a folder of label PNGs or of stored scores; also returns the number of images.
+
+    Raises:
+        InputError: nothing to compare, or not all of the split's images are there.
+    """
+    dataset = with_masks(open_split(data, split))
+    if dataset is None:
+        raise InputError(f"No image of split {split!r} in {data} has a mask: nothing to compare.")
+    folder = next(
+        (where for where in (what, what / "labels", what / "scores") if _kind(where)), what
+    )
+    rule, part = "argmax", dataset.split or "all"
+    if _kind(folder) == ".safetensors":
+        store = ScoreStore(folder, len(dataset.classes))
+        _check_all_there({*store}, dataset, folder)
+        rule, scored = "fixed", dataset
+        if threshold is None:
+            held_out, rest = divided(dataset)
+            if held_out is None or rest is None:
+                raise InputError(
+                    f"{len(dataset)} images with masks are too few to choose a threshold on a "
+                    "tenth of them: pass --threshold."
+                )
+            threshold, scored, rule = choose_threshold(store, held_out), rest, "held-out"
+            part = f"{part}, last nine tenths"
+        evaluation, count = evaluate(store, scored, threshold), len(scored)
+    elif _kind(folder) == ".png":
+        _check_all_there({path.stem for path in folder.glob("*.png")}, dataset, folder)
+
+        def labels(id: str) -> torch.Tensor:
+            indices = read_labels(folder / f"{id}.png", num_classes=len(dataset.classes))
+            return torch.from_numpy(indices).long()
+
+        evaluation, count = evaluate_labels(labels, dataset), len(dataset)
+    else:
+        raise InputError(f"{what} holds neither label images (.png) nor scores (.safetensors).")
+    about = str(dataset.about.get("version", ""))
+    # Nobody can tell from the files how they were made.
+    protocol = Protocol(dataset.name, part, True, rule, ("unknown",), ("unknown",), about)
+    if save:
+        runs = [{**evaluation.figures(), "images": count}]
+        write_result(save, what.name, protocol, runs, [evaluation.curve], classes=dataset.classes)
+    return evaluation, protocol, count
+
+
+def _kind(folder: Path) -> str:
+    """Ending of the files that can be compared, "" where there are none."""
+    return next((end for end in (".safetensors", ".png") if any(folder.glob(f"*{end}"))), "")
+
+
+def _check_all_there(found: set[str], dataset: SegmentationFolder, folder: Path) -> None:
+    missing = [id for id in dataset.ids if id not in found]
+    if missing:
+        raise InputError(
+            f"{folder} lacks {len(missing)} of the {len(dataset)} images of split "
+            f"{dataset.split!r} that have masks, such as {missing[:3]}. Is it of another --split?"
+        )

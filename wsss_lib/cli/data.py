@@ -1,0 +1,63 @@
+"""Which images of a data folder are learned from, held out, and scored."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from wsss_lib.core import InputError
+from wsss_lib.data.folder import SegmentationFolder
+
+SMALLEST = 10
+"""Images with masks from which a tenth is held out to choose thresholds."""
+
+
+def open_split(root: Path, split: str) -> SegmentationFolder:
+    """A split; a plain folder that does not divide its images gives all of them."""
+    dataset = SegmentationFolder(root, split)
+    if not dataset.voc and not dataset.splits:
+        dataset.split = "all"
+    return dataset
+
+
+def with_masks(dataset: SegmentationFolder) -> SegmentationFolder | None:
+    """The images that have ground truth, None where no image has."""
+    ids = [id for id in dataset.ids if dataset.has_mask(id)]
+    return dataset.subset(ids) if ids else None
+
+
+def divided(
+    dataset: SegmentationFolder,
+) -> tuple[SegmentationFolder | None, SegmentationFolder | None]:
+    """Images whose masks may choose thresholds, and images to score; None where there are none."""
+    masked = with_masks(dataset)
+    if masked is None or len(masked) < SMALLEST:
+        return None, masked
+    return masked.held_out()
+
+
+def other_split(dataset: SegmentationFolder, split: str = "val") -> SegmentationFolder | None:
+    """Images with masks of a split that was not learned from, None where there are none."""
+    if split == dataset.split or split not in dataset.splits:
+        return None
+    other = with_masks(SegmentationFolder(dataset.root, split, dataset.classes))
+    if other is None or set(other.ids) & set(dataset.ids):
+        return None
+    return other
+
+
+def of_one_size(dataset: SegmentationFolder) -> bool:
+    """Whether all images have the same size, going by their headers."""
+    sizes = set()
+    for id in dataset.ids:
+        path = dataset.image_path(id)
+        try:
+            with Image.open(path) as image:
+                sizes.add(image.size)
+        except OSError as error:
+            raise InputError(
+                f"{path} is missing or not an image. `wsss doctor {dataset.root}` lists all that "
+                "is wrong."
+            ) from error
+        if len(sizes) > 1:
+            return False
+    return True

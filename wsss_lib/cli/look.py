@@ -1,0 +1,131 @@
+"""Commands that only look: systems, data folders, results."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def list_systems(
+    built: Annotated[bool, typer.Option("--built", help="Only what can be run here.")] = False,
+) -> None:
+    """List the survey's systems by its taxonomy, and which of them can be run."""
+    from rich.console import Console
+
+    from wsss_lib.survey import FAMILIES, find_cards, reported_for, systems
+
+    console = Console(highlight=False)
+    known, cards = systems(), find_cards()
+    for family, title in FAMILIES.items():
+        members = [one for one in known if one.family == family and (one.card or not built)]
+        if not members:
+            continue
+        table = _catalogue()
+        for one in members:
+            line = reported_for(one.id)
+            score = f"{line.val:.1f}" if line and line.val is not None else ""
+            mark = "yes" if one.card else ""
+            table.add_row(one.id, one.name, f"{one.venue} {one.year}", score, mark)
+        console.print(f"\n[bold]{title}[/bold]", table, sep="\n")
+    others = {id: card for id, card in cards.items() if id not in {one.id for one in known}}
+    table = _catalogue()
+    for id, card in others.items():
+        table.add_row(id, card.name, f"{card.venue} {card.year}", "", "yes")
+    console.print("\n[bold]Refiners and segmentation networks[/bold]", table, sep="\n")
+    count = sum(one.card is not None for one in known)
+    console.print(
+        f"\n{count} of the survey's {len(known)} systems can be run here, and {len(others)} more. "
+        "VOC val: mean IoU in percent as the survey's tables print it, never measured here.",
+        soft_wrap=True,
+    )
+
+
+def _catalogue() -> Any:
+    """A table whose columns have the same width under every heading."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title, width in (("id", 20), ("system", 26), ("published", 14), ("VOC val", 7)):
+        table.add_column(title, min_width=width)
+    table.add_column("here")
+    return table
+
+
+def doctor(
+    data: Annotated[Path, typer.Argument(help="Data folder, in one of the two layouts.")],
+) -> None:
+    """Check a data folder completely; exit code 1 if something must be mended.
+
+    PASCAL VOC layout: JPEGImages/ID.jpg, SegmentationClass/ID.png, ImageSets/Segmentation/SPLIT.txt
+    with one id a line, and image_labels.csv (first line: id and the classes; then 0 or 1).
+
+    Plain layout, for your own photographs: images/ID.jpg, labels.csv (first line: id and the
+    classes, and a column "split" if you like), and masks/ID.png where you have some: 0 is
+    background, then the classes in the order of labels.csv, 255 is void.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from wsss_lib.doctor import examine
+
+    found = examine(data)
+    console = Console()
+    if found.counts:
+        table = Table("what", "count", box=None, pad_edge=False)
+        for what, count in found.counts.items():
+            table.add_row(what, str(count))
+        console.print(table)
+    for finding in found.findings:
+        colour, word = ("red", "Wrong") if finding.serious else ("yellow", "Note")
+        where = f" Such as {', '.join(finding.examples)}." if finding.examples else ""
+        console.print(
+            f"\n[{colour}]{word}:[/{colour}] {escape(finding.what + where)}\n  "
+            f"{escape(finding.remedy)}",
+            soft_wrap=True,
+        )
+    if found.serious:
+        raise typer.Exit(1)
+    console.print(f"\n[green]{escape(str(data))} can be used.[/green]", soft_wrap=True)
+
+
+def leaderboard(
+    results: Annotated[Path, typer.Option(help="Folder of DATA/METHOD.json files.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Compare all stored figures, each with its protocol."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from wsss_lib.core import InputError
+    from wsss_lib.results import read_result
+
+    entries = [read_result(path) for path in sorted(results.glob("*/*.json"))]
+    entries = [entry for entry in entries if "miou" in entry.get("summary", {})]
+    if not entries:
+        raise InputError(
+            f"No results below {results}: `wsss run` writes some into its --out folder, and those "
+            "of the book come with the project."
+        )
+    entries.sort(key=lambda entry: (entry["data"], -entry["summary"]["miou"]["mean"]))
+    table = Table("data", "method", box=None, pad_edge=False)
+    table.add_column("mean IoU", justify="right", no_wrap=True)
+    for title in ("runs", "scored on", "labels used", "threshold", "beyond the weak labels"):
+        table.add_column(title)
+    for entry in entries:
+        figure, protocol = entry["summary"]["miou"], entry["protocol"]
+        spread = f" ± {figure['sd']:.3f}" if figure["n"] > 1 else ""
+        table.add_row(
+            entry["data"], entry["method"], f"{figure['mean']:.3f}{spread}", str(figure["n"]),
+            protocol["split"], "yes" if protocol["labels_at_inference"] else "no",
+            protocol["threshold_rule"], ", ".join(protocol["needs"]) or "–",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    console.print(
+        "\nMean ± standard deviation over runs. Labels used: whether image labels helped to "
+        "predict. Threshold: held-out (chosen on other images, with masks), fixed in advance, or "
+        "argmax (a network's own rule). Figures of different data or splits cannot be compared.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,314 @@
+"""``wsss run``: systems in a row, their labels, their figures, one report."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from wsss_lib.blocks.maps import resize, to_labels
+from wsss_lib.cli.build import build, find
+from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, with_masks
+from wsss_lib.core import Card, InputError
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import write_labels
+from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.view import WeakView
+from wsss_lib.engine import Stage, infer
+from wsss_lib.engine import run as run_stages
+from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate
+from wsss_lib.report import Row, write_report
+from wsss_lib.results import read_result, write_result
+
+FIXED = 0.3
+"""Threshold of score maps where neither masks nor ``--threshold`` are given."""
+ARGMAX = 0.5
+"""Where a segmentation network's strongest class beats its background."""
+LONGEST = 320
+"""Longest side of photographs in pixels, where ``--longest`` is not given."""
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``wsss run`` was asked for; see its options."""
+
+    systems: tuple[str, ...]
+    data: Path
+    out: Path
+    split: str = "train"
+    seed: int = 0
+    net: str = "toy"
+    weights: str | None = None
+    longest: int | None = None
+    steps: int | None = None
+    threshold: float | None = None
+    cpu: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished stage.
+
+    Attributes:
+        name: of its folder.
+        card: what was run.
+        threshold: between background and classes.
+        scores: what it said of each image.
+        lines: protocol and figures, once for each split that was scored.
+        curve: mean IoU at thresholds 0, 0.01, ..., 1; None without masks.
+    """
+
+    name: str
+    card: Card
+    threshold: float
+    scores: ScoreStore
+    lines: list[tuple[Protocol, dict[str, Any]]]
+    curve: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The data of a run; without ``held_out`` images, the threshold is fixed."""
+
+    plan: Plan
+    train: SegmentationFolder
+    held_out: SegmentationFolder | None
+    scored: SegmentationFolder | None
+    other: SegmentationFolder | None
+    longest: int | None
+    supervision: tuple[str, ...]
+
+
+def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list[Outcome]:
+    """Run systems one after the other and write labels, figures and the report.
+
+    Args:
+        plan: what to run, on what, where to.
+        say: gets one line about each decision that was taken for the user.
+
+    Raises:
+        InputError: systems, data or settings that do not fit together.
+    """
+    kinds = find(plan.systems)
+    if plan.out.is_file():
+        raise InputError(f"--out {plan.out} is a file; name a folder.")
+    scene = _open(plan, kinds)
+    for line in _remarks(scene):
+        say(line)
+    methods = [
+        build(
+            kind, len(scene.train.classes), plan.net, plan.weights, plan.seed,
+            plan.net != "toy" or of_one_size(scene.train),
+        )
+        for kind in kinds
+    ]  # fmt: skip
+    for method in methods:
+        if plan.steps and method.recipe.steps:
+            method.recipe = replace(method.recipe, steps=plan.steps)
+    stages = run_stages(
+        methods,
+        WeakView(scene.train, scene.supervision, longest=scene.longest),
+        folder=plan.out / "work",
+        seed=plan.seed,
+        calibrate=_calibrate(scene, [method.card for method in methods]),
+        cpu=plan.cpu,
+    )
+    names = _names(plan.systems)
+    outcomes = [_outcome(scene, name, stage) for name, stage in zip(names, stages, strict=True)]
+    _report(scene, outcomes)
+    return outcomes
+
+
+def is_network(card: Card) -> bool:
+    """Whether a system's predictions stand on their own: no tags, no scores, its own background."""
+    return not card.uses_tags_at_inference and card.family != "refine"
+
+
+def _open(plan: Plan, kinds: list) -> _Scene:
+    train = open_split(plan.data, plan.split)
+    held_out, scored = divided(train) if plan.threshold is None else (None, with_masks(train))
+    wanted = {kind for method in kinds for kind in method.card.supervision} - {"masks"}
+    longest = plan.longest or (None if plan.net == "toy" else LONGEST)
+    return _Scene(
+        plan, train, held_out, scored, other_split(train), longest,
+        tuple(sorted({"tags", *wanted})),
+    )  # fmt: skip
+
+
+def _remarks(scene: _Scene) -> Iterator[str]:
+    plan, train = scene.plan, scene.train
+    yield f"{len(train)} images of {train.name}, split {train.split}: {', '.join(train.classes)}"
+    if plan.net == "toy" and train.name != "toy":
+        yield (
+            "The toy network has only seen drawings. For photographs, add --net mobilenet_v2 "
+            "(or resnet50)."
+        )
+    common = [
+        name
+        for name, share in zip(
+            train.classes, torch.stack([train.tags(id) for id in train.ids]).mean(0), strict=True
+        )
+        if share == 1
+    ]
+    if common:
+        yield (
+            f"Every image is labelled {', '.join(common)}: a classifier cannot learn where "
+            f"{common[0]} is without images that lack it."
+        )
+    if scene.held_out is not None:
+        yield (
+            f"Thresholds are chosen on the masks of {len(scene.held_out)} images that are not "
+            "scored."
+        )
+    else:
+        yield (
+            f"The threshold of score maps is fixed at {_fixed(plan):.2f}"
+            + ("." if plan.threshold is not None else "; --threshold sets another.")
+        )
+
+
+def _fixed(plan: Plan) -> float:
+    return FIXED if plan.threshold is None else round(plan.threshold, 2)
+
+
+def _calibrate(scene: _Scene, cards: list[Card]) -> Callable[[ScoreStore], float]:
+    """The engine asks once after each stage, in order."""
+    waiting = iter(cards)
+
+    def choose(scores: ScoreStore) -> float:
+        if is_network(next(waiting)):
+            return ARGMAX
+        if scene.held_out is not None:
+            return choose_threshold(scores, scene.held_out)
+        return _fixed(scene.plan)
+
+    return choose
+
+
+def _names(systems: tuple[str, ...]) -> list[str]:
+    """Folder names: the systems' ids, numbered where one is run twice."""
+    return [
+        system
+        if system not in systems[:place]
+        else f"{system}_{systems[: place + 1].count(system)}"
+        for place, system in enumerate(systems)
+    ]
+
+
+def _outcome(scene: _Scene, name: str, stage: Stage) -> Outcome:
+    """Write the labels and the figures of a stage."""
+    card, folder = stage.method.card, scene.plan.out / name
+    threshold = ARGMAX if stage.threshold is None else stage.threshold
+    _write_label_images(scene.train, stage.scores, threshold, folder / "labels")
+    cost = _cost(stage, folder / "result.json")
+    lines: list[tuple[Protocol, dict[str, Any]]] = []
+    curve = None
+
+    def note(split: str, with_labels: bool, measured: Evaluation | None, file: str) -> None:
+        protocol = _protocol(scene, card, split, with_labels)
+        figures = {"seed": scene.plan.seed, "threshold": threshold}
+        figures |= {**(measured.figures() if measured else {}), **cost}
+        curves = [measured.curve] if measured else []
+        write_result(
+            folder / file, name, protocol, [figures], curves, classes=scene.train.classes,
+            chain=scene.plan.systems, net=scene.plan.net, stage=stage.folder.name,
+        )  # fmt: skip
+        lines.append((protocol, figures))
+
+    part = scene.train.split or "all"
+    if scene.scored is None:
+        note(part, True, None, "result.json")
+    else:
+        measured = evaluate(stage.scores, scene.scored, threshold)
+        curve = measured.curve
+        if scene.held_out is not None:
+            part += ", last nine tenths"
+        note(part, True, measured, "result.json")
+    if is_network(card) and scene.other is not None:
+        blind = WeakView(scene.other, (), longest=scene.longest)
+        scores = infer(stage.method, blind, stage.folder / "val", cpu=scene.plan.cpu)
+        note("val", False, evaluate(scores, scene.other, ARGMAX), "result_val.json")
+    return Outcome(name, card, threshold, stage.scores, lines, curve)
+
+
+def _protocol(scene: _Scene, card: Card, split: str, with_labels: bool) -> Protocol:
+    needs, rule = card.needs, "fixed"
+    if scene.held_out is not None:
+        needs = (*needs, f"masks of {len(scene.held_out)} training images, for the threshold")
+        rule = "held-out"
+    if scene.plan.net != "toy" and scene.plan.weights != "random":
+        needs = (*needs, "ImageNet")
+    return Protocol(
+        data=scene.train.name,
+        split=split,
+        labels_at_inference=with_labels,
+        threshold_rule="argmax" if is_network(card) else rule,
+        supervision=scene.supervision,
+        needs=needs,
+        data_version=str(scene.train.about.get("version", "")),
+    )
+
+
+def _cost(stage: Stage, file: Path) -> dict[str, float]:
+    """Seconds and memory; a run that finds everything done keeps what the work really took."""
+    cost = {"seconds": stage.seconds, "peak_memory_mb": stage.fitted.peak_memory_mb}
+    if file.is_file():
+        before = read_result(file)
+        if before.get("stage") == stage.folder.name:
+            cost = {name: max(value, before["runs"][0][name]) for name, value in cost.items()}
+    return cost
+
+
+def labels_of(dataset: SegmentationFolder, scores: Any, threshold: float, id: str) -> Tensor:
+    """(H, W) class indices at the size of the image."""
+    size = dataset.image(id).shape[-2:]
+    return to_labels(resize(scores[id][None], (size[0], size[1])), threshold)[0]
+
+
+def _write_label_images(
+    dataset: SegmentationFolder, scores: ScoreStore, threshold: float, folder: Path
+) -> None:
+    """All label images of a stage; the folder appears whole, without those of an earlier run."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for id in tqdm(dataset.ids, desc="labels", leave=False):
+        labels = labels_of(dataset, scores, threshold, id)
+        write_labels(partial / f"{id}.png", labels.numpy())
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _report(scene: _Scene, outcomes: list[Outcome]) -> None:
+    plan, train = scene.plan, scene.train
+    pool = (scene.scored or train).ids
+    places = np.linspace(0, len(pool) - 1, min(SHOWN, len(pool))).round().astype(int)
+    ids = [pool[place] for place in places]
+    write_report(
+        plan.out / "report.html",
+        title=" → ".join(plan.systems),
+        facts={
+            "data": f"{train.name}, split {train.split}, {len(train)} images",
+            "folder": str(plan.data),
+            "network": plan.net,
+            "seed": str(plan.seed),
+            "steps": str(plan.steps or "as in the recipes"),
+        },
+        dataset=train,
+        ids=ids,
+        rows=[
+            Row(outcome.name, protocol, figures)
+            for outcome in outcomes
+            for protocol, figures in outcome.lines
+        ],
+        curves={o.name: o.curve for o in outcomes if o.curve is not None},
+        labels={
+            o.name: {id: labels_of(train, o.scores, o.threshold, id) for id in ids}
+            for o in outcomes
+        },
+    )

@@ -1,0 +1,130 @@
+"""Commands that make something: toy worlds, runs, figures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def toy(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    world: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
+    variant: Annotated[
+        str, typer.Option(help="objects, cooccurrence, organs or scenes.")
+    ] = "objects",
+    train: Annotated[int, typer.Option(min=1, help="Images for training.")] = 512,
+    val: Annotated[int, typer.Option(min=0, help="Images for validation.")] = 256,
+) -> None:
+    """Draw a toy world, with masks and labels, in PASCAL VOC layout."""
+    from rich.console import Console
+
+    from wsss_lib.data.toy import write_toy
+
+    root = write_toy(folder, world, variant, train, val)
+    Console().print(
+        f"{train} training and {val} validation images are in {root}. Next:\n"
+        f"  wsss run cam affinitynet segmenter --data {root} --out runs/first",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+
+
+def run(
+    systems: Annotated[
+        list[str], typer.Argument(metavar="SYSTEM...", help="In order; see `wsss list --built`.")
+    ],
+    data: Annotated[Path, typer.Option(help="Data folder; check it with `wsss doctor`.")],
+    out: Annotated[Path, typer.Option(help="Where labels, figures and the report go.")],
+    split: Annotated[str, typer.Option(help="Images to learn from and to label.")] = "train",
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    net: Annotated[
+        str, typer.Option(help="Backbone: toy, mobilenet_v2, resnet50 or resnet101.")
+    ] = "toy",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Folded MobileNetV2 weights (.npz), or: random. Else ImageNet's."),
+    ] = None,
+    longest: Annotated[
+        int | None,
+        typer.Option(min=1, help="Resize to this longest side [toy: as it is; others: 320]."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of each stage [its recipe].")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Between background and classes, in hundredths [chosen on the first tenth of "
+            "the images, if they have masks; else 0.3].",
+        ),
+    ] = None,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Leave a GPU alone.")] = False,
+) -> None:
+    """Run systems one after the other; each learns from the scores of the one before.
+
+    OUT/SYSTEM/labels holds the pseudo-labels, OUT/SYSTEM/result.json the figures, OUT/report.html
+    shows both. An interrupted run goes on when it is started again.
+    """  # fmt: skip
+    from rich.console import Console
+    from rich.table import Table
+
+    from wsss_lib.cli.pipeline import Plan, run_plan
+
+    plan = Plan(
+        tuple(systems), data, out, split, seed, net, weights, longest, steps, threshold, cpu
+    )
+    console = Console()
+    outcomes = run_plan(plan, lambda text: console.print(text, soft_wrap=True, markup=False))
+    table = Table("stage", box=None, pad_edge=False)
+    for title in ("mean IoU", "threshold", "seconds"):
+        table.add_column(title, justify="right")
+    table.add_column("protocol")
+    for outcome in outcomes:
+        for protocol, figures in outcome.lines:
+            value = figures.get("miou")
+            table.add_row(
+                outcome.name, "–" if value is None else f"{value:.3f}",
+                f"{figures['threshold']:.2f}", f"{figures['seconds']:.0f}",
+                f"{protocol.split}; {protocol.threshold_rule} threshold; "
+                f"{'with' if protocol.labels_at_inference else 'without'} image labels",
+            )  # fmt: skip
+    console.print(table)
+    console.print(f"\nLook at {out / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def evaluate(
+    what: Annotated[Path, typer.Argument(help="Folder of label PNGs or of stored scores.")],
+    data: Annotated[Path, typer.Option(help="Data folder with masks.")],
+    split: Annotated[str, typer.Option(help="Images to score.")] = "val",
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="For scores [chosen on the first tenth, not scored]."),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures here.")
+    ] = None,
+) -> None:
+    """Compare label images or scores with the masks of a data set."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from wsss_lib.cli.compare import compare
+
+    evaluation, protocol, count = compare(what, data, split, threshold, save)
+    figures = evaluation.figures()
+    table = Table("class", box=None, pad_edge=False)
+    table.add_column("IoU", justify="right")
+    for name, value in zip(("background", *evaluation.classes), figures["iou"], strict=True):
+        table.add_row(name, "–" if value is None else f"{value:.4f}")
+    table.add_row("[bold]mean[/bold]", f"[bold]{figures['miou']:.4f}[/bold]")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"\n{count} images of {protocol.data}, {protocol.split}. Foreground classes: "
+        f"precision {figures['precision']:.4f}, recall {figures['recall']:.4f}, "
+        f"boundary IoU {figures['boundary_iou']:.4f}.",
+        soft_wrap=True,
+    )
+    if protocol.threshold_rule != "argmax":
+        console.print(f"Threshold {figures['threshold']:.2f}: {protocol.threshold_rule}.")

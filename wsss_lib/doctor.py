@@ -1,0 +1,320 @@
+"""A complete check of a data folder: what is wrong, where, and what mends it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.folder import SegmentationFolder, read_image, read_table
+from wsss_lib.data.palette import read_labels
+
+GET_TOY = "A toy world is drawn by: wsss toy {root}"
+GET_VOC = (
+    'PASCAL VOC 2012 comes with: python -c "from torchvision.datasets import VOCSegmentation; '
+    "VOCSegmentation('data', download=True)\"; its folder is then data/VOCdevkit/VOC2012"
+)
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong or worth knowing.
+
+    Attributes:
+        what: what was found.
+        remedy: what mends it.
+        examples: some of the files or ids.
+        serious: whether methods or figures would fail or be wrong.
+    """
+
+    what: str
+    remedy: str
+    examples: tuple[str, ...] = ()
+    serious: bool = True
+
+
+@dataclass
+class Examination:
+    """All that was found.
+
+    Attributes:
+        findings: in the order in which they should be mended.
+        counts: how many images, masks, labels, ... there are.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def serious(self) -> bool:
+        """Whether anything must be mended."""
+        return any(finding.serious for finding in self.findings)
+
+    def add(
+        self, what: str, remedy: str, of: Iterable[str] | None = None, serious: bool = True
+    ) -> None:
+        """Note a finding; with ``of``, only if there are any, and their number replaces ``{n}``."""
+        names = sorted(of) if of is not None else []
+        if of is None or names:
+            text = what.replace("{n}", str(len(names)))
+            self.findings.append(Finding(text, remedy, tuple(names[:_EXAMPLES]), serious))
+
+
+def examine(root: Path) -> Examination:
+    """Look at every file of a data folder.
+
+    Args:
+        root: folder in the layout of PASCAL VOC or in the plain one.
+    """
+    found = Examination()
+    if not root.is_dir():
+        found.add(f"There is no folder {root}.", f"{GET_TOY.format(root=root)}. {GET_VOC}.")
+        return found
+    inside = [path.name for path in root.iterdir() if path.is_dir()]
+    if "JPEGImages" not in inside and "images" not in inside:
+        here = (
+            f"it holds {', '.join(sorted(inside)[:_EXAMPLES])}" if inside else "it has no folders"
+        )
+        found.add(
+            f"{root} holds neither JPEGImages/ nor images/; {here}.",
+            f"Put your photographs into {root}/images and their classes into {root}/labels.csv, "
+            f"as `wsss doctor --help` describes. {GET_TOY.format(root=root / 'toy')}. {GET_VOC}.",
+        )
+        return found
+    try:
+        every = SegmentationFolder(root, split=None)
+    except InputError as error:
+        found.add(str(error), "Nothing else can be checked before this is mended.")
+        return found
+    _check_splits(found, every)
+    images = _check_images(found, every)
+    tags = _check_tags(found, every)
+    _check_masks(found, every, images, tags)
+    return found
+
+
+def _check_splits(found: Examination, every: SegmentationFolder) -> None:
+    """Every split names images that exist, once; training and validation share none."""
+    members: dict[str, tuple[str, ...]] = {}
+    for split in every.splits:
+        try:
+            members[split] = SegmentationFolder(every.root, split, every.classes).ids
+        except InputError:
+            found.add(f"Split {split} names no images.", "Write one id a line, or delete it.")
+    if every.voc and not every.splits:
+        found.add(
+            f"{every.root}/ImageSets/Segmentation holds no split.",
+            "Write the ids of the training images into train.txt there, one a line.",
+        )
+    there = set(every.ids)
+    for split, ids in members.items():
+        found.counts[f"split {split}"] = len(ids)
+        missing = set(ids) - there
+        found.add(
+            f"Split {split} names {{n}} of {len(ids)} images that are not in {every.images.name}/.",
+            "Fetch these images, or take their ids out of the split.",
+            missing,
+        )
+        twice = [id for id, count in Counter(ids).items() if count > 1]
+        found.add(f"Split {split} names {{n}} images twice.", "Name them once.", twice)
+    if "train" in members and "val" in members:
+        found.add(
+            "{n} images are in train and in val: figures on val would mean nothing.",
+            "Take them out of one of the two.",
+            set(members["train"]) & set(members["val"]),
+        )
+
+
+def _check_images(found: Examination, every: SegmentationFolder) -> dict[str, tuple[int, int]]:
+    """Sizes (H, W) of the images that can be decoded completely."""
+    found.counts["images"] = len(every.ids)
+    sizes: dict[str, tuple[int, int]] = {}
+    broken, tiny = {}, []
+    for id in tqdm(every.ids, desc="images", leave=False):
+        path = every.image_path(id)
+        try:
+            image = read_image(path)
+        except InputError as error:
+            broken[path.name] = str(error)
+            continue
+        sizes[id] = (image.shape[-2], image.shape[-1])
+        if min(sizes[id]) < 16:
+            tiny.append(f"{path.name} ({sizes[id][1]}x{sizes[id][0]})")
+    found.add("{n} image files are truncated or not images.", "Fetch or export them again.", broken)
+    found.add(
+        "{n} images have a side below 16 pixels.",
+        "They can be used, but no object will be found in them.", tiny, serious=False,
+    )  # fmt: skip
+    twice = Counter(path.stem for path in every.images.iterdir() if path.is_file())
+    found.add(
+        "{n} ids belong to several files, of which only one is read.",
+        "Keep one file for each id.",
+        [id for id in every.ids if twice[id] > 1],
+    )
+    return sizes
+
+
+def _check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.ndarray]:
+    """Image labels (C,) by id, as far as they can be read from the table."""
+    file = every.root / ("image_labels.csv" if every.voc else "labels.csv")
+    if not file.is_file():
+        if every.has_masks():
+            found.add(
+                f"There is no {file.name}; image labels are made from the masks.",
+                "Nothing to do, unless your labels differ from what the masks show.", serious=False,
+            )  # fmt: skip
+        else:
+            found.add(
+                f"There is neither {file.name} nor {every.masks.name}/, so nobody says what the "
+                "images show.",
+                f"Write {file.name}: a first line id,{','.join(every.classes[:3])},... and one "
+                "line for each image with 0 or 1 for each class.",
+            )
+        return {}
+    rows = read_table(file, "id")
+    columns = [name for name in next(iter(rows.values()), {}) if name not in ("id", "split")]
+    found.counts["lines of labels"] = len(rows)
+    found.add(
+        f"{{n}} columns of {file.name} are no known class.",
+        f"The classes are {', '.join(every.classes)}; correct the column or classes.txt.",
+        [str(name) for name in columns if name not in every.classes],
+    )
+    found.add(
+        f"{{n}} classes have no column in {file.name}.",
+        "Add the column, or take the class out of classes.txt.",
+        [name for name in every.classes if name not in columns],
+    )
+    found.add(
+        f"{{n}} of {len(every.ids)} images have no line in {file.name}.",
+        "Add a line for each of them.", [id for id in every.ids if id not in rows],
+    )  # fmt: skip
+    found.add(
+        f"{{n}} lines of {file.name} are about images that are not here.",
+        "They are not used; fetch the images if you miss them.",
+        [id for id in rows if id not in set(every.ids)], serious=False,
+    )  # fmt: skip
+    tags: dict[str, np.ndarray] = {}
+    unreadable = []
+    for id in every.ids:
+        if id in rows and set(every.classes) <= set(columns):
+            try:
+                tags[id] = every.tags(id).numpy()
+            except InputError:
+                unreadable.append(id)
+    found.add(
+        f"{{n}} lines of {file.name} hold entries that are neither 0 nor 1.", "Correct them.",
+        unreadable,
+    )  # fmt: skip
+    if not every.allows_empty:
+        found.add(
+            "{n} images are labelled with no class.",
+            "Correct the labels; if images without objects are meant, write "
+            '{"allows_empty": true} into dataset.json.',
+            [id for id, row in tags.items() if not row.any()],
+        )
+    if tags:
+        counts = np.sum([*tags.values()], axis=0).astype(int)
+        found.counts |= {
+            f"images with {c}": int(n) for c, n in zip(every.classes, counts, strict=True)
+        }
+        _check_balance(found, dict(zip(every.classes, counts, strict=True)), len(tags))
+    return tags
+
+
+def _check_balance(found: Examination, counts: dict[str, int], total: int) -> None:
+    found.add(
+        "{n} classes are in every image: a classifier cannot learn where they are.",
+        "Add images without them (and allows_empty in dataset.json if nothing else is there).",
+        [name for name, count in counts.items() if count == total], serious=False,
+    )  # fmt: skip
+    found.add(
+        "{n} classes are in no image.", "They cannot be learned from these images.",
+        [name for name, count in counts.items() if count == 0], serious=False,
+    )  # fmt: skip
+
+
+def _check_masks(
+    found: Examination,
+    every: SegmentationFolder,
+    sizes: dict[str, tuple[int, int]],
+    tags: dict[str, np.ndarray],
+) -> None:
+    """Masks can be read, fit their image, use the classes' indices, and agree with the labels."""
+    if not every.has_masks():
+        found.add(
+            f"There are no masks ({every.masks.name}/).",
+            "Methods can be run without; thresholds are then fixed and nothing can be measured.",
+            serious=False,
+        )
+        return
+    there = {path.stem for path in every.masks.glob("*.png")}
+    found.counts["masks"] = len(there)
+    without = set(every.ids) - there
+    found.add(
+        f"{{n}} of {len(every.ids)} images have no mask.",
+        "Figures and thresholds come from the others alone.", without, serious=False,
+    )  # fmt: skip
+    found.add(
+        "{n} masks belong to no image here.", "Fetch the images if you miss them.",
+        there - set(every.ids), serious=False,
+    )  # fmt: skip
+    broken: dict[str, list[str]] = {}
+    resized, unseen, untagged, binary = [], [], [], []
+    for id in tqdm([id for id in every.ids if id in there], desc="masks", leave=False):
+        try:
+            mask = read_labels(every.masks / f"{id}.png", num_classes=len(every.classes))
+        except InputError as error:
+            broken.setdefault(_kind_of(str(error)), []).append(id)
+            continue
+        if id in sizes and mask.shape != sizes[id]:
+            resized.append(f"{id} ({_by(mask.shape)}, image {_by(sizes[id])})")
+        seen = set(np.unique(mask).tolist()) - {0, IGNORE}
+        if not seen and (mask == IGNORE).any():
+            binary.append(id)
+        if id in tags:
+            tagged = set((np.flatnonzero(tags[id]) + 1).tolist())
+            unseen += [f"{id}: {every.classes[c - 1]}" for c in tagged - seen]
+            untagged += [f"{id}: {every.classes[c - 1]}" for c in seen - tagged]
+    for kind, ids in broken.items():
+        found.add(f"{{n}} masks {kind}", "Mend or remove them.", ids)
+    found.add("{n} masks have another size than their image.", "Export them again.", resized)
+    readable = len(there & set(every.ids)) - sum(map(len, broken.values()))
+    if readable and len(binary) == readable:
+        found.add(
+            "All {n} masks hold nothing but 0 and 255, and 255 means void.",
+            "If 255 marks the object, write its class index (1 for the first class) instead.",
+            binary,
+        )
+        return
+    _note_disagreement(found, "in a mask but not in the labels", untagged)
+    _note_disagreement(found, "in the labels but not in the mask", unseen)
+
+
+def _note_disagreement(found: Examination, how: str, where: list[str]) -> None:
+    found.add(
+        f"{{n}} times a class is {how}.",
+        "Correct one of the two; a few small or doubtful objects do little harm.",
+        where,
+        serious=False,
+    )
+
+
+def _by(size: Iterable[int]) -> str:
+    """(H, W) as people write it."""
+    height, width = size
+    return f"{width}x{height}"
+
+
+def _kind_of(message: str) -> str:
+    """What is wrong with a mask, without its path, so that like is counted with like."""
+    kinds: dict[str, Callable[[str], bool]] = {
+        "are truncated or not images.": lambda text: "truncated" in text,
+        "have a palette that an image editor renumbered.": lambda text: "renumbered" in text,
+        "hold colours that are not in the palette of PASCAL VOC.": lambda text: "colour" in text,
+        "hold indices that are no class and not 255.": lambda text: "indices" in text,
+    }
+    return next((kind for kind, fits in kinds.items() if fits(message)), "cannot be read.")
