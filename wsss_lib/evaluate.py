@@ -150,9 +150,9 @@ def sweep_of(truth: Tensor, scores: Tensor) -> np.ndarray:
     c = len(scores)
     peak, winner = scores.max(dim=0)
     known = truth != IGNORE
-    # Threshold i / STEPS lets a pixel through where its score exceeds it, so the pixel counts as
-    # foreground at the thresholds 0 .. bin - 1. Rounding guards against 0.29 * 100 = 28.999.
-    bins = (peak[known].double() * STEPS).sub(1e-6).ceil().clamp(min=0).long()
+    # A pixel in bin b exceeds b thresholds, so it counts as foreground at the first b of them.
+    thresholds = torch.arange(STEPS + 1, dtype=torch.float64).div(STEPS).to(peak)
+    bins = torch.bucketize(peak[known], thresholds)
     code = (bins * (c + 1) + truth[known]) * c + winner[known]
     tally = torch.bincount(code, minlength=(STEPS + 2) * (c + 1) * c)
     histogram = tally.view(STEPS + 2, c + 1, c).numpy()
@@ -171,9 +171,10 @@ def boundary_counts(truth: np.ndarray, labels: np.ndarray, num_classes: int) -> 
     h, w = truth.shape
     width = max(1, round(0.02 * float(np.hypot(h, w))))
     counts = np.zeros((2, num_classes + 1), dtype=np.int64)
-    for c in np.union1d(truth, labels):
-        if c == IGNORE:
-            continue
+    occurring = np.bincount(truth.ravel(), minlength=256) + np.bincount(
+        labels.ravel(), minlength=256
+    )
+    for c in np.flatnonzero(occurring[: num_classes + 1]):
         one = _band(truth == c, width)
         other = _band((labels == c) & (truth != IGNORE), width)
         counts[0, c] = (one & other).sum()
@@ -182,8 +183,10 @@ def boundary_counts(truth: np.ndarray, labels: np.ndarray, num_classes: int) -> 
 
 
 def _band(region: np.ndarray, width: int) -> np.ndarray:
-    framed = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    inner = cv2.erode(framed, np.ones((3, 3), np.uint8), iterations=width)[1:-1, 1:-1]
+    square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+    inner = cv2.erode(
+        region.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=[0]
+    )
     return region & (inner == 0)
 
 

@@ -1,0 +1,113 @@
+"""Ahn and Kwak 2018: links learned from confident areas carry scores to the rest of an object."""
+
+import pytest
+import torch
+from torch import nn
+
+from wsss_lib.blocks.affinity import half_disc
+from wsss_lib.core import Batch
+from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+
+RED, ORANGE = (0.9, 0.1, 0.1), (0.9, 0.6, 0.1)  # the object's two colours
+GREEN, BLUE = (0.1, 0.7, 0.2), (0.1, 0.3, 0.9)  # the background's two
+
+
+class Pixels(nn.Module):
+    """A backbone that answers the colours themselves: what is learned is learned by the head."""
+
+    channels, strides = [3], [1]
+
+    def forward(self, image):
+        return [image]
+
+
+def checkered(one, other, h, w):
+    board = (torch.arange(h).view(-1, 1) + torch.arange(w)).remainder(2).bool()
+    return torch.where(board, torch.tensor(one).view(3, 1, 1), torch.tensor(other).view(3, 1, 1))
+
+
+@pytest.fixture
+def batch():
+    """Left half object, right half background, both of two colours; undecided at the border."""
+    image = torch.cat([checkered(RED, ORANGE, 12, 9), checkered(GREEN, BLUE, 12, 9)], dim=2)
+    scores = torch.zeros(1, 1, 12, 18)
+    scores[..., :8] = 0.95
+    scores[..., 8:10] = 0.2  # undecided: foreground against the small background only
+    return Batch(("a",), image[None], torch.ones(1, 1), scores)
+
+
+def trained(batch, drop=(), steps=100, **weights):
+    torch.manual_seed(0)
+    net = AffinityNet(Pixels(), (0,), (16,), radius=4, **weights)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+    for _ in range(steps):
+        terms = net.loss(batch)
+        optimizer.zero_grad()
+        sum(term for name, term in terms.items() if name not in drop).backward()
+        optimizer.step()
+    return net.eval()
+
+
+def links(net, batch):
+    """Affinities to the right neighbour: inside the object, inside the background, across."""
+    plane = net.affinity(batch.image)[0, net.offsets.index((0, 1))]
+    return plane[:, 1:6].mean().item(), plane[:, 11:16].mean().item(), plane[:, 8].mean().item()
+
+
+def test_links_hold_within_an_object_and_break_at_its_border(batch):
+    inside, outside, across = links(trained(batch), batch)
+    assert inside > 0.8
+    assert outside > 0.8
+    assert across < 0.5
+
+
+@pytest.mark.parametrize("term", ["fg", "bg", "neg"])
+def test_every_term_of_the_loss_is_needed(batch, term):
+    """Without a term, exactly its kind of link is worse: the test above would be red."""
+    whole, without = links(trained(batch), batch), links(trained(batch, drop=(term,)), batch)
+    kind = ("fg", "bg", "neg").index(term)
+    if term == "neg":
+        assert without[kind] > whole[kind] + 0.3
+    else:
+        assert without[kind] < whole[kind] - 0.1
+
+
+def test_terms_equal_the_paper_pair_by_pair(batch):
+    """Equations 2 and 3 with a double loop over the pixels; weights 1/4, 1/4 and 1/2."""
+    torch.manual_seed(0)
+    net = AffinityNet(Pixels(), (0,), (16,), radius=4)
+    affinity = net.affinity(batch.image)[0]
+    best = batch.scores[0, 0]
+    labels = torch.full_like(best, 255)
+    labels[best > (1 - best) ** 4] = 1  # foreground although the background is large
+    labels[best < (1 - best) ** 32] = 0  # background although it is small
+    losses = {"fg": [], "bg": [], "neg": []}
+    for k, (dy, dx) in enumerate(half_disc(4)):
+        for y in range(12):
+            for x in range(18):
+                if not (0 <= y + dy < 12 and 0 <= x + dx < 18):
+                    continue
+                one, other = labels[y, x].item(), labels[y + dy, x + dx].item()
+                if 255 in (one, other):
+                    continue
+                w = affinity[k, y, x]
+                if one != other:
+                    losses["neg"].append(-(1 - w).clamp(min=1e-5).log())
+                else:
+                    losses["fg" if one else "bg"].append(-w.log())
+    terms = net.loss(batch)
+    assert set(terms) == set(losses)
+    for name, share in (("fg", 4), ("bg", 4), ("neg", 2)):
+        assert losses[name], "the example must contain every kind of pair"
+        assert torch.isclose(terms[name], torch.stack(losses[name]).mean() / share, rtol=1e-4)
+
+
+def test_the_walk_completes_the_object_and_stops_at_its_border(batch):
+    """A score on a fifth of the object reaches all of it, and none of the background."""
+    net = trained(batch, walk=64)
+    part = torch.zeros(1, 1, 12, 18)
+    part[..., :7] = 0.6
+    part[..., :2] = 1.0
+    said = net.predict(Batch(("a",), batch.image, batch.tags, part))[0, 0].detach()
+    assert said[:, :9].min() > 0.5
+    assert said[:, 9:].max() < 0.5
