@@ -29,11 +29,12 @@ _FIGURES = (
 )  # fmt: skip
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 82rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; }
+table { border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .3rem .7rem; text-align: left; border-bottom: 1px solid var(--line); }
+td { white-space: nowrap; } td.long { white-space: normal; min-width: 12rem; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }
 dt { opacity: .75; } dd { margin: 0; overflow-wrap: anywhere; }
@@ -92,6 +93,7 @@ def write_report(
         _facts({**facts, "computed on": device_name()}),
         "<h2>Figures</h2>",
         _table(rows),
+        _classes(dataset.classes, rows),
         _curves(curves, rows),
         "<h2>Labels</h2>",
         _key(dataset, ids, labels),
@@ -127,7 +129,7 @@ def _table(rows: Sequence[Row]) -> str:
             f'<tr><th scope="row">{escape(row.name)}</th>{cells}<td>{escape(p.split)}</td>'
             f"<td>{seen}</td><td>{escape(p.threshold_rule)}</td>"
             f"<td>{escape(', '.join(p.supervision))}</td>"
-            f"<td>{escape('; '.join(p.needs)) or '–'}</td></tr>"
+            f'<td class="long">{escape("; ".join(p.needs)) or "–"}</td></tr>'
         )
     note = (
         "Precision, recall and boundary IoU are means over the foreground classes."
@@ -142,6 +144,27 @@ def _table(rows: Sequence[Row]) -> str:
         + f'</tbody></table></div><p class="note">{note} Labels used: whether image labels helped '
         "to predict.</p>"
     )  # fmt: skip
+
+
+def _classes(classes: Sequence[str], rows: Sequence[Row]) -> str:
+    """IoU of each class, one column a stage."""
+    measured = [row for row in rows if "iou" in row.figures]
+    if not measured:
+        return ""
+    head = "".join(
+        f'<th scope="col" class="n">{escape(row.name)}<br>{escape(row.protocol.split)}</th>'
+        for row in measured
+    )
+    lines = []
+    for c, name in enumerate(("background", *classes)):
+        cells = "".join(
+            f'<td class="n">{_number("iou", row.figures["iou"][c])}</td>' for row in measured
+        )
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    return (
+        '<h2>IoU of each class</h2><div class="wide"><table><thead><tr><th scope="col">class</th>'
+        f"{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
 def _number(key: str, value: Any) -> str:

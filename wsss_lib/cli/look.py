@@ -96,6 +96,7 @@ def leaderboard(
 ) -> None:
     """Compare all stored figures, each with its protocol."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from wsss_lib.core import InputError
@@ -111,21 +112,27 @@ def leaderboard(
     entries.sort(key=lambda entry: (entry["data"], -entry["summary"]["miou"]["mean"]))
     table = Table("data", "method", box=None, pad_edge=False)
     table.add_column("mean IoU", justify="right", no_wrap=True)
-    for title in ("runs", "scored on", "labels used", "threshold", "beyond the weak labels"):
+    for title in ("runs", "scored on", "labels", "threshold", "needs"):
         table.add_column(title)
+    needs = sorted({need for entry in entries for need in entry["protocol"]["needs"]})
     for entry in entries:
         figure, protocol = entry["summary"]["miou"], entry["protocol"]
         spread = f" ± {figure['sd']:.3f}" if figure["n"] > 1 else ""
+        footnotes = ", ".join(str(1 + needs.index(need)) for need in protocol["needs"])
         table.add_row(
             entry["data"], entry["method"], f"{figure['mean']:.3f}{spread}", str(figure["n"]),
             protocol["split"], "yes" if protocol["labels_at_inference"] else "no",
-            protocol["threshold_rule"], ", ".join(protocol["needs"]) or "–",
+            protocol["threshold_rule"], footnotes or "–",
         )  # fmt: skip
-    console = Console()
+    console = Console(highlight=False)
     console.print(table)
     console.print(
-        "\nMean ± standard deviation over runs. Labels used: whether image labels helped to "
-        "predict. Threshold: held-out (chosen on other images, with masks), fixed in advance, or "
-        "argmax (a network's own rule). Figures of different data or splits cannot be compared.",
+        "\nMean ± standard deviation over runs. Labels: whether image labels helped to predict. "
+        "Threshold: held-out (chosen on other images, with masks), fixed in advance, or argmax (a "
+        "network's own rule). Figures of different data or splits cannot be compared.",
         soft_wrap=True,
     )
+    if needs:
+        console.print("Needs, beyond the weak labels:")
+    for number, need in enumerate(needs, start=1):
+        console.print(f"  {number} {escape(need)}", soft_wrap=True)
