@@ -39,13 +39,13 @@ class Organ:
 
 
 ORGANS: dict[str, Organ] = {
-    "liver": Organ((0.38, 0.80), ((-0.42, -0.12),), (0.44, 0.50), 0.55, 0.72, (0.25, 0.1), 0.24),
-    "spleen": Organ((0.45, 0.82), ((0.66, 0.22),), (0.17, 0.38), 0.57, 0.42, (-0.4, 0.0), 0.42),
+    "liver": Organ((0.34, 0.86), ((-0.42, -0.10),), (0.46, 0.56), 0.58, 0.78, (0.25, 0.1), 0.24),
+    "spleen": Organ((0.40, 0.88), ((0.64, 0.18),), (0.20, 0.42), 0.62, 0.40, (-0.4, 0.0), 0.42),
     "kidney": Organ(
-        (0.18, 0.56), ((-0.42, 0.50), (0.40, 0.52)), (0.19, 0.22), 0.60, 0.86, (0.1, 0.0), 0.42
+        (0.14, 0.60), ((-0.42, 0.50), (0.40, 0.52)), (0.23, 0.26), 0.64, 0.90, (0.1, 0.0), 0.42
     ),
-    "stomach": Organ((0.42, 0.78), ((0.28, -0.36),), (0.32, 0.27), 0.50, 0.10, (0.1, -0.45), 0.42),
-    "bladder": Organ((0.00, 0.22), ((0.0, -0.18),), (0.34, 0.30), 0.42, 0.70, (0.0, 0.62), 0.30),
+    "stomach": Organ((0.40, 0.84), ((0.28, -0.36),), (0.34, 0.30), 0.53, 0.10, (0.1, -0.45), 0.42),
+    "bladder": Organ((-0.1, 0.22), ((0.0, -0.12),), (0.42, 0.38), 0.38, 0.74, (0.0, 0.62), 0.30),
 }
 REGIONS = ((0.22, "pelvis"), (0.45, "flank"), (1.01, "belly"))
 
@@ -62,9 +62,9 @@ def draw_slice(rng: Generator, split: str) -> Scene:
         split: "train" or "val".
     """
     del split
-    height = rng.uniform(0, 0.9)
+    height = rng.uniform(0, 0.88)
     at = (np.arange(FINE, dtype=np.float32) + 0.5) / FINE * 2 - 1
-    body = rng.uniform(0.84, 0.94), rng.uniform(0.62, 0.76)
+    body = rng.uniform(0.88, 0.97), rng.uniform(0.70, 0.82)
     shift = rng.uniform(-0.05, 0.05, 2)
     u, v = (at[None, :] - shift[0]) / body[0], (at[:, None] - shift[1]) / body[1]
     r = np.hypot(u, v)
@@ -85,7 +85,9 @@ def draw_slice(rng: Generator, split: str) -> Scene:
         if not low < height < high or rng.random() < 0.05:
             continue
         # An organ is widest in the middle of its range.
-        extent = np.sqrt(np.clip(1 - ((height - (low + high) / 2) / (high - low) * 2) ** 2, 0.2, 1))
+        extent = np.sqrt(
+            np.clip(1 - ((height - (low + high) / 2) / (high - low) * 2) ** 2, 0.35, 1)
+        )
         for x, y in organ.places:
             scale = extent * rng.uniform(0.85, 1.15, 2)
             x, y = x + rng.uniform(-0.06, 0.06), y + rng.uniform(-0.06, 0.06)

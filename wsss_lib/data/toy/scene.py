@@ -81,7 +81,8 @@ class Knobs:
         amplitude: contrast of the surfaces.
         camouflage: probability that a body has the colour of the ground.
         cooccurrence: P(water | boat) in train and val; water covers 25 % of the images in both.
-        small: share of small objects (half-extent 9-14 pixels instead of 14-28).
+        small: share of small objects, whose half-extent is 9-14 pixels.
+        extent: smallest and largest half-extent of the other objects in pixels.
         clutter: most pieces of clutter in a picture.
         empty: share of pictures without objects.
     """
@@ -95,6 +96,7 @@ class Knobs:
     camouflage: float = 0.05
     cooccurrence: tuple[float, float] = (0.9, 0.5)
     small: float = 0.2
+    extent: tuple[float, float] = (14.0, 28.0)
     clutter: int = 2
     empty: float = 0.06
 
@@ -304,7 +306,7 @@ def draw_scene(rng: Generator, knobs: Knobs, split: str) -> Scene:
         canvas.paint(clutter_look(rng, knobs.amplitude), x, y, rng.uniform(3.5, 8), 0)
     placed: list[tuple[float, float, float]] = []
     for number, index in enumerate(classes, start=1):
-        half = rng.uniform(9, 14) if rng.random() < knobs.small else rng.uniform(14, 28)
+        half = rng.uniform(*((9, 14) if rng.random() < knobs.small else knobs.extent))
         half *= KINDS[names[index]].size * (0.85 if len(classes) > 1 else 1.0)
         for _ in range(12):
             margin = min(0.5 * half, 0.32 * SIZE)
