@@ -154,7 +154,7 @@ def test_claim_test_result_and_page_exist(kind, root):
     assert "def test_" in claims.read_text()
     stored = [p for p in (root / "results").glob("*/*.json") if f"{p.stem}_".startswith(f"{id}_")]
     assert stored, f"no figures of {id} below results/"
-    pages = [p for p in (root / "book").rglob("*.md") if f"{{card}} {id}\n" in p.read_text()]
+    pages = [p for p in (root / "book").rglob("*.md") if f"{{system-card}} {id}\n" in p.read_text()]
     assert pages, f"no page of the book shows the card of {id}"
 
 

@@ -1,0 +1,75 @@
+"""The measurements behind the book run from end to end, on next to nothing."""
+
+import functools
+import json
+
+import pytest
+
+import experiments.toy
+from experiments.record import Record
+from wsss_lib.core import InputError, Recipe
+from wsss_lib.data.toy import write_toy
+from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.results import summarise, write_result
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A world of 16 pictures, two steps of training."""
+    monkeypatch.setattr(experiments.toy, "write_toy", functools.partial(write_toy, train=12, val=4))
+    real = Recipe.toy.__func__
+    monkeypatch.setattr(
+        Recipe, "toy", classmethod(lambda cls, steps, *a, **k: real(cls, 2, *a, **k))
+    )
+    for module in ("image_level.cam.cam", "image_level.affinity.affinitynet"):
+        monkeypatch.setattr(f"wsss_lib.methods.{module}.toy_cnn", lambda: toy_cnn(pretrained=False))
+    monkeypatch.setattr(
+        "wsss_lib.methods.segmentation.segmenter.toy_cnn", lambda: toy_cnn(pretrained=False)
+    )
+
+
+def test_toy_measurement_writes_every_result_and_resumes(tiny, tmp_path):
+    def measure():
+        experiments.toy.main(tmp_path / "runs", tmp_path / "out", worlds=1, seeds=2)
+        return {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").iterdir()}
+
+    found = measure()
+    scores, networks = {"cam", "cam_longer", "pamr", "affinitynet"}, set(experiments.toy.NETWORKS)
+    assert set(found) == scores | networks
+    for name, result in found.items():
+        assert len(result["runs"]) == (1 if name in networks else 2)
+        assert result["protocol"]["labels_at_inference"] == (name in scores)
+        assert result["protocol"]["threshold_rule"] == (
+            "argmax" if name in networks else "held-out"
+        )
+        assert len(result["curve"]["miou"]) == 101
+    assert found["ceiling"]["runs"][0]["labels_miou"] == 1
+    assert "gain_over_cam" in found["pamr"]
+    again = measure()
+    for name, result in found.items():
+        assert [run["miou"] for run in result["runs"]] == [
+            run["miou"] for run in again[name]["runs"]
+        ]
+
+
+def test_gains_are_paired():
+    record = Record()
+    record.runs["a"] = [{"miou": 0.5}, {"miou": 0.7}]
+    record.runs["b"] = [{"miou": 0.4}, {"miou": 0.5}]
+    gains = record.gains("a", "b")
+    assert gains["mean"] == pytest.approx(0.15)
+    assert gains["smallest"] == pytest.approx(0.1)
+    assert gains["sd"] == pytest.approx(0.0707, abs=1e-4)
+
+
+def test_summary_is_mean_and_sample_deviation():
+    summary = summarise(
+        [{"seed": 0, "miou": 0.2, "iou": [1]}, {"seed": 1, "miou": 0.4, "iou": [1]}]
+    )
+    assert set(summary) == {"miou"}
+    assert summary["miou"] == pytest.approx({"mean": 0.3, "sd": 0.2 / 2**0.5, "n": 2})
+
+
+def test_a_result_needs_runs(tmp_path):
+    with pytest.raises(InputError, match="at least one run"):
+        write_result(tmp_path / "x.json", "x", None, [])
