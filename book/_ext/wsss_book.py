@@ -213,7 +213,7 @@ def _results(pattern: str) -> list[dict[str, Any]]:
 
 
 class CardDirective(SphinxDirective):
-    """``{card} cam``: a system's index card, and the anchor ``system-cam``."""
+    """``{system-card} cam``: a system's index card, and the anchor ``system-cam``."""
 
     required_arguments = 1
 
@@ -223,7 +223,7 @@ class CardDirective(SphinxDirective):
         if card is None:
             known = ", ".join(survey.find_cards())
             LOGGER.warning(
-                "card: no system %r; there are %s", self.arguments[0], known,
+                "system-card: no system %r; there are %s", self.arguments[0], known,
                 location=self.get_location(),
             )  # fmt: skip
             return []
@@ -418,7 +418,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what there is."""
     app.add_role("result", ResultRole())
     app.add_directive("results-table", ResultsTable)
-    app.add_directive("card", CardDirective)
+    app.add_directive("system-card", CardDirective)
     app.add_directive("systems-table", SystemsTable)
     app.add_directive("errata-table", ErrataTable)
     app.add_directive("quiz", Quiz)

@@ -1,0 +1,81 @@
+# Two commands do everything on a fresh machine: `make book` and `make test`.
+# They need Python 3.11 or newer, make, and the Python package registry; no compiler.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+UV_VERSION := 0.13.9
+BIN := $(abspath $(VENV))/bin
+STAMP := $(VENV)/.synced
+TOY := data/toy
+BUILD := _build
+
+export WSSS_DATA ?= $(abspath data)
+export WSSS_MODE ?= smoke
+export PYTHONHASHSEED ?= 0
+
+.PHONY: help env toy book test lint unit strict-book lock repository clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+env: $(STAMP) ## the environment, in .venv
+
+# The environment is made again only when the lock file or the project file changes. uv is taken
+# from the machine where it is there, and otherwise installed into the environment itself.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	  f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
+	@if uv --version >/dev/null 2>&1; then \
+	  test -x $(BIN)/python || uv venv --quiet --no-python-downloads --python $(PYTHON) $(VENV); \
+	  uv=uv; \
+	else \
+	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	  uv=$(BIN)/uv; \
+	fi; \
+	$$uv pip sync --python $(BIN)/python requirements.lock; \
+	$$uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+toy: $(TOY)/dataset.json ## the toy world, in data/toy
+
+$(TOY)/dataset.json: $(STAMP) $(wildcard wsss_lib/data/toy/*.py)
+	@rm -rf $(TOY)
+	@$(BIN)/python -c 'from wsss_lib.data.toy import write_toy; write_toy("$(TOY)")'
+	@touch $@
+
+book: env toy strict-book ## the executed book, in _build/html
+	@echo
+	@echo "The book is ready. Open it with a browser: $(abspath $(BUILD))/html/index.html"
+
+# Everything is executed from clean: an incremental build forgets the failures of the last one.
+strict-book: $(STAMP)
+	@rm -rf $(BUILD)/html $(BUILD)/.doctrees $(BUILD)/jupyter_execute
+	@$(BIN)/jupyter-book build book --config _config.yml --path-output . \
+	  -W --keep-going -n --all
+	@test -f $(BUILD)/html/index.html
+	@touch $(BUILD)/html/.complete
+
+lint: $(STAMP) ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+unit: $(STAMP) ## all tests; those of the book build it where it is missing
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test: env toy lint strict-book unit ## style, types, the strict book build and all tests
+
+lock: ## resolve requirements.lock anew, after pyproject.toml has changed
+	@uv pip compile pyproject.toml --extra book --extra dev --universal --python-version 3.11 \
+	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+repository: ## write the repository of _config.yml and the version into every notebook
+	@$(BIN)/python book/_ext/set_repository.py
+
+clean: ## remove the built book and the toy world; the environment stays
+	@rm -rf $(BUILD) $(TOY)
