@@ -48,6 +48,9 @@ def read_image(path: Path) -> Tensor:
         with Image.open(path) as file:
             file.load()
             image: Image.Image = file
+            if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip at 255
+                deep = np.asarray(image).clip(0, 65535) / 257
+                image = Image.fromarray(deep.round().astype(np.uint8))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 ground = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(ground, image.convert("RGBA"))

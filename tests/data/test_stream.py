@@ -1,0 +1,120 @@
+"""Samples by number, and augmentation that keeps together what belongs together."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.tiny import plain_folder
+from wsss_lib.core import Batch, InputError, Recipe
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.stream import Stream, augment
+from wsss_lib.data.view import WeakView
+
+STILL = Recipe(flip=False)
+WILD = Recipe(flip=True, shift=5, crop=16, scale=(0.7, 1.4))
+
+
+@pytest.fixture
+def view(tmp_path):
+    return WeakView(SegmentationFolder(plain_folder(tmp_path / "mine")))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def batch(height=20, width=30):
+    image = torch.rand(1, 3, height, width, generator=generator())
+    return Batch(("a",), image, torch.tensor([[1.0, 0.0]]), scores=image[:, :2].clone())
+
+
+def test_a_number_always_means_the_same_sample(view):
+    one, other = Stream(view, WILD, 3, 100), Stream(view, WILD, 3, 100)
+    wanted = [one[n] for n in range(14)]
+    for n in (13, 0, 7, 6, 13):  # another order, across epochs
+        assert other[n].ids == wanted[n].ids
+        assert torch.equal(other[n].image, wanted[n].image)
+
+
+def test_every_epoch_shows_every_image_once_in_a_new_order(view):
+    stream = Stream(view, STILL, 0, 100)
+    epochs = [[stream[e * 6 + n].ids[0] for n in range(6)] for e in range(4)]
+    assert all(sorted(epoch) == [*view.ids] for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_seeds_and_numbers_differ(view):
+    one, other = Stream(view, WILD, 0, 99), Stream(view, WILD, 1, 99)
+    assert any(one[n].ids != other[n].ids for n in range(6))
+    same = [n for n in range(99) if one[n].ids == ("im0",)]
+    assert not torch.equal(one[same[0]].image, one[same[1]].image)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_scores_move_with_the_image(seed):
+    moved = augment(batch(), WILD, generator(seed))
+    assert moved.image.shape == (1, 3, 16, 16)
+    assert torch.equal(moved.image[:, :2], moved.scores)
+
+
+def test_half_of_the_images_are_mirrored_and_nothing_else_happens():
+    given = batch()
+    recipe, mirrored = replace(STILL, flip=True), 0
+    for seed in range(200):
+        moved = augment(given, recipe, generator(seed)).image
+        mirrored += torch.equal(moved, given.image.flip(-1))
+        assert torch.equal(moved, given.image) or torch.equal(moved, given.image.flip(-1))
+    assert 75 < mirrored < 125
+
+
+def test_shifts_reach_their_range_in_both_directions_and_repeat_the_edge():
+    ramp = torch.arange(20.0).expand(1, 3, 20, 20) / 20
+    found = set()
+    for seed in range(150):
+        row = augment(Batch(("a",), ramp), replace(STILL, shift=3), generator(seed)).image[0, 0, 5]
+        dx = 10 - round(row[10].item() * 20)
+        found.add(dx)
+        assert torch.equal(row, ((torch.arange(20.0) - dx).clamp(0, 19) / 20))
+    assert found == {-3, -2, -1, 0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("size", [(16, 16), (5, 40), (40, 5), (1, 1), (33, 17)])
+def test_crops_have_their_size_whatever_the_image(size):
+    moved = augment(batch(*size), replace(STILL, crop=16), generator())
+    assert moved.image.shape == (1, 3, 16, 16)
+    assert moved.scores is not None
+    assert moved.scores.shape == (1, 2, 16, 16)
+
+
+def test_crops_come_from_everywhere():
+    ramp = torch.arange(20.0).expand(1, 3, 20, 20)
+    places = {
+        augment(Batch(("a",), ramp), replace(STILL, crop=16), generator(s)).image[0, 0, 0, 0].item()
+        for s in range(100)
+    }
+    assert places == {0, 1, 2, 3, 4}
+
+
+def test_scales_lie_in_their_range():
+    sides = [
+        augment(batch(20, 20), replace(STILL, scale=(0.5, 1.5)), generator(s)).image.shape[-1]
+        for s in range(100)
+    ]
+    assert 10 <= min(sides) <= 11
+    assert 29 <= max(sides) <= 30
+
+
+def test_without_augmentation_nothing_changes_and_coordinates_are_welcome():
+    given = replace(batch(), boxes=(torch.tensor([[1, 2, 3, 4, 1]]),))
+    assert augment(given, STILL, generator()).image is given.image
+    # A method that flips only some images must not get boxes of the others.
+    with pytest.raises(InputError, match="cannot be augmented"):
+        [augment(given, replace(STILL, flip=True), generator(s)) for s in range(9)]
+
+
+def test_tags_and_ids_are_kept():
+    given = batch()
+    moved = augment(given, WILD, generator())
+    assert moved.ids == ("a",)
+    assert moved.tags is given.tags

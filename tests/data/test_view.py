@@ -1,0 +1,107 @@
+"""What a method sees, and that it cannot see more."""
+
+import shutil
+
+import pytest
+import torch
+
+from tests.tiny import Pixels, plain_folder
+from wsss_lib.core import Batch, InputError
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.toy import write_toy
+from wsss_lib.data.view import WeakView, collate
+from wsss_lib.engine import fit, infer
+
+
+@pytest.fixture
+def data(tmp_path):
+    return SegmentationFolder(plain_folder(tmp_path / "mine"))
+
+
+def test_a_view_shows_image_and_tags_and_nothing_else(data):
+    batch = WeakView(data)[1]
+    shown = {name for name in Batch.__dataclass_fields__ if getattr(batch, name) is not None}
+    assert shown == {"ids", "image", "tags"}
+    assert batch.ids == ("im1",)
+    assert batch.image.shape == (1, 3, 24, 32)
+    assert batch.tags.tolist() == [[0, 1]]
+    assert WeakView(data, ())[1].tags is None
+
+
+def test_nothing_public_leads_to_masks(data):
+    view = WeakView(data)
+    public = {name: getattr(view, name) for name in dir(view) if not name.startswith("_")}
+    assert not [name for name, value in public.items() if isinstance(value, SegmentationFolder)]
+    assert not [name for name in public if "mask" in name or "path" in name or "root" in name]
+
+
+@pytest.mark.parametrize("folders", [("SegmentationClass", "SegmentationObject", "Parts", "Stuff")])
+def test_training_and_prediction_work_where_masks_have_been_deleted(tmp_path, folders):
+    root = write_toy(tmp_path / "toy", train=4, val=1, progress=False)
+    for folder in folders:
+        shutil.rmtree(root / folder)
+    view = WeakView(SegmentationFolder(root))
+    method = Pixels(num_classes=6)
+    assert fit(method, view).steps == 40
+    assert [*infer(method, view, tmp_path / "scores")] == [*view.ids]
+
+
+def test_supervision_that_cannot_be_had(data):
+    with pytest.raises(InputError, match=r"\['masks'\] is not available; choose from"):
+        WeakView(data, ("tags", "masks"))
+
+
+def test_boxes_and_captions_of_the_toy_world(tmp_path):
+    data = SegmentationFolder(write_toy(tmp_path / "toy", train=6, val=1, progress=False))
+    view = WeakView(data, ("boxes", "captions"))
+    for index, id in enumerate(view.ids):
+        (boxes,), mask = view[index].boxes, data.mask(id)
+        assert view[index].captions == (data.caption(id),)
+        covered = torch.zeros_like(mask, dtype=torch.bool)
+        for x0, y0, x1, y1, c in boxes.tolist():
+            assert (mask[y0:y1, x0:x1] == c).any()
+            covered[y0:y1, x0:x1] = True
+        assert covered[(mask > 0) & (mask != 255)].all()
+
+
+def test_an_image_without_any_class_needs_permission(data):
+    (data.root / "labels.csv").write_text("id,cat,red car\nim0,0,0\nim1,0,1\n")
+    with pytest.raises(InputError, match=r"'im0' has no class .* \"allows_empty\": true"):
+        WeakView(SegmentationFolder(data.root))[0]
+    (data.root / "dataset.json").write_text('{"allows_empty": true}')
+    assert WeakView(SegmentationFolder(data.root))[0].tags.tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("longest", [8, 64])
+def test_longest_side(data, longest):
+    scores = {id: torch.full((2, 6, 8), 0.25) for id in data.ids}
+    batch = WeakView(data, scores=scores, longest=longest)[0]
+    assert batch.image.shape == (1, 3, longest * 3 // 4, longest)
+    assert batch.scores.shape == (1, 2, longest * 3 // 4, longest)
+    assert torch.allclose(batch.scores, torch.tensor(0.25))
+
+
+def test_the_cache_changes_nothing(data):
+    with_cache, without = WeakView(data), WeakView(data, cache_mb=0)
+    assert torch.equal(with_cache[0].image, without[0].image)
+    assert with_cache[0] is with_cache[0]
+    assert without[0] is not without[0]
+
+
+def test_scores_of_a_stage_do_not_leak_into_the_first_view(data):
+    first = WeakView(data)
+    assert first[0].scores is None
+    second = first.with_scores({id: torch.ones(2, 3, 3) for id in data.ids})
+    assert second[0].scores.shape == (1, 2, 24, 32)
+    assert first[0].scores is None
+
+
+def test_batches_hold_one_size(data):
+    view = WeakView(data)
+    both = collate([view[0], view[1]])
+    assert both.ids == ("im0", "im1")
+    assert both.image.shape == (2, 3, 24, 32)
+    assert both.tags.tolist() == [[1, 0], [0, 1]]
+    assert both.scores is None
+    with pytest.raises(InputError, match="give the recipe a crop"):
+        collate([view[0], WeakView(data, longest=8)[1]])

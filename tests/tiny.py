@@ -1,0 +1,80 @@
+"""Small things that several tests use: a folder of drawn photographs, and a method that learns."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from wsss_lib.core import Batch, Card, Method, Recipe
+from wsss_lib.data.palette import write_labels
+
+CLASSES = ("cat", "red car")
+COLOURS = {"cat": (200, 60, 60), "red car": (60, 60, 200)}
+
+
+def plain_folder(root: Path, sizes=((24, 32),) * 6, masks=True, split=False) -> Path:
+    """Images of (height, width), each with a square of one class, in the plain layout."""
+    (root / "images").mkdir(parents=True)
+    lines = ["id,cat,red car" + (",split" if split else "")]
+    for number, (height, width) in enumerate(sizes):
+        name = CLASSES[number % 2]
+        rng = np.random.default_rng(number)
+        pixels = rng.integers(90, 110, (height, width, 3)).astype(np.uint8)
+        mask = np.zeros((height, width), np.uint8)
+        inside = (
+            slice(height // 4, max(1, 3 * height // 4)),
+            slice(width // 4, 3 * width // 4 + 1),
+        )
+        pixels[inside], mask[inside] = COLOURS[name], CLASSES.index(name) + 1
+        Image.fromarray(pixels).save(root / "images" / f"im{number}.png")
+        if masks:
+            write_labels(root / "masks" / f"im{number}.png", mask)
+        part = f",{'val' if number % 3 == 2 else 'train'}" if split else ""
+        lines.append(f"im{number},{int(name == 'cat')},{int(name == 'red car')}{part}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+class Pixels(Method):
+    """Classifies every pixel by its colour; draws random numbers from all generators."""
+
+    card = Card(
+        "pixels", "Pixels", "A test", "Nobody", "nowhere", 2024, ("tags",), "image_level/cam", "-"
+    )
+    recipe = Recipe(40, 2, lr=0.02, head_factor=5.0, optimizer="adamw", weight_decay=0.0)
+
+    def __init__(self, seed: int = 0, num_classes: int = 2) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.backbone = nn.Conv2d(3, 8, 1)
+        self.classifier = nn.Conv2d(8, num_classes, 1)
+        self.asked = self.answered = 0
+
+    def maps(self, image):
+        return self.classifier(self.backbone(image - 0.4).relu())
+
+    def loss(self, batch: Batch):
+        self.asked += 1
+        noise = 1 + 0.1 * (torch.rand(1) + float(np.random.rand()))  # noqa: NPY002
+        pooled = self.maps(F.dropout2d(batch.image, 0.1) * noise).mean(dim=(2, 3))
+        return {"cls": F.binary_cross_entropy_with_logits(pooled, batch.tags)}
+
+    def predict(self, batch: Batch):
+        self.answered += 1
+        maps = self.maps(batch.image).sigmoid()
+        return maps if batch.tags is None else maps * batch.tags[:, :, None, None]
+
+
+class Follower(Pixels):
+    """Answers with the scores of the stage before it."""
+
+    card = replace(Pixels.card, id="follower", needs_scores=True)
+    recipe = Recipe()
+
+    def predict(self, batch: Batch):
+        self.answered += 1
+        return batch.require("scores", "follower") / 2
