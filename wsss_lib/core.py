@@ -2,14 +2,14 @@
 
 Shape legend, used in every docstring and comment of the library:
 
-====== ======================================================================
-``B``  images in the batch
-``C``  foreground classes
-``K``  ``C + 1`` classes, background first
-``D``  feature channels
-``H W``  height and width of the image, in pixels
-``h w``  height and width of a feature map; ``N = h * w``
-====== ======================================================================
+======= =====================================================================
+``B``   images in the batch
+``C``   foreground classes
+``K``   ``C + 1`` classes, background first
+``D``   feature channels
+``H W`` height and width of the image, in pixels
+``h w`` height and width of a feature map; ``N = h * w``
+======= =====================================================================
 """
 
 from dataclasses import dataclass, fields, replace
