@@ -26,7 +26,7 @@ from wsss_lib.nets.toy import WEIGHTS, toy_cnn, toy_vit
 
 NETS: dict[str, Callable[..., nn.Module]] = {"toy_cnn": toy_cnn, "toy_vit": toy_vit}
 RECIPES: dict[str, dict[str, float]] = {
-    "toy_cnn": {"steps": 2000, "lr": 5e-3, "weight_decay": 0.01},
+    "toy_cnn": {"steps": 3000, "lr": 5e-3, "weight_decay": 0.01},
     "toy_vit": {"steps": 6000, "lr": 2e-3, "weight_decay": 0.05},
 }
 SHIFT = 6
@@ -58,7 +58,7 @@ def pretrain(
     steps: int,
     lr: float,
     weight_decay: float,
-    images: int = 4000,
+    images: int = 6000,
     batch_size: int = 32,
     seed: int = 0,
 ) -> tuple[nn.Module, dict]:

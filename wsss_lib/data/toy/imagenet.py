@@ -41,7 +41,7 @@ class Source:
     """
 
     shapes: tuple[str, ...] = tuple(OTHERS)
-    cue: float = 0.5
+    cue: float = 0.75
     amplitude: tuple[float, float] = (0.10, 0.18)
 
 

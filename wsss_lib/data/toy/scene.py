@@ -87,16 +87,16 @@ class Knobs:
         empty: share of pictures without objects.
     """
 
-    head_contrast: float = 0.9
+    head_contrast: float = 1.0
     head_size: float = 1.2
     weak_head: dict[str, float] = field(default_factory=dict)
-    typical_hue: float = 0.8
+    typical_hue: float = 0.6
     typical_surface: float = 0.5
     amplitude: float = 0.14
-    camouflage: float = 0.05
+    camouflage: float = 0.03
     cooccurrence: tuple[float, float] = (0.9, 0.5)
-    small: float = 0.2
-    extent: tuple[float, float] = (14.0, 28.0)
+    small: float = 0.15
+    extent: tuple[float, float] = (17.0, 31.0)
     clutter: int = 2
     empty: float = 0.06
 
