@@ -128,7 +128,7 @@ def fit(
                 terms = method.loss(batch.to(accelerator.device))
                 total = torch.stack(list(terms.values())).sum()
                 if not torch.isfinite(total):
-                    values = {name: float(term) for name, term in terms.items()}
+                    values = {name: float(term.detach()) for name, term in terms.items()}
                     raise InputError(
                         f"{method.card.id}: the loss is not finite at step {done} ({values}); "
                         "lower the learning rate or look for images without labels."
