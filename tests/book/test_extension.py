@@ -1,0 +1,238 @@
+"""The book's Sphinx extension: measured figures, cards, tables and quizzes."""
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from set_repository import address, updated, version
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
+from wsss_book import figure_text, look_up
+
+from wsss_lib import survey
+from wsss_lib.core import InputError
+
+RUN = {"seed": 0, "miou": 0.4}
+
+
+def result(method: str, mean: float, n: int = 3, **extra: object) -> dict:
+    protocol = {"labels_at_inference": True, "threshold_rule": "held-out"}
+    summary = {
+        "miou": {"mean": mean, "sd": 0.0123, "n": n},
+        "seconds": {"mean": 12.4, "sd": 1.0, "n": n},
+    }
+    runs = [RUN] * n
+    return {"method": method, "protocol": protocol, "runs": runs, "summary": summary, **extra}
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Build one Markdown page; gives the page and the warnings."""
+    results = tmp_path / "results" / "toy"
+    results.mkdir(parents=True)
+    gain = {"mean": 0.051, "sd": 0.004, "n": 3}
+    for content in (result("cam", 0.4567), result("pamr", 0.5, gain_over_cam=gain)):
+        (results / f"{content['method']}.json").write_text(json.dumps(content))
+    monkeypatch.setenv("WSSS_RESULTS", str(tmp_path / "results"))
+
+    def build(text: str) -> tuple[BeautifulSoup, str]:
+        source, out = tmp_path / "source", tmp_path / "out"
+        source.mkdir(exist_ok=True)
+        (source / "conf.py").write_text(
+            "extensions = ['myst_parser', 'wsss_book']\n"
+            "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
+        )
+        (source / "index.md").write_text("# Page\n\n" + text)
+        warnings = StringIO()
+        folders = [str(path) for path in (source, source, out, tmp_path / "tree")]
+        with docutils_namespace():  # extensions register anew for every build
+            Sphinx(*folders, "html", status=None, warning=warnings, freshenv=True).build()
+        return BeautifulSoup((out / "index.html").read_text(), "html.parser"), warnings.getvalue()
+
+    return build
+
+
+def test_a_result_is_mean_and_spread(build):
+    page, warnings = build("It reaches {result}`toy/cam:miou` in {result}`toy/cam:seconds` s.")
+    assert not warnings
+    found = [span.text for span in page.find_all("span", class_="result")]
+    assert found == ["0.457 ± 0.012", "12 ± 1"]
+
+
+def test_a_paired_gain_and_a_difference(build):
+    page, warnings = build(
+        "{result}`toy/pamr:gain_over_cam` and {result}`toy/pamr:miou - toy/cam:miou`, "
+        "{result}`toy/cam:miou - toy/pamr:miou`"
+    )
+    assert not warnings
+    found = [span.text for span in page.find_all("span", class_="result")]
+    assert found == ["+0.051 ± 0.004", "+0.043", "−0.043"]
+
+
+def test_one_run_has_no_spread():
+    assert figure_text(result("cam", 0.5, n=1), "miou") == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        ("toy/nothing:miou", "No result at"),
+        ("toy/cam:speed", "has no figure 'speed'"),
+        ("toy/cam", "write it as data/method:figure"),
+        ("toy/cam:miou - toy/nothing:miou", "No result at"),
+    ],
+)
+def test_a_missing_figure_is_a_warning(build, target, complaint):
+    page, warnings = build(f"{{result}}`{target}`")
+    assert complaint in warnings
+    assert page.find("span", class_="missing")
+
+
+def test_look_up_reads_the_file(build):
+    assert look_up("toy/cam:miou")[0]["method"] == "cam"
+    with pytest.raises(InputError):
+        look_up("toy/cam")
+
+
+def test_results_table(build):
+    page, warnings = build(
+        "```{results-table} toy/pamr toy/cam\n:metrics: miou gain_over_cam\n:reported:\n```"
+    )
+    assert not warnings
+    rows = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in page("tr")]
+    assert rows[0][:3] == ["system", "mIoU", "paired gain over CAM"]
+    assert rows[1][:3] == ["PAMR", "0.500 ± 0.012", "+0.051 ± 0.004"]
+    assert rows[2][:3] == ["CAM", "0.457 ± 0.012", "–"]
+    assert rows[2][3:] == ["yes", "held-out", "3", "–"]
+
+
+def test_results_table_takes_patterns_and_sorts(build):
+    page, warnings = build("```{results-table} toy/*\n:metrics: miou\n```")
+    assert not warnings
+    assert [row.td.text.strip() for row in page("tr")[1:]] == ["CAM", "PAMR"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("toy/x*", "no result matches"),
+        ("toy/nothing", "No result at"),
+        ("toy/cam\n:metrics: speed", "none of these results has a figure 'speed'"),
+    ],
+)
+def test_results_table_complains(build, arguments, complaint):
+    assert complaint in build(f"```{{results-table}} {arguments}\n```")[1]
+
+
+def test_card_says_everything_and_is_linked(build):
+    text = "```{system-card} affinitynet\n```\n\n```{systems-table}\n```"
+    page, warnings = build(text)
+    assert not warnings
+    box = page.find(class_="card-box")
+    card = survey.find_cards()["affinitynet"]
+    for words in (card.title, card.authors, *card.differs, "61.7", "the scores of an earlier"):
+        assert words in " ".join(box.text.split()), words
+    assert page.find(id="system-affinitynet")
+    links = [a["href"] for a in page.find("table").find_all("a")]
+    assert "#system-affinitynet" in links
+    assert "#system-cam" not in links  # CAM is built, but this little book has no page for it
+
+
+def test_unknown_card(build):
+    assert "no system 'nothing'" in build("```{system-card} nothing\n```")[1]
+
+
+def test_systems_table_lists_all_by_family(build):
+    page, _ = build("```{systems-table}\n```")
+    rows = page("tr")[1:]
+    assert len(rows) == 79 + len(survey.FAMILIES)
+    built = sum(row("td")[3].text.strip() == "built" for row in rows)
+    assert built == sum(system.card is not None for system in survey.systems())
+
+
+def test_errata_table_marks_what_is_not_checked(build):
+    page, _ = build("```{errata-table}\n```")
+    rows = page("tr")[1:]
+    assert len(rows) == len(survey.errata())
+    doubtful = sum("not checked against the source" in row.text for row in rows)
+    assert doubtful == sum(not item.checked for item in survey.errata()) > 0
+
+
+QUIZ = """:::{quiz}
+What is $1 + 1$?
+
+- [ ] 1
+
+  That is one of them.
+
+- [x] 2, *of course*
+
+  Well done.
+:::
+"""
+
+
+def test_quiz_works_without_a_script(build):
+    page, warnings = build(QUIZ)
+    assert not warnings
+    options = page.find_all("details")
+    assert [option.summary.text.strip() for option in options] == ["1", "2, of course"]
+    assert [option["class"] for option in options] == [
+        ["quiz-option", "wrong"],
+        ["quiz-option", "right"],
+    ]
+    assert "Not so. That is one of them." in " ".join(options[0].text.split())
+    assert "Right. Well done." in " ".join(options[1].text.split())
+    assert not page.find(class_="quiz").find_all(["script", "ul"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("[x]", "[ ]", "exactly one right option, not 0"),
+        ("[ ]", "[x]", "exactly one right option, not 2"),
+        ("  That is one of them.\n", "", "has feedback below it"),
+        ("- [ ] 1", "- 1", "begins with [x] or [ ]"),
+        ("- [ ] 1\n\n  That is one of them.\n\n- [x] 2, *of course*\n\n  Well done.", "", "list"),
+    ],
+)
+def test_a_broken_quiz_is_a_warning(build, old, new, complaint):
+    assert complaint in build(QUIZ.replace(old, new))[1]
+
+
+def test_repository_and_version_agree_everywhere(root):
+    files = [*(root / "book").rglob("*.ipynb"), *(root / "book").rglob("*.md"), root / "README.md"]
+    for path in files:
+        text = path.read_text()
+        assert updated(text) == text, f"{path}: run `make repository`"
+
+
+def test_repository_is_copied():
+    clone = '!git clone --quiet --depth 1 --branch v0.0.1 https://example.org/a/b wsss\\n"'
+    assert updated(clone) == (
+        f'!git clone --quiet --depth 1 --branch v{version()} {address()} wsss\\n"'
+    )
+    assert updated("see https://example.org/a/b") == "see https://example.org/a/b"
+
+
+def test_every_module_of_the_library_has_its_place_in_the_api_pages(root):
+    pages = "".join(path.read_text() for path in (root / "book/reference/api").glob("*.md"))
+    named = set(re.findall(r"automodule:: (\S+)", pages))
+    modules = {
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in (root / "wsss_lib").rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    private = {name for name in modules if name.startswith("wsss_lib.cli.")}
+    assert named == modules - private, "pages below book/reference/api list the library's modules"
+    assert len(named) == len(re.findall("automodule::", pages))
+
+
+def test_pages_type_no_figures(root: Path):
+    """A measured figure in the prose comes from a result file, never from a keyboard."""
+    for path in (root / "book").rglob("*.md"):
+        prose = re.sub(r"(?ms)^(:{3,}|`{3,}).*?^\1\s*$|\$.*?\$|`.*?`", "", path.read_text())
+        assert not re.findall(r"(?<![\w.])0?\.\d{2,}|\d+\.\d+ ?%", prose), path
