@@ -28,6 +28,7 @@ from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.deeplab import DeepLab
+from wsss_lib.nets.fuse import FusedFeatures
 from wsss_lib.nets.mobilenet import MobileNetV2
 
 SORREL = 340  # row of the ImageNet classifier; row 0 is its background
@@ -45,9 +46,8 @@ def imagenet_cam(weights: Path) -> CAM:
 
 def affinity(weights: Path) -> AffinityNet:
     """AffinityNet on stride-8 features of MobileNetV2."""
-    method = AffinityNet(
-        MobileNetV2(16, weights), (2, 3, 4), (32, 32, 64), level_size=2, radius=4, walk=64
-    )
+    features = FusedFeatures(MobileNetV2(16, weights), (2, 3, 4), (32, 32, 64), size_of=2)
+    method = AffinityNet(features, radius=4, walk=64)
     method.recipe = Recipe(
         150, 4, lr=1e-5, head_factor=100, optimizer="adamw", warmup=0.1, crop=224, scale=(0.8, 1.2)
     )

@@ -1,12 +1,16 @@
 """Ahn and Kwak 2018: links learned from confident areas carry scores to the rest of an object."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from wsss_lib.blocks.affinity import half_disc
+from wsss_lib.blocks.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+from wsss_lib.nets.fuse import FusedFeatures
 
 RED, ORANGE = (0.9, 0.1, 0.1), (0.9, 0.6, 0.1)  # the object's two colours
 GREEN, BLUE = (0.1, 0.7, 0.2), (0.1, 0.3, 0.9)  # the background's two
@@ -36,9 +40,14 @@ def batch():
     return Batch(("a",), image[None], torch.ones(1, 1), scores)
 
 
+def make(dilations=(), **settings):
+    features = FusedFeatures(Pixels(), (0,), (16,), size_of=0)
+    return AffinityNet(features, radius=4, dilations=dilations, **settings)
+
+
 def trained(batch, drop=(), steps=100, **weights):
     torch.manual_seed(0)
-    net = AffinityNet(Pixels(), (0,), (16,), radius=4, **weights)
+    net = make(**weights)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
     for _ in range(steps):
         terms = net.loss(batch)
@@ -75,7 +84,7 @@ def test_every_term_of_the_loss_is_needed(batch, term):
 def test_terms_equal_the_paper_pair_by_pair(batch):
     """Equations 2 and 3 with a double loop over the pixels; weights 1/4, 1/4 and 1/2."""
     torch.manual_seed(0)
-    net = AffinityNet(Pixels(), (0,), (16,), radius=4)
+    net = make()
     affinity = net.affinity(batch.image)[0]
     best = batch.scores[0, 0]
     labels = torch.full_like(best, 255)
@@ -100,6 +109,16 @@ def test_terms_equal_the_paper_pair_by_pair(batch):
     for name, share in (("fg", 4), ("bg", 4), ("neg", 2)):
         assert losses[name], "the example must contain every kind of pair"
         assert torch.isclose(terms[name], torch.stack(losses[name]).mean() / share, rtol=1e-4)
+
+
+def test_confident_areas_are_looked_for_in_sharpened_scores(batch):
+    torch.manual_seed(0)
+    net, plain = make(dilations=(1, 2)), make()
+    plain.load_state_dict(net.state_dict())
+    sharp = replace(batch, scores=pamr(batch.image, batch.scores, (1, 2)))
+    for name, term in net.loss(batch).items():
+        assert torch.equal(term, plain.loss(sharp)[name])
+        assert not torch.equal(term, plain.loss(batch)[name]), "the example must need sharpening"
 
 
 def test_the_walk_completes_the_object_and_stops_at_its_border(batch):

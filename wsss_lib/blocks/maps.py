@@ -23,6 +23,11 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=False, antialias=shrinks)
 
 
+def resize_like(maps: Tensor, other: Tensor) -> Tensor:
+    """``maps`` (B, C, h, w) at the height and width of ``other`` (B, D, H, W)."""
+    return resize(maps, (other.shape[-2], other.shape[-1]))
+
+
 def normalize(maps: Tensor, tags: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Rectify, then divide each map by its own maximum; maps of absent classes become 0.
 
