@@ -67,7 +67,7 @@ class Segmenter(Method):
         else:
             net = DeepLab(backbone, num_classes, rates=(1, 3, 6), width=64)
         method = cls(net)
-        method.recipe = Recipe.toy(steps=400, lr=5e-3, head_factor=1)
+        method.recipe = Recipe.toy(steps=400, lr=4e-3, head_factor=1.25)
         return method
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -66,7 +66,7 @@ class CAM(Method):
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
         method = cls(backbone or toy_cnn(), num_classes, scales=(1.0, 1.5))
-        method.recipe = Recipe.toy(steps=300, lr=5e-3)
+        method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
 
     def class_maps(self, image: Tensor) -> Tensor:
