@@ -43,7 +43,7 @@ METRICS = {
 """Column heads of the figures that results hold."""
 
 NAMES = {
-    "cam_longer": "CAM, as many steps as CAM and AffinityNet (control)",
+    "cam_longer": "CAM, trained longer (control)",
     "segmenter_cam": "segmenter taught by CAM labels",
     "segmenter_pamr": "segmenter taught by PAMR labels",
     "segmenter_affinitynet": "segmenter taught by AffinityNet labels",
@@ -155,12 +155,17 @@ def link(label: str, text: str) -> addnodes.pending_xref:
 class ResultsTable(SphinxDirective):
     """``{results-table} toy/cam toy/pamr``: measured figures beside those of the papers.
 
-    Patterns such as ``toy/*`` are allowed; results are then sorted by their first metric.
+    Patterns such as ``toy/*`` are allowed; results are then sorted by their mean IoU. ``:bare:``
+    leaves out the protocol, where a table just above has it.
     """
 
     required_arguments = 1
     final_argument_whitespace = True
-    option_spec = {"metrics": directives.unchanged, "reported": directives.flag}
+    option_spec = {
+        "metrics": directives.unchanged,
+        "reported": directives.flag,
+        "bare": directives.flag,
+    }
 
     def run(self) -> list[nodes.Node]:
         """Build the table, or fail the strict build."""
@@ -175,7 +180,8 @@ class ResultsTable(SphinxDirective):
             LOGGER.warning("results-table: %s", error, location=self.get_location())
             return []
         head = ["system", *[METRICS.get(name, name) for name in metrics]]
-        head += ["labels at inference", "threshold", "seeds"]
+        if "bare" not in self.options:
+            head += ["labels at inference", "threshold by", "runs"]
         if "reported" in self.options:
             head.append("paper, VOC val")
         return [table(head, rows, ["results-table"])]
@@ -191,11 +197,9 @@ class ResultsTable(SphinxDirective):
             except InputError:
                 # A column may concern some systems only; one that concerns none is a mistake.
                 cells.append("–")
-        cells += [
-            "yes" if protocol["labels_at_inference"] else "no",
-            protocol["threshold_rule"],
-            len(result["runs"]),
-        ]
+        if "bare" not in self.options:
+            known = "yes" if protocol["labels_at_inference"] else "no"
+            cells += [known, protocol["threshold_rule"], len(result["runs"])]
         if "reported" in self.options:
             line = survey.reported_for(id)
             cells.append(f"{line.val} ({line.backbone})" if line and line.val else "–")
