@@ -173,12 +173,19 @@ def infer(
     store = ScoreStore(folder, len(view.classes))
     device = Accelerator(cpu=cpu).device
     method.to(device).eval()
-    todo = [index for index, id in enumerate(view.ids) if id not in store]
-    with torch.inference_mode(), tqdm(total=len(todo), desc="predict", leave=False) as bar:
-        for batch in same_size_batches(view, todo, batch_size):
-            for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
-                store.put(id, scores)
-            bar.update(len(batch.ids))
+    # Whole groups are asked again: the last bits of an answer depend on the batch it was part of,
+    # and a resumed run should write what an uninterrupted one writes.
+    groups = [
+        range(len(view))[start : start + batch_size] for start in range(0, len(view), batch_size)
+    ]
+    todo = [group for group in groups if any(view.ids[index] not in store for index in group)]
+    total = sum(map(len, todo))
+    with torch.inference_mode(), tqdm(total=total, desc="predict", leave=False) as bar:
+        for group in todo:
+            for batch in same_size_batches(view, group, batch_size):
+                for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
+                    store.put(id, scores)
+                bar.update(len(batch.ids))
     return store
 
 

@@ -72,7 +72,7 @@ class Evaluation:
     @property
     def miou(self) -> float:
         """Mean IoU over the K classes, background included."""
-        return float(np.nanmean(self.iou))
+        return _mean(self.iou)
 
     @property
     def curve(self) -> np.ndarray:
@@ -83,7 +83,7 @@ class Evaluation:
     def boundary_iou(self) -> float:
         """Mean Boundary IoU (Cheng et al., CVPR 2021) over the foreground classes."""
         inside, union = self.boundary[:, 1:]
-        return float(np.nanmean(np.where(union > 0, inside / np.maximum(union, 1), np.nan)))
+        return _mean(np.where(union > 0, inside / np.maximum(union, 1), np.nan))
 
     def figures(self) -> dict[str, Any]:
         """The figures that are stored for a run.
@@ -102,12 +102,18 @@ class Evaluation:
             "threshold": round(self.threshold, 4),
             "miou": self.miou,
             "iou": [None if np.isnan(value) else float(value) for value in self.iou],
-            "precision": float(np.nanmean(precision[1:])),
-            "recall": float(np.nanmean(recall[1:])),
-            "false_positive": float(np.nanmean(over[1:])),
-            "false_negative": float(np.nanmean(under[1:])),
+            "precision": _mean(precision[1:]),
+            "recall": _mean(recall[1:]),
+            "false_positive": _mean(over[1:]),
+            "false_negative": _mean(under[1:]),
             "boundary_iou": self.boundary_iou,
         }
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of the figures that exist; NaN, without a warning, where none does."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def ious(counts: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
@@ -52,7 +52,8 @@ def of_one_size(dataset: SegmentationFolder) -> bool:
         path = dataset.image_path(id)
         try:
             with Image.open(path) as image:
-                sizes.add(image.size)
+                turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+                sizes.add(image.size[::-1] if turned else image.size)
         except OSError as error:
             raise InputError(
                 f"{path} is missing or not an image. `wsss doctor {dataset.root}` lists all that "

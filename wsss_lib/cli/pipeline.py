@@ -99,8 +99,6 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     if plan.out.is_file():
         raise InputError(f"--out {plan.out} is a file; name a folder.")
     scene = _open(plan, kinds)
-    for line in _remarks(scene):
-        say(line)
     methods = [
         build(
             kind, len(scene.train.classes), plan.net, plan.weights, plan.seed,
@@ -111,6 +109,8 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     for method in methods:
         if plan.steps and method.recipe.steps:
             method.recipe = replace(method.recipe, steps=plan.steps)
+    for line in _remarks(scene):
+        say(line)
     stages = run_stages(
         methods,
         WeakView(scene.train, scene.supervision, longest=scene.longest),

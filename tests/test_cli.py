@@ -1,0 +1,315 @@
+"""The command, as a user types it."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tests.tiny import plain_folder
+from wsss_lib.cli import app
+from wsss_lib.cli.build import build
+from wsss_lib.cli.data import divided, open_split, other_split
+from wsss_lib.cli.pipeline import is_network
+from wsss_lib.core import InputError
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import read_labels, write_labels
+from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.toy import write_toy
+from wsss_lib.evaluate import evaluate, evaluate_labels
+from wsss_lib.methods.segmentation.segmenter import Segmenter
+from wsss_lib.survey import find_cards
+
+FEW = ("--steps", "2", "--weights", "random", "--cpu")
+
+
+def wsss(*words, code=0):
+    answer = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
+    assert answer.exit_code == code, answer.output
+    if code:
+        assert "Traceback" not in answer.output
+    return answer.output
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return write_toy(tmp_path_factory.mktemp("cli") / "toy", train=20, val=4, progress=False)
+
+
+@pytest.fixture(scope="module")
+def finished(world, tmp_path_factory):
+    """A run of the whole chain on the toy world, and what it printed."""
+    out = tmp_path_factory.mktemp("cli") / "out"
+    said = wsss(
+        "run", "cam", "pamr", "affinitynet", "segmenter", "--data", world, "--out", out, *FEW
+    )
+    return out, said
+
+
+def test_help_does_not_wait_for_pytorch():
+    code = "import sys; import wsss_lib.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    text = wsss("--help")
+    for command in ("list", "toy", "doctor", "run", "evaluate", "leaderboard"):
+        assert f" {command} " in text
+
+
+def test_list_names_all_systems_and_what_can_be_run():
+    everything = wsss("list")
+    assert "Class activation maps" in everything or "class activation maps" in everything
+    assert "of the survey's 79 systems" in everything
+    assert "FickleNet" in everything
+    built = wsss("list", "--built")
+    assert "FickleNet" not in built
+    for name in find_cards():
+        assert name in built
+
+
+def test_toy_writes_what_was_asked_for(tmp_path):
+    said = wsss(
+        "toy", tmp_path / "w", "--world", 3, "--variant", "organs", "--train", 2, "--val", 1
+    )
+    assert "wsss run cam affinitynet segmenter --data" in said
+    about = json.loads((tmp_path / "w" / "dataset.json").read_text())
+    assert (about["world"], about["variant"], about["train"], about["val"]) == (3, "organs", 2, 1)
+    assert "choose one of" in wsss("toy", tmp_path / "x", "--variant", "sea", code=2)
+    assert "something else" in wsss("toy", tmp_path / "w", "--world", 4, code=2)
+
+
+def test_run_writes_labels_figures_and_a_report(world, finished):
+    out, said = finished
+    data = SegmentationFolder(world)
+    assert "Thresholds are chosen on the masks of 2 images" in said
+    assert "val; argmax threshold; without image labels" in said
+    for name in ("cam", "pamr", "affinitynet", "segmenter"):
+        labels = sorted(path.stem for path in (out / name / "labels").glob("*.png"))
+        assert labels == [*data.ids]
+        result = json.loads((out / name / "result.json").read_text())
+        assert result["protocol"]["threshold_rule"] == (
+            "argmax" if name == "segmenter" else "held-out"
+        )
+        assert result["protocol"]["labels_at_inference"] is True
+        assert result["protocol"]["split"] == "train, last nine tenths"
+        assert result["protocol"]["needs"] == ["masks of 2 training images, for the threshold"]
+        assert result["chain"] == ["cam", "pamr", "affinitynet", "segmenter"]
+        assert len(result["curve"]["miou"]) == 101
+    blind = json.loads((out / "segmenter" / "result_val.json").read_text())
+    assert blind["protocol"]["labels_at_inference"] is False
+    assert blind["protocol"]["split"] == "val"
+    assert (out / "report.html").stat().st_size > 10_000
+    assert not [*out.rglob("*.partial")]
+
+
+def test_figures_of_a_run_are_those_of_its_labels_on_the_images_not_held_out(world, finished):
+    out, _ = finished
+    scored = SegmentationFolder(world).held_out()[1]
+    result = json.loads((out / "affinitynet" / "result.json").read_text())
+
+    def labels(id):
+        return torch.from_numpy(read_labels(out / "affinitynet" / "labels" / f"{id}.png")).long()
+
+    measured = evaluate_labels(labels, scored)
+    assert measured.miou == pytest.approx(result["runs"][0]["miou"], abs=1e-4)
+    assert measured.boundary_iou == pytest.approx(result["runs"][0]["boundary_iou"], abs=1e-4)
+
+
+def test_labels_of_absent_classes_do_not_occur(world, finished):
+    data = SegmentationFolder(world)
+    for id in data.ids:
+        found = np.unique(read_labels(finished[0] / "segmenter" / "labels" / f"{id}.png"))
+        tagged = set((data.tags(id).nonzero().flatten() + 1).tolist())
+        assert set(found.tolist()) <= {0, 255} | tagged
+
+
+def test_running_again_changes_nothing(world, finished, tmp_path):
+    out, _ = finished
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    wsss("run", "cam", "pamr", "affinitynet", "segmenter", "--data", world, "--out", out, *FEW)
+    after = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    changed = [path.name for path, content in before.items() if after[path] != content]
+    assert before.keys() == after.keys()
+    assert len(before) > 100
+    # Seconds of a run that found everything done are those of the run that did it.
+    assert changed == []
+
+
+def test_a_fixed_threshold_is_used_and_named(world, tmp_path):
+    said = wsss("run", "cam", "--data", world, "--out", tmp_path, "--threshold", 0.4, *FEW)
+    result = json.loads((tmp_path / "cam" / "result.json").read_text())
+    assert (result["runs"][0]["threshold"], result["protocol"]["threshold_rule"]) == (0.4, "fixed")
+    assert result["protocol"]["split"] == "train"
+    assert result["protocol"]["needs"] == []
+    assert "fixed at 0.40." in said
+
+
+def test_your_own_photographs_of_any_size_without_masks(tmp_path):
+    root = plain_folder(tmp_path / "mine", ((40, 70), (65, 33), (50, 50), (70, 40)), masks=False)
+    out = tmp_path / "out"
+    said = wsss("run", "cam", "affinitynet", "segmenter", "--data", root, "--out", out, *FEW)
+    assert "The toy network has only seen drawings" in said
+    assert "fixed at 0.30; --threshold sets another" in said
+    for name in ("cam", "affinitynet", "segmenter"):
+        assert read_labels(out / name / "labels" / "im1.png").shape == (65, 33)
+        result = json.loads((out / name / "result.json").read_text())
+        assert "miou" not in result["runs"][0]
+    assert "No image has a mask" in (out / "report.html").read_text()
+
+
+def test_a_network_for_photographs_and_a_split_column(tmp_path):
+    root = plain_folder(tmp_path / "mine", ((40, 60), (60, 40)) * 8, split=True)
+    said = wsss(
+        "run", "cam", "segmenter", "--data", root, "--out", tmp_path / "out", "--net",
+        "mobilenet_v2", "--longest", 48, "--steps", 1, "--weights", "random", "--cpu",
+    )  # fmt: skip
+    assert "11 images of mine, split train" in said
+    assert "val; argmax threshold; without image labels" in said
+    assert read_labels(tmp_path / "out" / "cam" / "labels" / "im0.png").shape == (40, 60)
+    result = json.loads((tmp_path / "out" / "cam" / "result.json").read_text())
+    assert result["net"] == "mobilenet_v2"
+    assert "ImageNet" not in result["protocol"]["needs"], "the weights were random"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "cat"), r"No system 'cat' can be run; .* Do you mean cam?"),
+        (("run", "pamr"), "wsss run cam pamr"),
+        (("run", "cam", "--net", "vgg"), "No network 'vgg'"),
+        (("run", "cam", "--weights", "a.npz"), "is for --net mobilenet_v2"),
+        (("run", "cam", "--net", "mobilenet_v2", "--weights", "no.npz"), "No weights at no.npz"),
+        (("run", "cam", "--split", "test"), "no split 'test'; it has: train, val"),
+    ],
+)
+def test_one_clear_line_instead_of_a_traceback(world, tmp_path, words, message):
+    said = wsss(*words, "--data", world, "--out", tmp_path / "out", code=2)
+    assert re.search(message, said)
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_missing_data_and_out_that_is_a_file(world, tmp_path):
+    said = wsss("run", "cam", "--data", tmp_path / "no", "--out", tmp_path / "out", code=2)
+    assert "No folder" in said
+    assert "wsss toy" in said
+    (tmp_path / "file").write_text("")
+    said = wsss("run", "cam", "--data", world, "--out", tmp_path / "file", code=2)
+    assert "is a file; name a folder" in said
+
+
+def test_evaluate_labels(world, tmp_path):
+    data = SegmentationFolder(world, "val")
+    for id in data.ids:
+        write_labels(tmp_path / "labels" / f"{id}.png", data.mask(id).numpy())
+    said = wsss("evaluate", tmp_path, "--data", world, "--json", tmp_path / "r.json")
+    assert "mean" in said
+    assert "1.0000" in said
+    assert "4 images of toy, val" in said
+    assert json.loads((tmp_path / "r.json").read_text())["summary"]["miou"]["mean"] == 1
+    (tmp_path / "labels" / f"{data.ids[0]}.png").unlink()
+    said = wsss("evaluate", tmp_path / "labels", "--data", world, code=2)
+    assert (
+        f"lacks 1 of the 4 images of split 'val' that have masks, such as ['{data.ids[0]}']" in said
+    )
+
+
+def test_evaluate_scores(world, finished):
+    out, _ = finished
+    scores = next((out / "work").glob("0_cam*"))
+    said = wsss("evaluate", scores, "--data", world, "--split", "train")
+    result = json.loads((out / "cam" / "result.json").read_text())
+    assert f"{result['runs'][0]['miou']:.4f}" in said
+    assert f"Threshold {result['runs'][0]['threshold']:.2f}: held-out" in said
+    said = wsss("evaluate", scores, "--data", world, "--split", "train", "--threshold", 0.2)
+    store = ScoreStore(scores / "scores", 6)
+    assert f"{evaluate(store, SegmentationFolder(world), 0.2).miou:.4f}" in said
+
+
+def test_evaluate_says_what_is_missing(world, tmp_path):
+    said = wsss("evaluate", tmp_path, "--data", world, code=2)
+    assert "neither label images" in said
+    root = plain_folder(tmp_path / "mine", masks=False)
+    assert "has a mask" in wsss("evaluate", tmp_path, "--data", root, code=2)
+
+
+def test_doctor_ends_with_1_where_something_is_wrong(world, tmp_path):
+    assert "can be used" in wsss("doctor", world)
+    root = plain_folder(tmp_path / "mine")
+    (root / "images" / "im0.png").write_text("")
+    said = wsss("doctor", root, code=1)
+    assert "Wrong: 1 image files are truncated or not images. Such as im0.png." in said
+    assert "Fetch or export them again." in said
+
+
+def test_leaderboard_shows_every_figure_with_its_protocol(finished, tmp_path):
+    said = wsss("leaderboard", "--results", finished[0])
+    assert said.count("train, last nine tenths") == 4
+    assert "argmax" in said
+    assert "1 masks of 2 training images, for the threshold" in said
+    lines = [line for line in said.splitlines() if line.startswith("toy")]
+    values = [float(line.split()[2]) for line in lines]
+    assert len(values) == 5
+    assert values == sorted(values, reverse=True)
+    assert "No results below" in wsss("leaderboard", "--results", tmp_path, code=2)
+
+
+def test_which_systems_answer_without_labels():
+    cards = find_cards()
+    assert is_network(cards["segmenter"])
+    assert not any(is_network(cards[name]) for name in ("cam", "pamr", "affinitynet"))
+
+
+def test_recipes_suit_network_and_images():
+    plain = build(Segmenter, 2, "toy", "random", 0, same_size=True).recipe
+    mixed = build(Segmenter, 2, "toy", "random", 0, same_size=False).recipe
+    photo = build(Segmenter, 2, "mobilenet_v2", "random", 0, same_size=False).recipe
+    assert (plain.crop, mixed.crop, photo.crop) == (None, 64, 224)
+    assert photo.lr == plain.lr / 10
+    one, other = (build(Segmenter, 2, "toy", "random", seed, True) for seed in (1, 2))
+    again = build(Segmenter, 2, "toy", "random", 1, True)
+    weights = [method.net.classifier.weight for method in (one, other, again)]
+    assert torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[1])
+
+
+def test_what_is_held_out_and_scored(world, tmp_path):
+    held_out, scored = divided(SegmentationFolder(world))
+    assert (len(held_out), len(scored)) == (2, 18)
+    assert not {*held_out.ids} & {*scored.ids}
+    few = open_split(plain_folder(tmp_path / "few"), "train")
+    assert few.split == "all"
+    assert divided(few)[0] is None
+    assert len(divided(few)[1]) == 6, "few masks are all scored"
+    (few.masks / "im0.png").unlink()
+    assert divided(few)[1].ids == few.ids[1:]
+    assert other_split(few) is None
+    assert len(other_split(SegmentationFolder(world))) == 4
+    assert other_split(SegmentationFolder(world, "val")) is None
+    none = open_split(plain_folder(tmp_path / "none", masks=False), "train")
+    assert divided(none) == (None, None)
+
+
+def test_the_same_system_twice_gets_two_folders(world, tmp_path):
+    wsss("run", "cam", "pamr", "pamr", "--data", world, "--out", tmp_path, *FEW)
+    assert (tmp_path / "pamr" / "result.json").is_file()
+    assert (tmp_path / "pamr_2" / "result.json").is_file()
+
+
+def test_labels_of_an_earlier_run_do_not_stay(world, tmp_path):
+    folder = tmp_path / "cam" / "labels"
+    write_labels(folder / "stale.png", np.zeros((2, 2), int))
+    wsss("run", "cam", "--data", world, "--out", tmp_path, *FEW)
+    assert not (folder / "stale.png").exists()
+    assert len([*folder.iterdir()]) == 20
+
+
+def test_other_errors_are_not_hidden(monkeypatch, tmp_path):
+    def broken(*args):
+        raise ValueError("a defect of the library")
+
+    monkeypatch.setattr("wsss_lib.data.toy.write_toy", broken)
+    answer = CliRunner().invoke(app, ["toy", str(tmp_path / "w")])
+    assert isinstance(answer.exception, ValueError)
+    assert not isinstance(answer.exception, InputError)
