@@ -24,7 +24,7 @@ class Record:
 
     def note(self, name: str, stage: Stage, evaluation: Evaluation, **more: float) -> None:
         """Keep the figures of a stage; ``more`` holds the seeds and what else was measured."""
-        cost = {"seconds": stage.seconds, "peak_memory_mb": stage.fitted.peak_memory_mb}
+        cost = {"seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
         self.runs[name].append({**more, **evaluation.figures(), **cost})
         self.curves[name].append(evaluation.curve)
 

@@ -89,12 +89,23 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results/toy"),
     worlds: Annotated[int, typer.Option(help="World seeds 0, 1, ...")] = 3,
     seeds: Annotated[int, typer.Option(help="Training seeds 0, 1, ...")] = 3,
+    part: Annotated[str, typer.Option(help="i/n: the i-th of n processes that share work.")] = "",
 ) -> None:
-    """Measure the toy pipeline over world and training seeds."""
+    """Measure the toy pipeline over world and training seeds.
+
+    With ``--part``, a share of the work is done and kept in the folder, and no result is written:
+    run all parts, then once more without, which finds everything done.
+    """
     record = Record()
-    for world, seed in tqdm([(w, s) for w in range(worlds) for s in range(seeds)], desc="toy"):
+    work = [(world, seed) for world in range(worlds) for seed in range(seeds)]
+    if part:
+        number, parts = (int(value) for value in part.split("/"))
+        work = work[number - 1 :: parts]
+    for world, seed in tqdm(work, desc="toy"):
         # Networks take most of the time: every world gets one, with a seed of its own.
         measure(record, world, seed, world == seed, folder)
+    if part:
+        return
     version = str(SegmentationFolder(folder / "world_0").about["version"])
     for name in record.runs:
         network = name in NETWORKS

@@ -52,7 +52,8 @@ class Stage:
         scores: what it said of each image.
         threshold: where ``calibrate`` puts the border between background and classes.
         fitted: how its training went.
-        seconds: training and prediction together.
+        seconds: training and prediction together, runs before a resume included.
+        peak_memory_mb: the most memory that training took, runs before a resume included.
         folder: where checkpoint and scores lie.
     """
 
@@ -61,6 +62,7 @@ class Stage:
     threshold: float | None
     fitted: Fitted
     seconds: float
+    peak_memory_mb: float
     folder: Path
 
 
@@ -231,10 +233,24 @@ def run(
         fitted = fit(method, view, seed=seed, folder=where, workers=workers, cpu=cpu)
         start = time.perf_counter()
         scores = infer(method, view, where / "scores", cpu=cpu)
-        seconds = fitted.seconds + time.perf_counter() - start
+        predicting, peak = _remember_cost(
+            where / "cost.json", time.perf_counter() - start, fitted.peak_memory_mb
+        )
         threshold = calibrate(scores) if calibrate else None
-        results.append(Stage(method, scores, threshold, fitted, seconds, where))
+        seconds = fitted.seconds + predicting
+        results.append(Stage(method, scores, threshold, fitted, seconds, peak, where))
     return results
+
+
+def _remember_cost(path: Path, predicting: float, peak_mb: float) -> tuple[float, float]:
+    """Seconds of prediction and peak memory, over all runs of a stage."""
+    if path.is_file():
+        earlier = json.loads(path.read_text())
+        predicting += earlier["predicting"]
+        peak_mb = max(peak_mb, earlier["peak_memory_mb"])
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps({"predicting": predicting, "peak_memory_mb": peak_mb}))
+    return predicting, peak_mb
 
 
 def same_size_batches(view: WeakView, indices: Sequence[int], batch_size: int) -> Iterator[Batch]:

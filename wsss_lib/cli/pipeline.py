@@ -23,7 +23,7 @@ from wsss_lib.engine import Stage, infer
 from wsss_lib.engine import run as run_stages
 from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate
 from wsss_lib.report import Row, write_report
-from wsss_lib.results import read_result, write_result
+from wsss_lib.results import write_result
 
 FIXED = 0.3
 """Threshold of score maps where neither masks nor ``--threshold`` are given."""
@@ -206,7 +206,7 @@ def _outcome(scene: _Scene, name: str, stage: Stage) -> Outcome:
     card, folder = stage.method.card, scene.plan.out / name
     threshold = ARGMAX if stage.threshold is None else stage.threshold
     _write_label_images(scene.train, stage.scores, threshold, folder / "labels")
-    cost = _cost(stage, folder / "result.json")
+    cost = {"seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
     lines: list[tuple[Protocol, dict[str, Any]]] = []
     curve = None
 
@@ -253,16 +253,6 @@ def _protocol(scene: _Scene, card: Card, split: str, with_labels: bool) -> Proto
         needs=needs,
         data_version=str(scene.train.about.get("version", "")),
     )
-
-
-def _cost(stage: Stage, file: Path) -> dict[str, float]:
-    """Seconds and memory; a run that finds everything done keeps what the work really took."""
-    cost = {"seconds": stage.seconds, "peak_memory_mb": stage.fitted.peak_memory_mb}
-    if file.is_file():
-        before = read_result(file)
-        if before.get("stage") == stage.folder.name:
-            cost = {name: max(value, before["runs"][0][name]) for name, value in cost.items()}
-    return cost
 
 
 def labels_of(dataset: SegmentationFolder, scores: Any, threshold: float, id: str) -> Tensor:
