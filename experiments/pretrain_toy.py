@@ -1,6 +1,6 @@
 """Train the toy backbones on the toy ImageNet and write their weights.
 
-    python -m experiments.pretrain_toy            # both, about ten minutes on two cores
+    python -m experiments.pretrain_toy            # both, about a quarter of an hour
     python -m experiments.pretrain_toy toy_cnn
     python -m experiments.pretrain_toy --smoke --out /tmp/weights
 

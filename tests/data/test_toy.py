@@ -3,6 +3,9 @@
 import csv
 import hashlib
 import json
+import re
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -311,3 +314,53 @@ def test_toy_imagenet_is_deterministic_and_shows_no_toy_class():
     shapes = {TASKS["shape"][k] for k in labels[:, list(TASKS).index("shape")].tolist()}
     assert shapes <= set(OTHERS)
     assert not shapes & set(NAMES)
+
+
+@pytest.fixture(scope="module")
+def search():
+    path = Path(__file__).parents[2] / "results" / "toy" / "search.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_search_record_is_about_this_world(search):
+    assert search["data_version"] == VERSION
+    final = [e for e in search["entries"] if e["stage"] == "confirmation"]
+    assert {(e["world"], e["seed"]) for e in final} >= {(0, 0), (1, 1), (2, 2)}
+    knobs = asdict(Knobs())
+    for entry in final:
+        for name, value in entry["setting"]["knobs"].items():
+            assert knobs[name] == (tuple(value) if isinstance(value, list) else value), name
+    for entry in search["entries"]:
+        assert {"setting", "world", "seed", "figures", "seconds"} <= entry.keys()
+        chosen_on = (entry["world"], entry["seed"])
+        assert entry["stage"] == "confirmation" or chosen_on == (0, 0), "selected elsewhere"
+
+
+def numbers(value):
+    """All the numbers in nested figures."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return {number for item in value for number in numbers(item)}
+    return {value} if isinstance(value, float | int) else set()
+
+
+def test_every_figure_of_the_search_note_was_recorded(search):
+    known = set()
+    for entry in search["entries"]:
+        figures = entry["figures"]
+        known |= numbers(figures)
+        refined = [figures["pamr"]] if "pamr" in figures else []
+        for other in [*refined, *figures.get("affinity", [])]:
+            known.add(round(other["miou"] - figures["cam"]["miou"], 3))
+    ceilings = [
+        net["val_miou"]
+        for entry in search["entries"]
+        if entry["stage"] == "confirmation"
+        for net in entry["figures"].get("segmenter", [])
+        if net["setting"]["labels_from"] == "masks"
+    ]
+    known.add(round(float(np.mean(ceilings)), 3))
+    quoted = [float(n) for line in search["note"] for n in re.findall(r"0\.\d{3}", line)]
+    assert len(quoted) > 30
+    assert not [n for n in quoted if n not in known]
