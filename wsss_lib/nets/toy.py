@@ -45,7 +45,8 @@ class ToyCNN(nn.Module):
 
     Args:
         stride: pixels per step of the deepest map, 4 or 8. The weights are the same: at 8 the
-            third block strides, and the blocks behind it dilate half as far.
+            third block strides and the one behind it dilates half as far, which gives every
+            second value of the finer map.
 
     Attributes:
         channels: width of each of the four maps.
@@ -62,14 +63,13 @@ class ToyCNN(nn.Module):
         self.channels = [32, 64, 96, 128]
         self.strides = [2, 4, 4, stride]
         self.stem = _stem(3, 32)
-        far = 8 // stride
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(_stem(32, 64), _Residual(64, 64)),
                 _Residual(64, 96),
                 nn.Sequential(
-                    _Residual(96, 96, stride=stride // 4, dilation=far),
-                    _Residual(96, 128, dilation=far),
+                    _Residual(96, 96, stride=stride // 4, dilation=2),
+                    _Residual(96, 128, dilation=8 // stride),
                 ),
             ]
         )
