@@ -22,9 +22,9 @@ from tqdm import tqdm
 from wsss_lib.core import InputError
 from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
 from wsss_lib.data.toy.variants import VERSION
-from wsss_lib.nets.toy import WEIGHTS, toy_cnn, toy_vit
+from wsss_lib.nets.toy import WEIGHTS, ToyCNN, ToyViT, toy_cnn, toy_vit
 
-NETS: dict[str, Callable[..., nn.Module]] = {"toy_cnn": toy_cnn, "toy_vit": toy_vit}
+NETS: dict[str, Callable[..., ToyCNN | ToyViT]] = {"toy_cnn": toy_cnn, "toy_vit": toy_vit}
 RECIPES: dict[str, dict[str, float]] = {
     "toy_cnn": {"steps": 3000, "lr": 5e-3, "weight_decay": 0.01},
     "toy_vit": {"steps": 6000, "lr": 2e-3, "weight_decay": 0.05},
@@ -140,11 +140,11 @@ def main(arguments: list[str] | None = None) -> None:
     for name in given.nets:
         if name not in NETS:
             parser.error(f"no toy network is called {name!r}; choose from {list(NETS)}")
-        recipe = dict(RECIPES[name])
-        more = {"seed": given.seed}
-        if given.smoke:
-            recipe["steps"], more = 4, {"images": 32, "batch_size": 8, "seed": given.seed}
-        net, facts = pretrain(name, steps=int(recipe.pop("steps")), **recipe, **more)
+        recipe = RECIPES[name]
+        steps, images, batch_size = (4, 32, 8) if given.smoke else (int(recipe["steps"]), 6000, 32)
+        net, facts = pretrain(
+            name, steps, recipe["lr"], recipe["weight_decay"], images, batch_size, given.seed
+        )
         tqdm.write(f"{save(net, facts, given.out)}: {json.dumps(facts)}")
 
 
