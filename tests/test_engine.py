@@ -299,6 +299,22 @@ def test_images_of_several_sizes_are_answered_in_batches_of_one_size(tmp_path):
     assert [tuple(store[id].shape) for id in view.ids] == [(2, *size) for size in sizes]
 
 
+def test_a_group_that_was_interrupted_is_answered_as_a_whole(view, tmp_path):
+    """The last bits of an answer may depend on the batch; so resuming forms the same batches."""
+    seen = []
+
+    class Watched(Pixels):
+        def predict(self, batch):
+            seen.append(batch.ids)
+            return super().predict(batch)
+
+    ScoreStore(tmp_path, 2).put("im1", torch.ones(2, 24, 32))
+    for id in ("im3", "im4", "im5"):
+        ScoreStore(tmp_path, 2).put(id, torch.ones(2, 24, 32))
+    infer(Watched(), view, tmp_path, batch_size=3)
+    assert seen == [("im0", "im1", "im2")]
+
+
 def test_answers_that_are_there_are_not_asked_for_again(view, tmp_path):
     method = Pixels()
     known = ScoreStore(tmp_path, 2)

@@ -302,4 +302,11 @@ def _aligned(scores: Any, dataset: SegmentationFolder, id: str) -> tuple[Tensor,
         raise InputError(
             f"Scores of {id!r} have {len(said)} classes, {dataset.name} has {len(dataset.classes)}."
         )
-    return truth, resize(said[None], (truth.shape[0], truth.shape[1]))[0]
+    (h, w), (high, wide) = truth.shape, said.shape[-2:]
+    # Scores may be smaller than their image, to the nearest pixel, but not of another shape.
+    if abs(high * w - wide * h) > (h + w) / 2 and min(high, wide) > 1:
+        raise InputError(
+            f"{id!r}: the mask is {w} x {h} pixels, which is not the shape of the image, whose "
+            f"scores are {wide} x {high}. `wsss doctor {dataset.root}` lists all such masks."
+        )
+    return truth, resize(said[None], (h, w))[0]

@@ -54,10 +54,10 @@ def of_one_size(dataset: SegmentationFolder) -> bool:
             with Image.open(path) as image:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
                 sizes.add(image.size[::-1] if turned else image.size)
-        except OSError as error:
+        except (OSError, SyntaxError) as error:  # Pillow raises both
             raise InputError(
-                f"{path} is missing or not an image. `wsss doctor {dataset.root}` lists all that "
-                "is wrong."
+                f"{path} is missing, truncated or not an image. `wsss doctor {dataset.root}` "
+                "lists all that is wrong."
             ) from error
         if len(sizes) > 1:
             return False
