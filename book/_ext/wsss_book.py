@@ -37,7 +37,10 @@ METRICS = {
     "seconds": "seconds",
     "peak_memory_mb": "peak memory (MB)",
     "labels_miou": "its labels",
+    "train_miou": "on its labels' images",
     "gain_over_labels": "gain over its labels",
+    "train_miou_with_tags": "the same, tags known",
+    "gain_over_labels_with_tags": "gain, tags known to both",
     "gain_over_cam": "paired gain over CAM",
 }
 """Column heads of the figures that results hold."""
