@@ -18,7 +18,7 @@ export PYTHONHASHSEED ?= 0
 # Progress bars are for people; in a page each would be one more output of its cell.
 strict-book: export TQDM_DISABLE := 1
 
-.PHONY: help env toy book test lint unit strict-book lock repository clean
+.PHONY: help env toy book test lint unit strict-book results lock repository clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +74,9 @@ unit: $(STAMP) ## all tests; those of the book build it where it is missing
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test: env toy lint strict-book unit ## style, types, the strict book build and all tests
+
+results: env ## measure results/toy again: about an hour on two cores, resumable
+	@$(BIN)/python -m experiments.toy
 
 lock: ## resolve requirements.lock anew, after pyproject.toml has changed
 	@uv pip compile pyproject.toml --extra book --extra dev --universal --python-version 3.11 \

@@ -1,0 +1,66 @@
+"""What the pages say in words about the stored figures must hold for the figures."""
+
+import numpy as np
+import pytest
+
+from wsss_lib.results import read_result
+
+
+@pytest.fixture
+def toy(root):
+    return lambda name: read_result(root / "results" / "toy" / f"{name}.json")
+
+
+@pytest.fixture
+def horses(root):
+    return lambda name: read_result(root / "results" / "horses" / f"{name}.json")
+
+
+def mean(result, figure="miou"):
+    return result["summary"][figure]["mean"]
+
+
+def test_cam_shows_both_failures_and_leaves_room(toy):
+    cam = toy("cam")
+    assert len(cam["runs"]) == 9
+    assert (
+        {run["world"] for run in cam["runs"]} == {run["seed"] for run in cam["runs"]} == {0, 1, 2}
+    )
+    assert 0.42 <= mean(cam) <= 0.52
+    assert mean(cam, "head_recall") >= 0.85
+    assert 0.35 <= mean(cam, "body_recall") <= 0.60
+    assert mean(toy("ceiling")) > mean(cam) + 0.2
+
+
+@pytest.mark.parametrize("name", ["pamr", "affinitynet"])
+def test_refiners_gain_beyond_the_noise_of_seeds_and_beyond_more_training(toy, name):
+    gain = toy(name)["gain_over_cam"]
+    assert gain["smallest"] > 0
+    assert gain["mean"] > 2 * gain["sd"] / np.sqrt(gain["n"])
+    assert mean(toy(name)) > mean(toy("cam_longer"))
+
+
+def test_every_summary_is_that_of_its_runs(root):
+    for path in (root / "results").glob("*/*.json"):
+        result = read_result(path)
+        for name, summary in result.get("summary", {}).items():
+            values = [run[name] for run in result["runs"]]
+            assert summary["n"] == len(values)
+            assert summary["mean"] == pytest.approx(np.mean(values), abs=2e-5), (path, name)
+
+
+def test_every_result_says_how_it_came_about(root):
+    for path in (root / "results").glob("*/*.json"):
+        result = read_result(path)
+        if "runs" not in result or path.stem == "search":
+            continue
+        assert {"data", "split", "labels_at_inference", "threshold_rule"} <= set(result["protocol"])
+        assert result["device"]
+        assert result["versions"]["torch"]
+        assert len(result["runs"]) >= 3
+        assert all(run["seconds"] > 0 for run in result["runs"])
+
+
+def test_on_photographs_refined_labels_beat_raw_ones(horses):
+    assert mean(horses("pamr")) > mean(horses("cam"))
+    assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))
