@@ -17,6 +17,7 @@ import typer
 from tqdm.auto import tqdm
 
 from experiments.record import Bench, Record
+from experiments.voc_photographs import IMAGENET_ROWS, LONGEST, imagenet_cam
 from wsss_lib.core import Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.full import MaskScores
@@ -24,24 +25,13 @@ from wsss_lib.data.view import WeakView
 from wsss_lib.engine import infer, seed_everything
 from wsss_lib.evaluate import Protocol, evaluate
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
-from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.deeplab import DeepLab
 from wsss_lib.nets.fuse import FusedFeatures
 from wsss_lib.nets.mobilenet import MobileNetV2
 
-SORREL = 340  # row of the ImageNet classifier; row 0 is its background
-LONGEST = 320
-
-
-def imagenet_cam(weights: Path) -> CAM:
-    """CAM whose classifier is ImageNet's own: no training, one class."""
-    net = MobileNetV2(16, weights)
-    cam = CAM(net, 1, scales=(1.0, 1.5))
-    cam.classifier.weight.data = net.classifier.weight.data[SORREL : SORREL + 1].clone()
-    cam.recipe = Recipe(steps=0)
-    return cam
+SORREL = IMAGENET_ROWS["horse"]
 
 
 def affinity(weights: Path) -> AffinityNet:
@@ -74,7 +64,7 @@ def measure(
     held_out, rest = train.held_out()
     bench = Bench(WeakView(train, longest=LONGEST), held_out, folder, seed)
     seed_everything(seed)
-    cam = bench.run(imagenet_cam(weights))
+    cam = bench.run(imagenet_cam(weights, [SORREL]))
     first = {
         "cam": cam,
         "pamr": bench.run(PAMR(), cam.scores),

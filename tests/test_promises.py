@@ -57,7 +57,7 @@ def test_every_result_says_how_it_came_about(root):
         assert {"data", "split", "labels_at_inference", "threshold_rule"} <= set(result["protocol"])
         assert result["device"]
         assert result["versions"]["torch"]
-        assert len(result["runs"]) >= 3
+        assert len(result["runs"]) >= 3 or result["deterministic"]
         assert all(run["seconds"] > 0 for run in result["runs"])
 
 
