@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from experiments.record import Bench, Record
 from experiments.voc_photographs import IMAGENET_ROWS, LONGEST, imagenet_cam
+from wsss_lib.blocks.maps import power_at
 from wsss_lib.core import Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.full import MaskScores
@@ -34,12 +35,17 @@ from wsss_lib.nets.mobilenet import MobileNetV2
 SORREL = IMAGENET_ROWS["horse"]
 
 
-def affinity(weights: Path) -> AffinityNet:
-    """AffinityNet on stride-8 features of MobileNetV2."""
+def affinity(weights: Path, threshold: float) -> AffinityNet:
+    """AffinityNet on stride-8 features of MobileNetV2.
+
+    Its powers follow from the threshold of the maps that it starts from: trusted is what lies .15
+    above or below, and the background of the walk begins at the threshold itself.
+    """
     features = FusedFeatures(MobileNetV2(16, weights), (2, 3, 4), (32, 32, 64), size_of=2)
-    method = AffinityNet(features, radius=4, walk=64)
+    confident = (power_at(threshold + 0.15), power_at(threshold - 0.15))
+    method = AffinityNet(features, 4, confident, background=power_at(threshold), walk=64)
     method.recipe = Recipe(
-        150, 4, lr=1e-5, head_factor=100, optimizer="adamw", warmup=0.1, crop=224, scale=(0.8, 1.2)
+        100, 4, lr=1e-5, head_factor=100, optimizer="adamw", warmup=0.1, crop=192, scale=(0.7, 1.1)
     )
     return method
 
@@ -49,8 +55,8 @@ def segmenter(weights: Path) -> Segmenter:
     net = DeepLab(MobileNetV2(16, weights), 1, rates=(1, 3, 6), width=64, shallow=1)
     method = Segmenter(net)
     method.recipe = Recipe(
-        200, 8, lr=1e-4, head_factor=10, weight_decay=0.01, optimizer="adamw", warmup=0.1,
-        crop=224, scale=(0.7, 1.2),
+        150, 8, lr=1e-4, head_factor=10, weight_decay=0.01, optimizer="adamw", warmup=0.1,
+        crop=192, scale=(0.6, 1.1),
     )  # fmt: skip
     return method
 
@@ -68,7 +74,7 @@ def measure(
     first = {
         "cam": cam,
         "pamr": bench.run(PAMR(), cam.scores),
-        "affinitynet": bench.run(affinity(weights), cam.scores),
+        "affinitynet": bench.run(affinity(weights, cam.threshold or 0.5), cam.scores),
     }
     for name, stage in first.items():
         record.note(name, stage, evaluate(stage.scores, rest, stage.threshold or 0.5), seed=seed)

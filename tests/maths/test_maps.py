@@ -7,6 +7,7 @@ from wsss_lib.blocks.maps import (
     foreground_scores,
     keep_present,
     normalize,
+    power_at,
     resize,
     to_labels,
     with_background,
@@ -39,6 +40,13 @@ def test_background_rules_are_the_printed_formulas():
     powered = with_background(scores, power=4.0)
     assert torch.allclose(powered[:, 0], (1 - scores.max(dim=1).values) ** 4)
     assert torch.equal(powered[:, 1:], scores)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.8])
+def test_power_at_a_threshold_puts_the_background_there(threshold):
+    lone = torch.tensor([threshold - 0.01, threshold + 0.01]).view(1, 1, 1, 2)
+    maps = with_background(lone, power=power_at(threshold))
+    assert maps.argmax(dim=1).flatten().tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("rules", [{}, {"constant": 0.2, "power": 3.0}])

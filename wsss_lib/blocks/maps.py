@@ -1,5 +1,7 @@
 """Class maps: resizing, normalising, adding a background, turning scores into labels."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -77,6 +79,14 @@ def with_background(
     else:
         background = (1 - scores.amax(dim=1, keepdim=True)).clamp(min=0) ** power
     return torch.cat([background, scores], dim=1)
+
+
+def power_at(threshold: float) -> float:
+    """The power of the power rule whose background equals a lone score exactly at ``threshold``.
+
+    Solves ``threshold = (1 - threshold) ** power`` for a threshold inside (0, 1).
+    """
+    return math.log(threshold) / math.log(1 - threshold)
 
 
 def foreground_scores(maps: Tensor, eps: float = 1e-8) -> Tensor:
