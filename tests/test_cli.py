@@ -100,6 +100,13 @@ def test_run_writes_labels_figures_and_a_report(world, finished):
     blind = json.loads((out / "segmenter" / "result_val.json").read_text())
     assert blind["protocol"]["labels_at_inference"] is False
     assert blind["protocol"]["split"] == "val"
+    assert blind["runs"][0]["threshold"] == 0.5
+    assert (
+        json.loads((out / "segmenter" / "result.json").read_text())["runs"][0]["threshold"] == 0.5
+    )
+    unlabelled = ScoreStore(next((out / "work").glob("3_segmenter*")) / "val", 6)
+    val = SegmentationFolder(world, "val")
+    assert all(unlabelled[id][val.tags(id) == 0].any() for id in val.ids), "it saw no tags"
     assert (out / "report.html").stat().st_size > 10_000
     assert not [*out.rglob("*.partial")]
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -100,6 +101,18 @@ def test_one_seed_one_result(view):
     assert not same_weights(methods[0], methods[2])
 
 
+def test_every_step_draws_anew(view):
+    drawn = []
+
+    class Watched(Pixels):
+        def loss(self, batch):
+            drawn.append((torch.rand(1).item(), float(np.random.rand()), random.random()))  # noqa: NPY002
+            return super().loss(batch)
+
+    fit(Watched(), view)
+    assert all(len({*numbers}) == 40 for numbers in zip(*drawn, strict=True))
+
+
 def test_learning_rate_rises_linearly_then_falls_by_the_poly_rule():
     poly = Recipe(steps=100, power=0.9)
     assert schedule(poly, 0) == 1
@@ -123,7 +136,7 @@ def test_every_step_uses_the_scheduled_rate_and_the_head_its_own(view):
 
 
 def test_progress_and_mode_are_set_before_every_loss(view):
-    method = Constant(SGD)
+    method = Constant(SGD).eval()
     fit(method, view)
     assert [progress for progress, _, _ in method.seen] == pytest.approx([n / 6 for n in range(6)])
     assert all(training for _, training, _ in method.seen)
@@ -213,6 +226,7 @@ def test_an_interrupted_training_ends_like_one_that_was_not(
 def test_a_finished_training_is_not_repeated_and_keeps_its_seconds(view, tmp_path):
     first, second = Pixels(), Pixels(seed=1)
     seconds = fit(first, view, folder=tmp_path).seconds
+    assert seconds > 0
     assert fit(second, view, folder=tmp_path).seconds >= 0.5 * seconds
     assert second.asked == 0
     assert same_weights(first, second)

@@ -37,6 +37,12 @@ def test_a_number_always_means_the_same_sample(view):
         assert torch.equal(other[n].image, wanted[n].image)
 
 
+def test_seeds_differ_in_their_augmentation_too(view):
+    lonely = WeakView(view._dataset.subset(["im0"]))
+    one, other = Stream(lonely, WILD, 0, 9), Stream(lonely, WILD, 1, 9)
+    assert not any(torch.equal(one[n].image, other[n].image) for n in range(9))
+
+
 def test_every_epoch_shows_every_image_once_in_a_new_order(view):
     stream = Stream(view, STILL, 0, 100)
     epochs = [[stream[e * 6 + n].ids[0] for n in range(6)] for e in range(4)]
@@ -85,6 +91,11 @@ def test_crops_have_their_size_whatever_the_image(size):
     assert moved.image.shape == (1, 3, 16, 16)
     assert moved.scores is not None
     assert moved.scores.shape == (1, 2, 16, 16)
+
+
+def test_images_that_are_smaller_than_the_crop_are_continued_by_their_edge():
+    moved = augment(Batch(("a",), torch.ones(1, 3, 5, 40)), replace(STILL, crop=16), generator())
+    assert moved.image.eq(1).all()
 
 
 def test_crops_come_from_everywhere():

@@ -37,7 +37,7 @@ def divided(
 
 def other_split(dataset: SegmentationFolder, split: str = "val") -> SegmentationFolder | None:
     """Images with masks of a split that was not learned from, None where there are none."""
-    if split == dataset.split or split not in dataset.splits:
+    if split not in dataset.splits:
         return None
     other = with_masks(SegmentationFolder(dataset.root, split, dataset.classes))
     if other is None or set(other.ids) & set(dataset.ids):
