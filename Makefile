@@ -15,8 +15,6 @@ BUILD := _build
 
 export WSSS_DATA ?= $(abspath data)
 export PYTHONHASHSEED ?= 0
-# Progress bars are for people; in a page each would be one more output of its cell.
-strict-book: export TQDM_DISABLE := 1
 
 .PHONY: help env toy book test lint unit strict-book results lock repository clean
 
