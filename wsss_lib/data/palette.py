@@ -63,19 +63,24 @@ def read_labels(path: Path, num_classes: int | None = None) -> np.ndarray:
         labels = _indices_of_colours(path, array)
     elif mode in ("P", "L", "1"):
         labels = array.astype(np.uint8)
-        _check_order(path, np.unique(labels), palette)
+        _check_order(path, _used(labels), palette)
     else:
         raise InputError(
             f"{path}: mode {mode!r} is no label image; expected a palette or 8-bit PNG."
         )
     if num_classes is not None:
-        strange = sorted(set(np.unique(labels).tolist()) - {*range(num_classes + 1), IGNORE})
+        strange = sorted(set(_used(labels).tolist()) - {*range(num_classes + 1), IGNORE})
         if strange:
             raise InputError(
                 f"{path}: indices {strange[:8]} are neither 0..{num_classes} nor 255. Is this the "
                 "mask of another data set, or a 0/255 mask? Convert it to class indices."
             )
     return labels
+
+
+def _used(labels: np.ndarray) -> np.ndarray:
+    """The indices that occur; counting is many times faster than the sorting of ``np.unique``."""
+    return np.flatnonzero(np.bincount(labels.ravel()))
 
 
 def _check_order(path: Path, used: np.ndarray, palette: np.ndarray) -> None:
