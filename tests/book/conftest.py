@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BOOK = ROOT / "book"
-HTML = ROOT / "_build" / "html"
+from tests.book.pages import BOOK, HTML, ROOT, page_names
+
 sys.path[:0] = [str(BOOK), str(BOOK / "_ext")]
 
 
@@ -52,18 +51,3 @@ def pages(html: Path) -> dict[str, Path]:
     """The pages of the book by name, such as "cam/index"."""
     names = page_names()
     return {name: html / f"{name}.html" for name in names}
-
-
-def page_names() -> list[str]:
-    """Every page of the table of contents."""
-    import yaml
-
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
-
-    def below(node: dict) -> Iterator[str]:
-        if "file" in node:
-            yield node["file"]
-        for child in [*node.get("chapters", []), *node.get("sections", [])]:
-            yield from below(child)
-
-    return [toc["root"], *(name for part in toc["parts"] for name in below(part))]

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import page_names
+
+from tests.book.pages import page_names
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Lines that Chromium itself writes on machines without a desktop; pages say CONSOLE.

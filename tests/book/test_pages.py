@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlparse
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import BOOK, ROOT, page_names
+
+from tests.book.pages import BOOK, ROOT, page_names
 
 NOTEBOOKS = sorted(path for path in BOOK.rglob("*.ipynb") if "checkpoints" not in str(path))
 PAGES = page_names()
@@ -84,9 +85,7 @@ class TestNotebooks:
 
     def test_sits_beside_the_page_that_explains_it(self, notebook):
         assert (notebook.parent / "index.md").is_file()
-        assert notebook.name in (notebook.parent / "index.md").read_text() or (
-            notebook.stem in (notebook.parent / "index.md").read_text()
-        )
+        assert notebook.stem in (notebook.parent / "index.md").read_text()
 
 
 def launch_links(page: Path) -> list[str]:
