@@ -73,7 +73,7 @@ def test_two_files_of_one_id(plain):
 def test_tiny_images_are_noted(plain):
     Image.new("RGB", (1, 1)).save(plain / "images" / "im1.png")
     found = examine(plain)
-    assert "('im1.png (1x1)',)" in said(found, serious=False)
+    assert "1 images have a side below 16 pixels. ('im1.png (1x1)',)" in said(found, serious=False)
 
 
 @pytest.mark.parametrize(
