@@ -92,7 +92,7 @@ def launch_links(page: Path) -> list[str]:
     """Addresses on Colab that a page offers."""
     soup = BeautifulSoup(page.read_text(), "html.parser")
     links = [str(a["href"]) for a in soup.find_all("a", href=True)]
-    return sorted({link for link in links if "colab" in link})
+    return sorted({link for link in links if "colab.research" in link})
 
 
 def test_every_launch_button_opens_a_notebook_of_this_tree(pages):
