@@ -410,6 +410,17 @@ def drop_unresolved(app: Sphinx, env: Any, node: nodes.Element, inner: nodes.Ele
     return inner if node.get("optional") else None
 
 
+def without_thebe(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Pages do not run code in the browser; the scripts for it, included twice, raise an error."""
+    context["script_files"] = [
+        file
+        for file in context.get("script_files", [])
+        if "thebe" not in f"{file} {getattr(file, 'attributes', '')}".lower()
+    ]
+
+
 def launch_only_notebooks(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -456,4 +467,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     without_progress_bars(app)
     app.connect("missing-reference", drop_unresolved)
     app.connect("html-page-context", launch_only_notebooks, priority=900)
+    app.connect("html-page-context", without_thebe, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
