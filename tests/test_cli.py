@@ -164,11 +164,12 @@ def test_your_own_photographs_of_any_size_without_masks(tmp_path):
     out = tmp_path / "out"
     said = wsss("run", "cam", "affinitynet", "segmenter", "--data", root, "--out", out, *FEW)
     assert "The toy network has only seen drawings" in said
-    assert "fixed at 0.30; --threshold sets another" in said
+    assert "fixed at 0.30 (0.5 for those with a background of their own)" in said
     for name in ("cam", "affinitynet", "segmenter"):
         assert read_labels(out / name / "labels" / "im1.png").shape == (65, 33)
         result = json.loads((out / name / "result.json").read_text())
         assert "miou" not in result["runs"][0]
+        assert result["runs"][0]["threshold"] == (0.3 if name == "cam" else 0.5)
     assert "No image has a mask" in (out / "report.html").read_text()
 
 

@@ -152,6 +152,8 @@ class Card:
         needs: hidden supervision: saliency, text, SAM, masks of other classes, ...
         needs_scores: it refines or learns from the scores of an earlier stage.
         uses_tags_at_inference: its predictions need the image's labels.
+        own_background: its scores weigh classes against a background of its own, so that 0.5 is
+            the border; other score maps need a threshold from outside.
     """
 
     id: str
@@ -170,6 +172,7 @@ class Card:
     needs: tuple[str, ...] = ()
     needs_scores: bool = False
     uses_tags_at_inference: bool = True
+    own_background: bool = False
 
 
 class Method(nn.Module):

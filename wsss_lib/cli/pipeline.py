@@ -127,7 +127,7 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
 
 def is_network(card: Card) -> bool:
     """Whether a system's predictions stand on their own: no tags, no scores, its own background."""
-    return not card.uses_tags_at_inference and card.family != "refine"
+    return card.own_background and not card.uses_tags_at_inference
 
 
 def _open(plan: Plan, kinds: list) -> _Scene:
@@ -169,7 +169,12 @@ def _remarks(scene: _Scene) -> Iterator[str]:
     else:
         yield (
             f"The threshold of score maps is fixed at {_fixed(plan):.2f}"
-            + ("." if plan.threshold is not None else "; --threshold sets another.")
+            + (
+                "."
+                if plan.threshold is not None
+                else f" ({ARGMAX} for those with a background of their own); --threshold sets "
+                "another."
+            )
         )
 
 
@@ -180,13 +185,16 @@ def _fixed(plan: Plan) -> float:
 def _calibrate(scene: _Scene, cards: list[Card]) -> Callable[[ScoreStore], float]:
     """The engine asks once after each stage, in order."""
     waiting = iter(cards)
+    border = _fixed(scene.plan)
 
     def choose(scores: ScoreStore) -> float:
-        if is_network(next(waiting)):
-            return ARGMAX
-        if scene.held_out is not None:
+        nonlocal border
+        card = next(waiting)
+        if is_network(card) or (card.own_background and scene.plan.threshold is None):
+            border = ARGMAX  # also of a refiner behind it, which has no background of its own
+        if scene.held_out is not None and not is_network(card):
             return choose_threshold(scores, scene.held_out)
-        return _fixed(scene.plan)
+        return border
 
     return choose
 

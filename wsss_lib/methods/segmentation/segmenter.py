@@ -29,6 +29,7 @@ CARD = Card(
     official="https://bitbucket.org/aquariusjay/deeplab-public-ver2",
     needs_scores=True,
     uses_tags_at_inference=False,
+    own_background=True,
     fidelity="reduced",
     differs=(
         "one shallow feature map joins the pyramid, as in DeepLabv3+",

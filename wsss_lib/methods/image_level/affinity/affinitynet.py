@@ -34,6 +34,7 @@ CARD = Card(
     official="https://github.com/jiwoon-ahn/psa",
     survey_section="2.1.4",
     needs_scores=True,
+    own_background=True,
     differs=(
         "PAMR, not a dense CRF, sharpens the scores in which confident areas are looked for",
         "the walk is 256 sparse products instead of eight squarings of a dense matrix: same result",
