@@ -1,7 +1,7 @@
 """The second stage: a segmentation network that learns from the labels of the first.
 
-It sees thousands of noisy labels and cannot fit the noise that differs from image to image, so it
-often ends up better than what it was taught. It needs no image labels at inference.
+It sees many noisy labels and cannot fit the noise that differs from image to image, so it can end
+up better than what it was taught. It needs no image labels at inference.
 """
 
 from typing import Self
