@@ -114,7 +114,7 @@ def fit(
         stream, recipe.batch_size, sampler=numbers, collate_fn=collate, num_workers=workers
     )
     history: list[dict[str, float]] = []
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), earlier
     method.train()
     with (
         PeakMemory(accelerator.device) as memory,
@@ -145,14 +145,14 @@ def fit(
             bar.update()
             if done % 20 == 0:
                 bar.set_postfix({name: f"{value:.3f}" for name, value in history[-1].items()})
+            spent = earlier + time.perf_counter() - start
             if checkpoint and (done % save_every == 0 or done == steps):
-                spent = earlier + time.perf_counter() - start
                 save_checkpoint(checkpoint, method, optimizer, purpose, done, spent)
     method.progress = 1.0
     method.eval()
     recent = history[-max(1, steps // 10) :]
     losses = {name: float(np.mean([step[name] for step in recent])) for name in (recent or [{}])[0]}
-    return Fitted(steps, losses, earlier + time.perf_counter() - start, memory.peak_mb)
+    return Fitted(steps, losses, spent, memory.peak_mb if history else 0.0)
 
 
 def infer(

@@ -7,6 +7,7 @@ step n, or that is spread over processes, therefore sees what an uninterrupted o
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -42,11 +43,10 @@ class Stream(Dataset):
         """A batch of one image."""
         epoch, place = divmod(number, len(self.view))
         if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._order = torch.randperm(len(self.view), generator=generator)
+            self._order = torch.randperm(len(self.view), generator=_generator(self.seed, 0, epoch))
             self._epoch = epoch
-        generator = torch.Generator().manual_seed((self.seed << 32) + number)
-        return augment(self.view[int(self._order[place])], self.recipe, generator)
+        sample = self.view[int(self._order[place])]
+        return augment(sample, self.recipe, _generator(self.seed, 1, number))
 
 
 def augment(batch: Batch, recipe: Recipe, generator: torch.Generator) -> Batch:
@@ -80,6 +80,11 @@ def augment(batch: Batch, recipe: Recipe, generator: torch.Generator) -> Batch:
         if value is not None:
             moved[name] = move(value)
     return replace(batch, **moved)
+
+
+def _generator(*key: int) -> torch.Generator:
+    """A generator of its own for each key; PyTorch's looks at 32 bits of a seed only."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
 
 
 def _uniform(generator: torch.Generator) -> float:
