@@ -78,7 +78,7 @@ def measure(
     }
     for name, stage in first.items():
         record.note(name, stage, evaluate(stage.scores, rest, stage.threshold or 0.5), seed=seed)
-    for name in ("segmenter_cam", "segmenter_pamr", "ceiling"):
+    for name in ("segmenter_cam", "segmenter_pamr", "segmenter_affinitynet", "ceiling"):
         seed_everything(seed)
         net = segmenter(weights)
         teacher = first.get(name.removeprefix("segmenter_"))

@@ -2,7 +2,7 @@
 
 For every world and seed: CAM, a control that trains CAM for as many steps as CAM and AffinityNet
 take together, PAMR and AffinityNet on the CAM, and, for one seed of each world, segmentation
-networks taught by CAM labels, by PAMR labels and by full masks (the ceiling).
+networks taught by the labels of each of these three and by full masks (the ceiling).
 
 Thresholds of score maps are chosen on the first tenth of the training images, with masks, and
 figures are read off on the other nine tenths. Segmentation networks see no image labels when they
@@ -28,7 +28,12 @@ from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 
-NETWORKS = {"segmenter_cam": "cam", "segmenter_pamr": "pamr", "ceiling": None}
+NETWORKS = {
+    "segmenter_cam": "cam",
+    "segmenter_pamr": "pamr",
+    "segmenter_affinitynet": "affinitynet",
+    "ceiling": None,
+}
 """Segmentation networks and the score maps that teach them; None stands for masks."""
 
 
@@ -70,22 +75,17 @@ def measure(record: Record, world: int, seed: int, networks: bool, folder: Path)
             split: infer(net, WeakView(data, supervision=()), stage.folder / split)
             for split, data in (("train", rest), ("val", val))
         }
-        taught = record.runs[teacher][-1]["miou"] if teacher else 1.0
-        learnt = evaluate(blind["train"], rest, boundary=False).miou
+        seen = evaluate(blind["train"], rest, boundary=False).miou
         # Its teacher knew the image labels; with them, both know the same.
         informed = evaluate(stage.scores, rest, boundary=False).miou
-        record.note(
-            name,
-            stage,
-            evaluate(blind["val"], val),
-            world=world,
-            seed=seed,
-            labels_miou=taught,
-            train_miou=learnt,
-            gain_over_labels=learnt - taught,
-            train_miou_with_tags=informed,
-            gain_over_labels_with_tags=informed - taught,
-        )
+        figures = {"train_miou": seen, "train_miou_with_tags": informed}
+        if teacher:
+            taught = record.runs[teacher][-1]["miou"]
+            figures["labels_miou"] = taught
+            figures["gain_over_labels"] = seen - taught
+            figures["gain_over_labels_with_tags"] = informed - taught
+        found = evaluate(blind["val"], val)
+        record.note(name, stage, found, world=world, seed=seed, **figures)
 
 
 def main(

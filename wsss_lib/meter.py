@@ -1,5 +1,8 @@
 """How much memory a piece of work takes."""
 
+import ctypes
+import gc
+import os
 import threading
 from types import TracebackType
 from typing import Self
@@ -32,6 +35,7 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(self._device)
             self._before = torch.cuda.memory_allocated(self._device)
         else:
+            _give_back()
             self._before = self._peak = self._process.memory_info().rss
             self._watcher.start()
         return self
@@ -53,3 +57,12 @@ class PeakMemory:
     def _watch(self) -> None:
         while not self._done.wait(0.02):
             self._peak = max(self._peak, self._process.memory_info().rss)
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, or reusing it would look like using none."""
+    gc.collect()
+    # Only the GNU C library keeps freed memory and has a call to return it.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
