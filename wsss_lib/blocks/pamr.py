@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.core import InputError
+from wsss_lib.blocks.check import check_maps
 
 
 def _neighbours(maps: Tensor, dilations: Sequence[int]) -> Iterator[Tensor]:
@@ -70,17 +70,13 @@ def pamr(
         (B, C, H, W), inside the range of ``maps``.
 
     Raises:
-        InputError: image and maps have different sizes.
+        InputError: sizes, dtypes or devices of image and maps differ, or values are not finite.
     """
-    if image.shape[-2:] != maps.shape[-2:] or len(image) != len(maps):
-        raise InputError(
-            f"pamr: image {tuple(image.shape)} and maps {tuple(maps.shape)} must have the same "
-            "batch, height and width; resize the maps to the image first."
-        )
+    check_maps("pamr", maps, image)
     weights = pamr_weights(image, dilations, sharpness)
     for _ in range(iterations):
         refined = torch.zeros_like(maps)
         for k, neighbour in enumerate(_neighbours(maps, dilations)):
-            refined += weights[:, k : k + 1] * neighbour
+            refined.addcmul_(weights[:, k : k + 1], neighbour)
         maps = refined
     return maps

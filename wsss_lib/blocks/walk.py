@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wsss_lib.blocks.affinity import Offset, pair_slices
+from wsss_lib.blocks.check import check_maps
 from wsss_lib.core import InputError
 
 
@@ -54,8 +55,10 @@ def propagate(
         (B, K, h, w), inside the range of ``maps``.
 
     Raises:
-        InputError: maps and affinity have different sizes.
+        InputError: maps and affinity have different sizes, or values that are not finite.
     """
+    check_maps("propagate", maps)
+    check_maps("propagate (affinity)", affinity)
     b, k, h, w = maps.shape
     if affinity.shape != (b, len(offsets), h, w):
         raise InputError(

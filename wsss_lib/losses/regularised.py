@@ -1,0 +1,78 @@
+"""Losses on pixels that nobody labelled: those that are near and alike should share a class.
+
+Each is a quadratic form in the scores, with the kernel W of a ``Lattice``. One filtering gives the
+form and one more its gradient, at full resolution, where W itself would hold N * N numbers.
+
+Scores are S in (B, K, H, W), each pixel summing to one (a softmax). Sums over pixels are divided by
+the sum of W, so that the losses lie in [0, 1] (normalised cut: [0, K]) at any size of image, and
+weights around one are a sensible start. Papers that sum instead weigh with numbers like 2e-9.
+"""
+
+import torch
+from torch import Tensor
+
+from wsss_lib.blocks.lattice import Lattice
+
+
+def gated_crf_loss(kernel: Lattice, scores: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """Share of W between gated pixels that is cut: ``sum_ij g_i W_ij h_j (1 - S_i . S_j) / sum``.
+
+    Source: Obukhov et al., Gated CRF Loss, 2019 (there with a small window instead of a lattice).
+
+    Args:
+        kernel: similarity of all pixels.
+        scores: (B, K, H, W), each pixel summing to one.
+        source: (B, 1, H, W) in [0, 1], pixels to learn from.
+        target: (B, 1, H, W) in [0, 1], pixels that learn.
+
+    Returns:
+        A scalar in [0, 1]; 0 where the gates leave no pair.
+    """
+    pairs = (target * kernel.filter(source)).sum()
+    agreeing = (target * scores * kernel.filter(source * scores)).sum()
+    return (pairs - agreeing) / pairs.clamp(min=torch.finfo(pairs.dtype).tiny)
+
+
+def crf_loss(kernel: Lattice, scores: Tensor) -> Tensor:
+    """Share of W that the segmentation cuts: ``sum_k S_k^T W (1 - S_k) / sum W``.
+
+    Source: Tang et al., On Regularized Losses, ECCV 2018, equation 5.
+
+    Args:
+        kernel: similarity of all pixels.
+        scores: (B, K, H, W), each pixel summing to one.
+
+    Returns:
+        A scalar in [0, 1]; 0 for a constant segmentation, so labels must anchor it.
+    """
+    everywhere = torch.ones_like(scores[:, :1])
+    return gated_crf_loss(kernel, scores, everywhere, everywhere)
+
+
+def ncut_loss(kernel: Lattice, scores: Tensor, eps: float = 1e-6) -> Tensor:
+    """Normalised cut: ``sum_k S_k^T W (1 - S_k) / (d^T S_k)`` with degrees ``d = W 1``.
+
+    Source: Tang et al., Normalized Cut Loss, CVPR 2018, equation 4. Dividing by the degree of each
+    class keeps one class from swallowing the others, which the CRF loss allows.
+
+    Args:
+        kernel: similarity of all pixels.
+        scores: (B, K, H, W), each pixel summing to one.
+        eps: classes whose share of all degrees is below it count as absent.
+
+    Returns:
+        A scalar in [0, K], averaged over the images.
+    """
+    degree = kernel.filter(torch.ones_like(scores[:, :1]))
+    volume = (degree * scores).sum(dim=(2, 3))
+    inside = (scores * kernel.filter(scores)).sum(dim=(2, 3))
+    floor = eps * degree.sum(dim=(2, 3))
+    return ((volume - inside) / volume.clamp(min=floor)).sum(dim=1).mean()
+
+
+def kernelcut_loss(kernel: Lattice, scores: Tensor) -> Tensor:
+    """CRF loss plus normalised cut: smooth and balanced.
+
+    Source: Tang et al., On Regularized Losses, ECCV 2018, section 3.2. Arguments as above.
+    """
+    return crf_loss(kernel, scores) + ncut_loss(kernel, scores)
