@@ -64,3 +64,12 @@ def test_every_result_says_how_it_came_about(root):
 def test_on_photographs_refined_labels_beat_raw_ones(horses):
     assert mean(horses("pamr")) > mean(horses("cam"))
     assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))
+
+
+def test_the_student_beats_cam_but_not_pamr(toy):
+    assert all(run["gain_over_labels"] > 0 for run in toy("segmenter_cam")["runs"])
+    assert all(run["gain_over_labels"] < 0 for run in toy("segmenter_pamr")["runs"])
+    kept = toy("segmenter_affinitynet")["summary"]["gain_over_labels"]
+    assert abs(kept["mean"]) < kept["sd"]
+    for name in ("pamr", "affinitynet"):
+        assert mean(toy(f"segmenter_{name}")) > mean(toy("segmenter_cam"))

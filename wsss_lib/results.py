@@ -7,6 +7,7 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,12 @@ def device_name() -> str:
     return f"CPU, {platform.machine()}, {os.cpu_count()} cores"
 
 
+@cache
 def commit() -> str:
-    """The checkout's commit, with "+" where files differ from it; "" outside a checkout."""
+    """The checkout's commit, with "+" where files differ from it; "" outside a checkout.
+
+    Asked once: the results that a process writes would count as differences for those after them.
+    """
     here = Path(__file__).parent
     try:
         head = subprocess.run(
