@@ -1,8 +1,8 @@
 """The toy pipeline, measured: ``python -m experiments.toy`` writes ``results/toy/*.json``.
 
 For every world and seed: CAM, a control that trains CAM for as many steps as CAM and AffinityNet
-take together, PAMR and AffinityNet on the CAM, and, for one seed of each world, segmentation
-networks taught by the labels of each of these three and by full masks (the ceiling).
+take together, PAMR, the dense CRF and AffinityNet on the CAM, and, for one seed of each world,
+segmentation networks taught by the labels of ``NETWORKS`` and by full masks (the ceiling).
 
 Thresholds of score maps are chosen on the first tenth of the training images, with masks, and
 figures are read off on the other nine tenths. Segmentation networks see no image labels when they
@@ -25,6 +25,7 @@ from wsss_lib.engine import infer, seed_everything
 from wsss_lib.evaluate import Protocol, evaluate, layer_recall
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 
@@ -59,6 +60,7 @@ def measure(record: Record, world: int, seed: int, networks: bool, folder: Path)
         "cam": cam,
         "cam_longer": bench.run(longer),
         "pamr": bench.run(fresh(PAMR, c, seed), scores=cam.scores),
+        "densecrf": bench.run(fresh(DenseCRF, c, seed), scores=cam.scores),
         "affinitynet": bench.run(fresh(AffinityNet, c, seed), scores=cam.scores),
     }
     for name, stage in first.items():

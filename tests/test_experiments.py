@@ -34,7 +34,8 @@ def test_toy_measurement_writes_every_result_and_resumes(tiny, tmp_path):
         return {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").iterdir()}
 
     found = measure()
-    scores, networks = {"cam", "cam_longer", "pamr", "affinitynet"}, set(experiments.toy.NETWORKS)
+    scores = {"cam", "cam_longer", "pamr", "densecrf", "affinitynet"}
+    networks = set(experiments.toy.NETWORKS)
     assert set(found) == scores | networks
     for name, result in found.items():
         assert len(result["runs"]) == (1 if name in networks else 2)

@@ -8,6 +8,7 @@ the solver costs the memory of one.
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from wsss_lib.blocks.check import check_maps
@@ -27,11 +28,34 @@ def boundary_edges(boundary: Tensor, floor: float = 1e-3) -> Tensor:
         (B, 2, h, w): weight of the edge to the right and of the edge downwards. The last column and
         the last row, whose neighbours lie outside, are 0.
     """
-    edges = boundary.new_zeros(len(boundary), 2, *boundary.shape[2:])
+    check_maps("boundary_edges", boundary)
     b = boundary[:, 0]
-    edges[:, 0, :, :-1] = (-(b[:, :, :-1] + b[:, :, 1:]) / 2).exp().clamp(min=floor)
-    edges[:, 1, :-1] = (-(b[:, :-1] + b[:, 1:]) / 2).exp().clamp(min=floor)
-    return edges
+    right = (-(b[:, :, :-1] + b[:, :, 1:]) / 2).exp().clamp(min=floor)
+    down = (-(b[:, :-1] + b[:, 1:]) / 2).exp().clamp(min=floor)
+    return torch.stack([F.pad(right, (0, 1)), F.pad(down, (0, 0, 0, 1))], dim=1)
+
+
+def colour_edges(image: Tensor, beta: float = 130.0, floor: float = 1e-6) -> Tensor:
+    """Ease of walking between pixels of like colour: ``w_pq = exp(-beta |I_p - I_q|^2)``.
+
+    Source: Grady, PAMI 2006, equation 1. As in scikit-image, differences are summed over the
+    channels, and beta is divided by ten times the standard deviation of the image and by the root
+    of the number of channels.
+
+    Args:
+        image: (B, C, H, W).
+        beta: larger values make faint edges count.
+        floor: keeps every pixel within reach of the seeds.
+
+    Returns:
+        (B, 2, H, W), as ``boundary_edges``.
+    """
+    check_maps("colour_edges", image)
+    spread = image.std(dim=(1, 2, 3), correction=0, keepdim=True)[:, 0]
+    scale = beta / (10 * spread.clamp(min=1e-8) * image.shape[1] ** 0.5)
+    right = (-scale * image.diff(dim=3).square().sum(dim=1)).exp() + floor
+    down = (-scale * image.diff(dim=2).square().sum(dim=1)).exp() + floor
+    return torch.stack([F.pad(right, (0, 1)), F.pad(down, (0, 0, 0, 1))], dim=1)
 
 
 def random_walker(

@@ -73,6 +73,13 @@ def ncut_loss(kernel: Lattice, scores: Tensor, eps: float = 1e-6) -> Tensor:
 def kernelcut_loss(kernel: Lattice, scores: Tensor) -> Tensor:
     """CRF loss plus normalised cut: smooth and balanced.
 
-    Source: Tang et al., On Regularized Losses, ECCV 2018, section 3.2. Arguments as above.
+    Source: Tang et al., On Regularized Losses, ECCV 2018, section 3.2.
+
+    Args:
+        kernel: similarity of all pixels.
+        scores: (B, K, H, W), each pixel summing to one.
+
+    Returns:
+        A scalar in [0, K + 1].
     """
     return crf_loss(kernel, scores) + ncut_loss(kernel, scores)
