@@ -16,7 +16,7 @@ BUILD := _build
 export WSSS_DATA ?= $(abspath data)
 export PYTHONHASHSEED ?= 0
 
-.PHONY: help env toy book test lint unit strict-book results lock repository clean
+.PHONY: help env toy book test lint unit strict-book results bench lock repository clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,9 @@ test: env toy lint strict-book unit ## style, types, the strict book build and a
 
 results: env ## measure results/toy again: about an hour on two cores, resumable
 	@$(BIN)/python -m experiments.toy
+
+bench: env ## time the blocks beside their peers, into results/bench: about ten minutes
+	@$(BIN)/python -m benchmarks
 
 lock: ## resolve requirements.lock anew, after pyproject.toml has changed
 	@uv pip compile pyproject.toml --extra book --extra dev --universal --python-version 3.11 \

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from benchmarks.cases import CASES
 from benchmarks.timing import measure
 from wsss_lib.core import InputError
-from wsss_lib.results import commit, device_name, summarise, write_json
+from wsss_lib.results import commit, cpu_name, summarise, write_json
 
 
 def line(found: dict[str, Any]) -> list[str]:
@@ -52,7 +52,7 @@ def main(
                 "method": name,
                 **found,
                 "summary": summarise(found["runs"]),
-                "device": device_name(),
+                "device": cpu_name(),
                 "threads": torch.get_num_threads(),
                 "torch": torch.__version__,
                 "commit": commit(),

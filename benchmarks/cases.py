@@ -18,7 +18,7 @@ from wsss_lib.blocks.lattice import Lattice, bilateral_features
 from wsss_lib.blocks.pamr import pamr, pamr_weights
 from wsss_lib.blocks.walk import propagate, propagate_dense, stencil_to_dense
 from wsss_lib.blocks.walker import colour_edges, random_walker
-from wsss_lib.core import IGNORE
+from wsss_lib.core import IGNORE, InputError
 from wsss_lib.losses.regularised import ncut_loss
 
 SIZE = (375, 500)
@@ -50,8 +50,10 @@ def largest(one: Tensor, other: Any) -> float:
 
 def crf(classes: int) -> Case:
     """Ten mean-field updates with DeepLab's settings."""
-    import pydensecrf.densecrf as dcrf
-
+    try:
+        import pydensecrf.densecrf as dcrf
+    except ImportError as error:
+        raise InputError("The peer is missing: uv pip install pydensecrf2==1.1") from error
     image, probabilities, settings = photograph(), blobs(classes, *SIZE), CRF()
 
     def ours(device: torch.device) -> Callable[[], Tensor]:

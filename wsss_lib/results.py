@@ -107,6 +107,11 @@ def device_name() -> str:
     """The GPU's name, or the processor's architecture and number of cores."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
+    return cpu_name()
+
+
+def cpu_name() -> str:
+    """The processor's architecture and number of cores."""
     return f"CPU, {platform.machine()}, {os.cpu_count()} cores"
 
 

@@ -20,6 +20,7 @@ from wsss_lib.engine import Stage, run, seed_everything
 from wsss_lib.evaluate import choose_threshold
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.show import Picture, show_labels, show_maps
 
@@ -71,4 +72,6 @@ def labels_figure(id: str, *chains: Sequence[Any]) -> Picture:
     return show_labels(toy().image(id), {**labels, "truth": toy().mask(id)}, toy().classes)
 
 
-__all__ = ["CAM", "PAMR", "AffinityNet", "labels_figure", "maps_figure", "stages", "toy"]
+__all__ = [
+    "CAM", "PAMR", "AffinityNet", "DenseCRF", "labels_figure", "maps_figure", "stages", "toy",
+]  # fmt: skip

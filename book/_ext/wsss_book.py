@@ -37,6 +37,7 @@ METRICS = {
     "body_recall": "body recall",
     "threshold": "threshold",
     "seconds": "seconds",
+    "seconds_per_image": "seconds per image",
     "peak_memory_mb": "peak memory (MB)",
     "labels_miou": "its labels",
     "train_miou": "on its labels' images",
@@ -53,11 +54,14 @@ NAMES = {
     "segmenter_pamr": "segmenter taught by PAMR labels",
     "segmenter_affinitynet": "segmenter taught by AffinityNet labels",
     "ceiling": "segmenter taught by masks (ceiling)",
+    "superpixels": "superpixel means",
+    "walker": "random walker",
+    "grabcut": "GrabCut",
 }
 """What results are called that are no system of their own."""
 
 MINUS = "\N{MINUS SIGN}"
-_DIGITS = {"seconds": 0, "peak_memory_mb": 0, "threshold": 2}
+_DIGITS = {"seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2}
 
 
 def results_folder() -> Path:

@@ -44,7 +44,7 @@ def build(tmp_path, monkeypatch):
         source, out = tmp_path / "source", tmp_path / "out"
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
-            "extensions = ['myst_parser', 'wsss_book']\n"
+            "extensions = ['myst_parser', 'wsss_book', 'bench_table']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -238,3 +238,23 @@ def test_pages_type_no_figures(root: Path):
     for path in (root / "book").rglob("*.md"):
         prose = re.sub(r"(?ms)^(:{3,}|`{3,}).*?^\1\s*$|\$.*?\$|`.*?`", "", path.read_text())
         assert not re.findall(r"(?<![\w.])0?\.\d{2,}|\d+\.\d+ ?%", prose), path
+
+
+def test_the_bench_table_shows_ratios_and_the_machine(build, tmp_path):
+    page, warnings = build("```{bench-table}\n```\n")
+    assert "run make bench" in warnings
+    assert page.table is None
+    bench = tmp_path / "results" / "bench"
+    bench.mkdir()
+    times = [{"ours_seconds": 0.5, "peer_seconds": 1.0, "ratio": 2.0}] * 3
+    found = {
+        "operation": "PAMR", "size": "2 × 8 × 8", "peer": "gathering", "runs": times, "ratio": 2.0,
+        "difference": 1e-6, "ours_peak_mb": 3.2, "peer_peak_mb": 40.1, "device": "CPU, 2 cores",
+        "threads": 2, "torch": "2.15",
+    }  # fmt: skip
+    (bench / "pamr.json").write_text(json.dumps(found))
+    page, warnings = build("```{bench-table}\n```\n")
+    assert not warnings
+    cells = [cell.get_text().strip() for cell in page.tbody.find_all("td")]
+    assert cells == ["PAMR", "2 × 8 × 8", "0.5 s", "gathering", "1 s", "2", "1e-06", "3 / 40", "–"]
+    assert "CPU, 2 cores, 2 threads" in page.get_text()

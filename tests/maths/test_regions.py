@@ -6,12 +6,12 @@ import pytest
 import torch
 from skimage.measure import label
 
+from wsss_lib.blocks.proposals import proposals
 from wsss_lib.blocks.regions import (
     edge_map,
     enclosed,
     extreme_contour,
     felzenszwalb,
-    proposals,
     region_graph,
     region_histograms,
     region_means,

@@ -1,4 +1,4 @@
-"""Regions: superpixels and what is known of each, an edge map, proposals, and paths along edges."""
+"""Regions: superpixels and what is known of each, an edge map, and paths along edges."""
 
 from itertools import pairwise
 
@@ -73,8 +73,8 @@ def region_graph(regions: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: regions are not int64 (H, W), or a number in 0..n-1 is not used.
     """
-    count = _count("region_graph", regions)
-    pairs = torch.cat([_sides(regions, dim).flatten(1) for dim in (0, 1)], dim=1)
+    count = count_regions("region_graph", regions)
+    pairs = torch.cat([sides_of(regions, dim).flatten(1) for dim in (0, 1)], dim=1)
     pairs = pairs[:, pairs[0] != pairs[1]].sort(dim=0).values
     codes, lengths = (pairs[0] * count + pairs[1]).unique(return_counts=True)
     return torch.stack([codes // count, codes % count], dim=1), lengths
@@ -93,8 +93,8 @@ def region_means(values: Tensor, regions: Tensor) -> Tensor:
     Raises:
         InputError: as for ``region_graph``, or sizes that differ.
     """
-    count = _count("region_means", regions)
-    _same_size("region_means", values, regions)
+    count = count_regions("region_means", regions)
+    check_size("region_means", values, regions)
     sums = values.new_zeros(count, len(values)).index_add(0, regions.flatten(), values.flatten(1).T)
     return sums / torch.bincount(regions.flatten())[:, None]
 
@@ -116,8 +116,8 @@ def region_histograms(values: Tensor, regions: Tensor, bins: int = 25) -> Tensor
     Raises:
         InputError: as for ``region_graph``, sizes that differ, or values outside [0, 1].
     """
-    count, d = _count("region_histograms", regions), len(values)
-    _same_size("region_histograms", values, regions)
+    count, d = count_regions("region_histograms", regions), len(values)
+    check_size("region_histograms", values, regions)
     if not ((values >= 0) & (values <= 1)).all():
         raise InputError("region_histograms: values must lie in [0, 1]; rescale them.")
     bucket = (values.flatten(1) * bins).long().clamp(max=bins - 1)  # (D, N)
@@ -206,141 +206,7 @@ def enclosed(contour: Tensor) -> Tensor:
     return torch.from_numpy(ndimage.binary_fill_holes(contour.cpu().numpy())).to(contour.device)
 
 
-def proposals(
-    image: Tensor, regions: Tensor, edges: Tensor | None = None, count: int = 100
-) -> tuple[Tensor, Tensor]:
-    """Class-agnostic masks of what might be objects, best first.
-
-    After MCG (Arbeláez et al., CVPR 2014), reduced: one scale, colours and edges in place of
-    learned contours, and a fixed score in place of a learned ranking. Neighbouring regions are
-    merged, the most alike first, until one is left. Candidates are the nodes of that tree, the
-    pairs of adjacent nodes, and the best ``count`` pairs with one node more. A candidate scores the
-    mean edge strength along its border (the image's frame counts as no edge) plus the chi-squared
-    distance between its colours and those of the regions around it. Near-duplicates (IoU > 0.95)
-    of better candidates are dropped. The number of pairs grows with n squared: keep n near 100.
-
-    Args:
-        image: (3, H, W) RGB in [0, 1].
-        regions: (H, W) int64 numbers 0..n-1, such as ``slic`` gives; at least two.
-        edges: (H, W) in [0, 1]; None takes ``edge_map(image)``.
-        count: at most so many proposals.
-
-    Returns:
-        (n, H, W) bool masks and their (n,) float64 scores in [0, 1], falling.
-
-    Raises:
-        InputError: sizes differ, fewer than two regions, or an unusable image.
-    """
-    total = _count("proposals", regions)
-    _same_size("proposals", image, regions)
-    if total < 2:
-        raise InputError("proposals: one region alone cannot be merged; ask for more superpixels.")
-    strength = edge_map(image) if edges is None else edges
-    _same_size("proposals", strength[None], regions)
-    table = _Table(regions, strength, region_histograms(image, regions, bins=8))
-    nodes = table.merge_all()
-    pairs = table.joined(nodes, nodes)
-    best = np.argsort(-table.scores(pairs), kind="stable")[:count]
-    candidates = np.unique(np.concatenate([nodes, pairs, table.joined(pairs[best], nodes)]), axis=0)
-    candidates = candidates[~candidates.all(axis=1)]  # the whole image is no object
-    scores = table.scores(candidates)
-    kept: list[int] = []
-    for one in np.argsort(-scores, kind="stable"):
-        if len(kept) == count:
-            break
-        if not kept or table.overlaps(candidates[one], candidates[kept]).max() <= 0.95:
-            kept.append(int(one))
-    members = torch.from_numpy(candidates[kept]).to(regions.device)
-    return members[:, regions], torch.from_numpy(scores[kept]).to(regions.device)
-
-
-class _Table:
-    """What scores a set of regions, so that no candidate needs to be drawn; sets are (c, n) bool.
-
-    Attributes:
-        size: (n,) pixels of each region.
-        colours: (n, d) histogram of each region, not divided by its size.
-        length: (n, n) pixel pairs along the border of two regions.
-        strength: (n, n) sum of edge strengths along it.
-        frame: (n,) pixels along the image's frame.
-    """
-
-    def __init__(self, regions: Tensor, edges: Tensor, histograms: Tensor) -> None:
-        n = len(histograms)
-        numbers, strengths = regions.cpu(), edges.cpu().double()
-        self.size = torch.bincount(numbers.flatten()).double().numpy()
-        self.colours = histograms.cpu().double().numpy() * self.size[:, None]
-        self.length, self.strength = np.zeros((n, n)), np.zeros((n, n))
-        for dim in (0, 1):
-            one, other = _sides(numbers, dim).flatten(1).numpy()
-            along = _sides(strengths, dim).amax(dim=0).flatten().numpy()
-            for ends in ((one, other), (other, one)):
-                np.add.at(self.length, ends, one != other)
-                np.add.at(self.strength, ends, along * (one != other))
-        sides = torch.cat([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
-        self.frame = torch.bincount(sides, minlength=n).double().numpy()
-
-    def merge_all(self) -> NDArray[np.bool_]:
-        """(2n - 1, n) nodes of the tree that merging the most alike neighbours makes."""
-        colours, size = self.colours.copy(), self.size.copy()
-        length, strength = self.length.copy(), self.strength.copy()
-        n = len(size)
-        current, nodes = np.eye(n, dtype=bool), list(np.eye(n, dtype=bool))
-        cost = np.full((n, n), np.inf)
-
-        def update(i: int) -> None:
-            near = np.flatnonzero(length[i])
-            apart = _chi_squared(colours[i] / size[i], colours[near] / size[near, None])
-            cost[i] = cost[:, i] = np.inf
-            cost[i, near] = cost[near, i] = strength[i, near] / length[i, near] + apart
-
-        for i in range(n):
-            update(i)
-        for _ in range(n - 1):
-            i, j = divmod(int(cost.argmin()), n)
-            for values in (colours, size):
-                values[i] += values[j]
-            for borders in (length, strength):
-                borders[i] += borders[j]
-                borders[:, i] = borders[i]
-                borders[j] = borders[:, j] = borders[i, i] = 0
-            cost[j] = cost[:, j] = np.inf
-            update(i)
-            current[i] |= current[j]
-            nodes.append(current[i].copy())
-        return np.stack(nodes)
-
-    def joined(self, ones: NDArray, others: NDArray) -> NDArray[np.bool_]:
-        """(c, n) unions of all disjoint sets that touch."""
-        a, b = ones.astype(float), others.astype(float)
-        i, j = np.nonzero((a @ self.length @ b.T > 0) & (a @ b.T == 0))
-        return np.unique(ones[i] | others[j], axis=0)
-
-    def scores(self, sets: NDArray) -> Floats:
-        """(c,) in [0, 1]: how much each set stands out from the regions around it."""
-        inside = sets.astype(float)
-        length, strength = inside @ self.length, inside @ self.strength
-        outside = 1 - inside
-        border = (strength * outside).sum(axis=1) / (
-            (length * outside).sum(axis=1) + inside @ self.frame
-        )
-        around = outside * (length > 0)
-        own = inside @ self.colours / (inside @ self.size)[:, None]
-        others = around @ self.colours / np.maximum(around @ self.size, 1)[:, None]
-        return (border + _chi_squared(own, others)) / 2
-
-    def overlaps(self, one: NDArray, others: NDArray) -> Floats:
-        """(c,) IoU of one set with others, in pixels."""
-        return (one & others) @ self.size / ((one | others) @ self.size)
-
-
-def _chi_squared(one: Floats, others: Floats) -> Floats:
-    """Distance in [0, 1] between histograms of three channels that sum to one each."""
-    total = one + others
-    return ((one - others) ** 2 / np.where(total > 0, total, 1)).sum(axis=-1) / 6
-
-
-def _sides(maps: Tensor, dim: int) -> Tensor:
+def sides_of(maps: Tensor, dim: int) -> Tensor:
     """(2, ...) values of an (H, W) map at both ends of all 4-neighbour pairs along ``dim``."""
     size = maps.shape[dim] - 1
     return torch.stack([maps.narrow(dim, 0, size), maps.narrow(dim, 1, size)])
@@ -365,7 +231,8 @@ def _pixels(who: str, image: Tensor) -> Floats:
     return image.permute(1, 2, 0).cpu().double().numpy()
 
 
-def _count(who: str, regions: Tensor) -> int:
+def count_regions(who: str, regions: Tensor) -> int:
+    """How many regions an int64 (H, W) map numbers; InputError where it does not number them."""
     if regions.ndim != 2 or not regions.numel() or regions.dtype != torch.int64:
         raise InputError(
             f"{who}: regions must be int64 (H, W), not {tuple(regions.shape)} of {regions.dtype}."
@@ -376,7 +243,8 @@ def _count(who: str, regions: Tensor) -> int:
     return len(used)
 
 
-def _same_size(who: str, values: Tensor, regions: Tensor) -> None:
+def check_size(who: str, values: Tensor, regions: Tensor) -> None:
+    """InputError where (D, H, W) values and an (H, W) map differ in size."""
     if values.ndim != 3 or values.shape[1:] != regions.shape:
         raise InputError(
             f"{who}: {tuple(values.shape)} does not lie over regions {tuple(regions.shape)}."

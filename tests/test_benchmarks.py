@@ -1,0 +1,53 @@
+"""The benchmark measures what it says, on next to nothing."""
+
+import json
+import time
+
+import pytest
+import torch
+
+import benchmarks.__main__ as bench
+from benchmarks.cases import CASES
+from benchmarks.timing import Case, measure
+from wsss_lib.core import InputError
+
+
+def slow(seconds, value):
+    def work():
+        time.sleep(seconds)
+        return torch.tensor(value)
+
+    return work
+
+
+def small(share=1.0):
+    return Case(
+        "small", "waiting", "1", "a slower one", lambda device: slow(0.02, 1.0), slow(0.08, 1.5),
+        lambda one, other: abs(one - other).item(), pairs=3, share=share,
+    )  # fmt: skip
+
+
+def test_the_ratio_says_how_much_longer_the_peer_takes():
+    found = measure(small())
+    assert 2 < found["ratio"] < 6
+    assert found["difference"] == 0.5
+    assert len(found["runs"]) == 3
+
+
+def test_a_share_of_the_peers_work_stands_for_all_of_it():
+    assert measure(small(share=0.25))["ratio"] > 2.5 * measure(small())["ratio"]
+
+
+def test_results_are_written_and_unknown_names_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(CASES, "small", small)
+    bench.main(["small"], tmp_path)
+    stored = json.loads((tmp_path / "small.json").read_text())
+    assert {"ratio", "device", "threads", "torch", "commit", "peer", "summary"} <= set(stored)
+    with pytest.raises(InputError, match="no such case"):
+        bench.main(["nothing"], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ncut"])
+def test_a_real_case_agrees_with_its_peer(name):
+    case = CASES[name]()
+    assert case.difference(case.ours(torch.device("cpu"))(), case.theirs()) < 0.05
