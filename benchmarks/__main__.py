@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from tqdm.auto import tqdm
 
-from benchmarks.cases import CASES
+from benchmarks import cases, map_cases
 from benchmarks.timing import measure
 from wsss_lib.core import InputError
 from wsss_lib.results import commit, cpu_name, summarise, write_json
+
+CASES = cases.CASES | map_cases.CASES
 
 
 def line(found: dict[str, Any]) -> list[str]:

@@ -1,17 +1,17 @@
-"""What is timed: each case on a photograph that scikit-image ships, or on random maps."""
+"""Refiners, kernels and walks beside their peers."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from skimage.data import chelsea
 from torch import Tensor
 
+from benchmarks.inputs import SIZE, as_tensor, blobs, largest, photograph
 from benchmarks.timing import Case
+from wsss_lib.blocks import grabcut as gc
 from wsss_lib.blocks.affinity import half_disc, stencil_affinity
 from wsss_lib.blocks.crf import CRF, _smoothness, dense_crf
 from wsss_lib.blocks.lattice import Lattice, bilateral_features
@@ -20,32 +20,6 @@ from wsss_lib.blocks.walk import propagate, propagate_dense, stencil_to_dense
 from wsss_lib.blocks.walker import colour_edges, random_walker
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.losses.regularised import ncut_loss
-
-SIZE = (375, 500)
-
-
-@cache
-def photograph(h: int = SIZE[0], w: int = SIZE[1]) -> np.ndarray:
-    """A cat, (h, w, 3) uint8."""
-    image = torch.from_numpy(chelsea()).permute(2, 0, 1)[None].float()
-    resized = F.interpolate(image, (h, w), mode="bilinear", antialias=True)
-    return np.ascontiguousarray(resized[0].permute(1, 2, 0).round().byte().numpy())
-
-
-def as_tensor(image: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-
-
-def blobs(k: int, h: int, w: int) -> Tensor:
-    """Smooth random probabilities, (1, k, h, w)."""
-    coarse = 2 * torch.randn(1, k, 12, 16, generator=torch.Generator().manual_seed(0))
-    return F.interpolate(coarse, (h, w), mode="bilinear").softmax(dim=1)
-
-
-def largest(one: Tensor, other: Any) -> float:
-    """Largest absolute difference."""
-    return (one.detach().cpu().double() - torch.as_tensor(other).double()).abs().max().item()
 
 
 def crf(classes: int) -> Case:
@@ -199,10 +173,41 @@ def shift_pamr() -> Case:
     )  # fmt: skip
 
 
+def grabcut() -> Case:
+    """Five rounds from a box around the cat's face."""
+    import cv2
+
+    image, box = photograph(188, 250), torch.tensor([40, 20, 210, 180])
+    trimap = gc.box_trimap((188, 250), box)
+
+    def ours(device: torch.device) -> Callable[[], Tensor]:
+        pixels, start = as_tensor(image)[0].to(device), trimap.to(device)
+        return lambda: gc.grabcut(pixels, start)[0]
+
+    def theirs() -> np.ndarray:
+        mask = trimap.numpy().astype(np.uint8)
+        models = np.zeros((2, 1, 65))
+        cv2.setRNGSeed(0)
+        cv2.grabCut(
+            image[..., ::-1].copy(), mask, None, models[0], models[1], 5, cv2.GC_INIT_WITH_MASK
+        )
+        return mask % 2
+
+    def difference(one: Tensor, other: np.ndarray) -> float:
+        """Share of pixels that differ: OpenCV's clusters start at random."""
+        return float((one.cpu().numpy() != other).mean())
+
+    return Case(
+        "grabcut", "GrabCut, 5 rounds", "188 × 250", f"OpenCV {cv2.__version__}",
+        ours, theirs, difference, pairs=3,
+    )  # fmt: skip
+
+
 CASES: dict[str, Callable[[], Case]] = {
     **{f"crf_{classes}": partial(crf, classes) for classes in (2, 4, 21)},
     "ncut": ncut,
     "walk": walk,
     "walker": walker,
     "pamr": shift_pamr,
+    "grabcut": grabcut,
 }

@@ -18,6 +18,7 @@ ALLOWED = {  # room -> rooms that it may import from
     "data": {"core", "blocks", "data"},
     "engine": {"core", "blocks", "data", "meter"},
     "evaluate": {"core", "blocks", "data"},
+    "metrics": {"core", "evaluate"},
     "results": {"core", "data", "evaluate"},
     "show": {"core", "blocks", "data"},
     "report": {"core", "data", "evaluate", "results", "show"},

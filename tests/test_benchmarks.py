@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
-from benchmarks.cases import CASES
 from benchmarks.timing import Case, measure
 from wsss_lib.core import InputError
 
@@ -39,7 +38,7 @@ def test_a_share_of_the_peers_work_stands_for_all_of_it():
 
 
 def test_results_are_written_and_unknown_names_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(CASES, "small", small)
+    monkeypatch.setitem(bench.CASES, "small", small)
     bench.main(["small"], tmp_path)
     stored = json.loads((tmp_path / "small.json").read_text())
     assert {"ratio", "device", "threads", "torch", "commit", "peer", "summary"} <= set(stored)
@@ -47,7 +46,7 @@ def test_results_are_written_and_unknown_names_refused(tmp_path, monkeypatch):
         bench.main(["nothing"], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["ncut"])
+@pytest.mark.parametrize("name", ["ncut", "sweep"])
 def test_a_real_case_agrees_with_its_peer(name):
-    case = CASES[name]()
+    case = bench.CASES[name]()
     assert case.difference(case.ours(torch.device("cpu"))(), case.theirs()) < 0.05

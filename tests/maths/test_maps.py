@@ -97,3 +97,10 @@ def test_a_flip_that_is_not_flipped_back_would_be_seen():
     ramp = torch.linspace(0, 1, 8).expand(1, 3, 8, 8)
     found = multi_scale_flip(lambda x: x, ramp, (1.0,), flip=True)
     assert torch.allclose(found, 2 * ramp)
+
+
+def test_label_images_hold_254_classes():
+    assert to_labels(torch.eye(254)[None, :, None], 0.5).max() == 254
+    for label in (lambda s: to_labels(s, 0.5), lambda s: confident_labels(s, 4, 32)):
+        with pytest.raises(InputError, match="at most 254"):
+            label(torch.rand(1, 255, 2, 2))

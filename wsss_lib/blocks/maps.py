@@ -115,7 +115,11 @@ def to_labels(scores: Tensor, threshold: float) -> Tensor:
 
     Returns:
         (B, H, W) class indices: 0 background, 1..C classes, 255 undecided.
+
+    Raises:
+        InputError: more than 254 classes.
     """
+    _check_count(scores)
     peak, winner = scores.max(dim=1)
     labels = torch.where(peak > threshold, winner + 1, 0)
     return labels.masked_fill(peak == threshold, IGNORE)
@@ -136,8 +140,10 @@ def confident_labels(scores: Tensor, trust_foreground: float, trust_background: 
         (B, h, w) class indices, 255 where the two backgrounds disagree.
 
     Raises:
-        InputError: the powers are in the wrong order, which would trust what is least certain.
+        InputError: the powers are in the wrong order, which would trust what is least certain, or
+            there are more than 254 classes.
     """
+    _check_count(scores)
     if trust_foreground > trust_background:
         raise InputError(
             f"confident_labels: trust_foreground={trust_foreground} must not exceed "
@@ -146,3 +152,11 @@ def confident_labels(scores: Tensor, trust_foreground: float, trust_background: 
     strict = with_background(scores, power=trust_foreground).argmax(dim=1)
     generous = with_background(scores, power=trust_background).argmax(dim=1)
     return torch.where(strict == generous, strict, IGNORE)
+
+
+def _check_count(scores: Tensor) -> None:
+    if scores.shape[1] >= IGNORE:
+        raise InputError(
+            f"{scores.shape[1]} classes do not fit into label images, where {IGNORE} means "
+            f"undecided: use at most {IGNORE - 1}."
+        )
