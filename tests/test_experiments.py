@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import experiments.systems
 import experiments.toy
 from experiments.record import Record
 from wsss_lib.core import InputError, Recipe
@@ -16,7 +17,9 @@ from wsss_lib.results import summarise, write_result
 @pytest.fixture
 def tiny(monkeypatch):
     """A world of 16 pictures, two steps of training."""
-    monkeypatch.setattr(experiments.toy, "write_toy", functools.partial(write_toy, train=12, val=4))
+    small = functools.partial(write_toy, train=12, val=4)
+    monkeypatch.setattr(experiments.toy, "write_toy", small)
+    monkeypatch.setattr(experiments.systems, "write_toy", small)
     real = Recipe.toy.__func__
     monkeypatch.setattr(
         Recipe, "toy", classmethod(lambda cls, steps, *a, **k: real(cls, 2, *a, **k))
@@ -74,3 +77,11 @@ def test_summary_is_mean_and_sample_deviation():
 def test_a_result_needs_runs(tmp_path):
     with pytest.raises(InputError, match="at least one run"):
         write_result(tmp_path / "x.json", "x", None, [])
+
+
+def test_a_system_is_measured_beside_the_floor(tiny, tmp_path):
+    experiments.systems.main(["pamr"], True, tmp_path / "runs", tmp_path / "out", worlds=2)
+    found = json.loads((tmp_path / "out" / "pamr.json").read_text())
+    assert [run["world"] for run in found["runs"]] == [0, 1]
+    wanted = {"gain_over_cam", "refined_miou", "network_miou", "refined_boundary_iou"}
+    assert wanted <= set(found["summary"])

@@ -45,6 +45,9 @@ METRICS = {
     "train_miou_with_tags": "the same, tags known",
     "gain_over_labels_with_tags": "gain, tags known to both",
     "gain_over_cam": "paired gain over CAM",
+    "refined_miou": "after PAMR",
+    "refined_boundary_iou": "boundary IoU after PAMR",
+    "network_miou": "network on new images",
 }
 """Column heads of the figures that results hold."""
 
