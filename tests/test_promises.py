@@ -52,7 +52,7 @@ def test_every_summary_is_that_of_its_runs(root):
 def test_every_result_says_how_it_came_about(root):
     for path in (root / "results").glob("*/*.json"):
         result = read_result(path)
-        if "runs" not in result or path.stem == "search":
+        if "runs" not in result or path.stem == "search" or path.parent.name == "bench":
             continue
         assert {"data", "split", "labels_at_inference", "threshold_rule"} <= set(result["protocol"])
         assert result["device"]
@@ -73,3 +73,39 @@ def test_the_student_beats_cam_but_not_pamr(toy):
     assert abs(kept["mean"]) < kept["sd"]
     for name in ("pamr", "affinitynet"):
         assert mean(toy(f"segmenter_{name}")) > mean(toy("segmenter_cam"))
+
+
+def test_every_refiner_helps_on_photographs(root):
+    for data in ("horses", "voc"):
+        found = {
+            path.stem: read_result(path) for path in (root / "results").glob(f"refiners_{data}/*")
+        }
+        assert {"cam", "pamr", "densecrf", "walker", "grabcut", "superpixels"} == set(found)
+        for name, result in found.items():
+            assert result["runs"][0]["miou"] >= found["cam"]["runs"][0]["miou"], name
+
+
+@pytest.fixture
+def bench(root):
+    def read(name):
+        return read_result(root / "results" / "bench" / f"{name}.json")
+
+    return read
+
+
+@pytest.mark.parametrize("name", ["crf_2", "crf_4", "crf_21"])
+def test_the_crf_is_no_slower_than_its_compiled_peer_and_equal_to_it(bench, name):
+    assert bench(name)["ratio"] >= 1
+    assert bench(name)["difference"] <= 1e-3
+
+
+def test_the_walk_is_far_cheaper_than_squaring(bench):
+    walk = bench("walk")
+    assert walk["ratio"] >= 50
+    assert walk["ours_peak_mb"] <= 0.05 * walk["peer_peak_mb"]
+    assert walk["difference"] <= 1e-3
+
+
+def test_pamr_is_five_times_faster_than_gathering(bench):
+    assert bench("pamr")["ratio"] >= 5
+    assert bench("pamr")["difference"] <= 1e-4

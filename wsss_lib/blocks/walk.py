@@ -5,10 +5,10 @@ weighted mean of its neighbours' values, so a constant map stays constant and no
 range of the input. The total mass of a map is *not* kept.
 """
 
-import warnings
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from wsss_lib.blocks.affinity import Offset, pair_slices
@@ -65,32 +65,28 @@ def propagate(
             f"propagate: affinity is {tuple(affinity.shape)}, but {len(offsets)} offsets and maps "
             f"{tuple(maps.shape)} ask for {(b, len(offsets), h, w)}; resize the maps first."
         )
-    index = torch.arange(b * h * w, device=maps.device).view(b, h, w)
-    rows, columns, values = [index.reshape(-1)], [index.reshape(-1)], [maps.new_ones(b * h * w)]
+    pairs = []
+    total = maps.new_ones(b, h, w)
     for plane, offset in enumerate(offsets):
         here, there = pair_slices((h, w), offset)
-        one, other = index[here].reshape(-1), index[there].reshape(-1)
-        weight = affinity[:, plane][here].reshape(-1).to(maps) ** beta
-        rows += [one, other]
-        columns += [other, one]
-        values += [weight, weight]
-    row, column, value = torch.cat(rows), torch.cat(columns), torch.cat(values)
-    total = torch.zeros(b * h * w, device=maps.device, dtype=maps.dtype).index_add(0, row, value)
-    # W is symmetric, so T transposed is W with each row divided by its sum.
-    transition = _sparse_rows(row, column, value / total[row], b * h * w)
-    state = maps.permute(0, 2, 3, 1).reshape(b * h * w, k).contiguous()
+        value = affinity[:, plane][here].to(maps) ** beta
+        total[here] += value
+        total[there] += value
+        pairs += [(here, there, value), (there, here, value)]
+    # A row for each pixel: all its neighbours and itself; weight 0 beyond the border. W is
+    # symmetric, so T transposed is W with each row divided by its sum.
+    number = torch.arange(b * h * w, device=maps.device, dtype=torch.int32).view(b, h, w)
+    neighbours = number[..., None].repeat(1, 1, 1, len(pairs) + 1)
+    transition = torch.zeros(neighbours.shape, device=maps.device, dtype=maps.dtype)
+    transition[..., -1] = 1 / total
+    for slot, (one, other, value) in enumerate(pairs):
+        neighbours[..., slot][one] = number[other]
+        transition[..., slot][one] = value / total[one]
+    neighbours, transition = neighbours.flatten(0, 2), transition.flatten(0, 2)
+    state = maps.permute(0, 2, 3, 1).reshape(b * h * w, k).contiguous()  # or the sums are slow
     for _ in range(steps):
-        state = transition @ state
+        state = F.embedding_bag(neighbours, state, mode="sum", per_sample_weights=transition)
     return state.view(b, h, w, k).permute(0, 3, 1, 2)
-
-
-def _sparse_rows(row: Tensor, column: Tensor, value: Tensor, size: int) -> Tensor:
-    """A (size, size) matrix in compressed sparse rows, the layout with the fastest products."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_coo_tensor(
-            torch.stack([row, column]), value, (size, size), check_invariants=False
-        ).to_sparse_csr()
 
 
 def propagate_dense(maps: Tensor, affinity: Tensor, beta: float = 8.0, steps: int = 256) -> Tensor:
