@@ -1,61 +1,85 @@
 """One system at a time on the toy world: ``python -m experiments.systems cse ae_psl``.
 
-For three worlds, each with a training seed of its own: CAM (the floor), the system, the system
-after PAMR, and a segmentation network taught by the refined labels; the ceiling is in
+For three worlds, each with a training seed of its own: the floor (``FLOORS``), the system, the
+system after PAMR, and a segmentation network taught by the refined labels; the ceiling is in
 ``results/toy/ceiling.json``. Everything has the same backbone, and the system the steps of its toy
 recipe. Writes ``results/toy/<id>.json``. Thresholds are chosen on the first tenth of the training
-images, with masks, and figures are read off on the other nine tenths; the network sees no image
-labels and is scored on new images. An interrupted run goes on where it stopped.
+images, with masks, and figures are read off on the other nine tenths; networks see no labels and
+are scored on new images. An interrupted run goes on where it stopped.
 """
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tqdm.auto import tqdm
 
 from experiments.record import Bench, Record
 from experiments.toy import fresh
+from wsss_lib.core import Card, Method
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView
-from wsss_lib.engine import infer
+from wsss_lib.engine import Stage, infer
 from wsss_lib.evaluate import Protocol, evaluate
+from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.survey import find_methods
 
+FLOORS: dict[str, type[Method]] = {
+    "tags": CAM,
+    "points": CAM,
+    "boxes": BBoxRect,
+    "extremes": BBoxRect,
+    "scribble": PartialCrossEntropy,
+}
+"""The least that a system must beat: what its labels, or cheaper ones, give without an idea."""
 
-def measure(record: Record, id: str, world: int, seed: int, network: bool, folder: Path) -> None:
-    """Note every figure of a system in one world."""
+
+def floor_of(card: Card) -> type[Method]:
+    """The floor of a system: that of the first of its labels."""
+    return FLOORS["tags" if card.needs_scores else card.supervision[0]]
+
+
+def measure(record: Record, id: str, world: int, network: bool, folder: Path) -> None:
+    """Note every figure of a system in one world; its number is also the seed."""
     kind = find_methods()[id]
     root = write_toy(folder / f"world_{world}", world=world, progress=False)
     train, val = SegmentationFolder(root, "train"), SegmentationFolder(root, "val")
     held_out, rest = train.held_out()
-    bench = Bench(WeakView(train), held_out, folder / f"run_{world}_{seed}", seed)
     c = len(train.classes)
-    cam = bench.run(fresh(CAM, c, seed))
-    floor = evaluate(cam.scores, rest, cam.threshold or 0.5, boundary=False).miou
 
-    bench = replace(bench, view=WeakView(train, kind.card.supervision))
-    system = bench.run(fresh(kind, c, seed), cam.scores if kind.card.needs_scores else None)
+    def stage(kind: type[Method], scores: Any = None, supervision: tuple[str, ...] = ()) -> Stage:
+        view = WeakView(train, supervision or kind.card.supervision)
+        bench = Bench(view, held_out, folder / f"run_{world}_{world}", world)
+        return bench.run(fresh(kind, c, world), scores)
+
+    def unaided(stage: Stage) -> float:
+        """Mean IoU of a network on new images, of which it knows nothing."""
+        return evaluate(infer(stage.method, WeakView(val, ()), stage.folder / "val"), val).miou
+
+    basis = floor_of(kind.card)
+    floor = stage(basis)
+    system = stage(kind, floor.scores if kind.card.needs_scores else None)
     found = evaluate(system.scores, rest, system.threshold or 0.5)
-    refined = bench.run(fresh(PAMR, c, seed), system.scores)
+    refined = stage(PAMR, system.scores)
     after = evaluate(refined.scores, rest, refined.threshold or 0.5)
-    figures = {
-        "gain_over_cam": found.miou - floor,
-        "refined_miou": after.miou,
-        "refined_boundary_iou": after.boundary_iou,
-    }
+    figures = {"refined_miou": after.miou, "refined_boundary_iou": after.boundary_iou}
+    if kind is not basis:
+        least = evaluate(floor.scores, rest, floor.threshold or 0.5, boundary=False).miou
+        figures[f"gain_over_{basis.card.id}"] = found.miou - least
+    if not (kind.card.uses_tags_at_inference or kind.card.needs_scores):
+        figures["val_miou"] = unaided(system)
     if network:
-        student = fresh(Segmenter, c, seed)
+        student = fresh(Segmenter, c, world)
         student.threshold = refined.threshold
-        stage = bench.run(student, refined.scores)
-        blind = infer(student, WeakView(val, supervision=()), stage.folder / "val")
-        figures["network_miou"] = evaluate(blind, val).miou
-    record.note(id, system, found, world=world, seed=seed, **figures)
+        view = WeakView(train, ("tags",), refined.scores)
+        bench = Bench(view, held_out, folder / f"run_{world}_{world}", world)
+        figures["network_miou"] = unaided(bench.run(student))
+    record.note(id, system, found, world=world, seed=world, **figures)
 
 
 def main(
@@ -70,7 +94,7 @@ def main(
     for id in ids:
         card = find_methods()[id].card
         for world in tqdm(range(worlds), desc=id):
-            measure(record, id, world, world, network, folder)
+            measure(record, id, world, network, folder)
         protocol = Protocol(
             data="toy",
             data_version=str(SegmentationFolder(folder / "world_0").about["version"]),

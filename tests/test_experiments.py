@@ -24,11 +24,9 @@ def tiny(monkeypatch):
     monkeypatch.setattr(
         Recipe, "toy", classmethod(lambda cls, steps, *a, **k: real(cls, 2, *a, **k))
     )
-    for module in ("image_level.cam.cam", "image_level.affinity.affinitynet"):
-        monkeypatch.setattr(f"wsss_lib.methods.{module}.toy_cnn", lambda: toy_cnn(pretrained=False))
-    monkeypatch.setattr(
-        "wsss_lib.methods.segmentation.segmenter.toy_cnn", lambda: toy_cnn(pretrained=False)
-    )
+    cam, affinity = "methods.image_level.cam.cam", "methods.image_level.affinity.affinitynet"
+    for module in (cam, affinity, "nets.deeplab"):
+        monkeypatch.setattr(f"wsss_lib.{module}.toy_cnn", lambda: toy_cnn(pretrained=False))
 
 
 def test_toy_measurement_writes_every_result_and_resumes(tiny, tmp_path):

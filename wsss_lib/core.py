@@ -127,7 +127,9 @@ class Recipe:
         )
 
 
-Supervision = Literal["tags", "boxes", "scribble", "points", "extremes", "captions", "masks"]
+Supervision = Literal[
+    "tags", "boxes", "scribble", "points", "extremes", "saliency", "captions", "masks"
+]
 Fidelity = Literal["faithful", "reduced", "reconstruction"]
 
 

@@ -43,11 +43,15 @@ def fresh(kind: Any, seed: int = 0) -> Method:
 
 
 def stages(*kinds: Any) -> list[Stage]:
-    """Run methods one after another, each on the scores of the one before."""
+    """Run methods one after another, each on the scores of the one before.
+
+    They see the weak labels that any of them learns from.
+    """
     held_out, _ = toy().held_out()
+    wanted = {label: None for kind in kinds for label in kind.card.supervision if label != "masks"}
     return run(
         [fresh(kind) for kind in kinds],
-        WeakView(toy()),
+        WeakView(toy(), tuple(wanted)),
         folder=DATA / "runs",
         calibrate=lambda scores: choose_threshold(scores, held_out),
     )

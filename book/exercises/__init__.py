@@ -5,8 +5,10 @@ away. Each exercise lists a stub, a solution and at least two wrong answers that
 mind; the tests hold every checker to all of them.
 """
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 Check = Callable[[Callable[..., Any]], str]
@@ -69,10 +71,9 @@ def check(name: str, answer: Callable[..., Any]) -> Verdict:
 
 
 def exercises() -> dict[str, Exercise]:
-    """All exercises by name."""
-    from exercises import affinity, cam, pipeline, refine
-
+    """All exercises by name: ``EXERCISES`` of every module of this folder."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     found: dict[str, Exercise] = {}
-    for module in (cam, refine, affinity, pipeline):
-        found.update(module.EXERCISES)
+    for name in names:
+        found.update(import_module(f"{__name__}.{name}").EXERCISES)
     return found

@@ -40,7 +40,7 @@ def test_an_answer_that_breaks_is_reported_not_raised(name):
 
 
 def test_unknown_name():
-    assert "there are class_map" in check("nothing", stub).message
+    assert "there are trusted" in check("nothing", stub).message
 
 
 def test_verdicts_show_themselves():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.tiny import plain_folder
-from wsss_lib.core import Batch, InputError, Recipe
+from wsss_lib.core import Batch, Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.stream import Stream, augment
 from wsss_lib.data.view import WeakView
@@ -114,14 +114,6 @@ def test_scales_lie_in_their_range():
     ]
     assert 10 <= min(sides) <= 11
     assert 29 <= max(sides) <= 30
-
-
-def test_without_augmentation_nothing_changes_and_coordinates_are_welcome():
-    given = replace(batch(), boxes=(torch.tensor([[1, 2, 3, 4, 1]]),))
-    assert augment(given, STILL, generator()).image is given.image
-    # A method that flips only some images must not get boxes of the others.
-    with pytest.raises(InputError, match="cannot be augmented"):
-        [augment(given, replace(STILL, flip=True), generator(s)) for s in range(9)]
 
 
 def test_tags_and_ids_are_kept():

@@ -2,14 +2,18 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.tiny import Pixels, plain_folder
 from wsss_lib.core import Batch, InputError
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import write_labels
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView, collate
+from wsss_lib.data.weak import MADE, Annotator
 from wsss_lib.engine import fit, infer
 
 
@@ -62,6 +66,92 @@ def test_boxes_and_captions_of_the_toy_world(tmp_path):
             assert (mask[y0:y1, x0:x1] == c).any()
             covered[y0:y1, x0:x1] = True
         assert covered[(mask > 0) & (mask != 255)].all()
+
+
+def test_every_kind_of_weak_label_of_the_toy_world(tmp_path):
+    data = SegmentationFolder(write_toy(tmp_path / "toy", train=6, val=1, progress=False))
+    view = WeakView(data, MADE)
+    for index, id in enumerate(view.ids):
+        batch, mask = view[index], data.mask(id)
+        shown = {name for name in Batch.__dataclass_fields__ if getattr(batch, name) is not None}
+        assert shown == {"ids", "image", *MADE}
+        x, y, kinds = batch.points[0].T
+        assert torch.equal(mask[y, x], kinds)
+        drawn = batch.scribble[0] != 255
+        assert torch.equal(batch.scribble[0][drawn], mask[drawn])
+        assert drawn.float().mean() < 0.1
+        assert len(batch.extremes[0]) == len(batch.boxes[0]) == len(batch.points[0])
+        for clicks, box in zip(batch.extremes[0], batch.boxes[0], strict=True):
+            assert (mask[clicks[:, 1], clicks[:, 0]] == box[4]).all()
+    assert torch.equal(view[0].scribble, WeakView(data, ("scribble",), cache_mb=0)[0].scribble)
+
+
+def test_another_annotator_draws_otherwise_and_is_not_mistaken_for_the_first(data):
+    first, second = WeakView(data, MADE), WeakView(data, MADE, annotator=Annotator(seed=1))
+    assert not torch.equal(first[0].scribble, second[0].scribble)
+    assert first.digest == WeakView(data, MADE).digest != second.digest
+    assert second.with_scores(None).digest == second.digest
+    assert WeakView(data, annotator=Annotator(seed=1)).digest == data.digest()
+
+
+def test_labels_follow_the_longest_side(data):
+    batch = WeakView(data, MADE, longest=16)[0]
+    assert batch.scribble.shape == (1, 12, 16)
+    ((x0, y0, x1, y1, kind),) = batch.boxes[0].tolist()
+    assert (x0, y0, x1, y1, kind) == (4, 3, 13, 9, 1)
+    for x, y in [*batch.points[0][:, :2].tolist(), *batch.extremes[0][0].tolist()]:
+        assert x0 <= x < x1
+        assert y0 <= y < y1
+
+
+def test_drawn_scribbles_are_taken_as_they_are(data):
+    drawn = np.full((24, 32), 255, np.uint8)
+    drawn[10, 10:20], drawn[2, 2:30] = 1, 0
+    write_labels(data.root / "Scribbles" / "im0.png", drawn)
+    shutil.rmtree(data.root / "masks")
+    view = WeakView(SegmentationFolder(data.root), ("tags", "scribble"))
+    assert torch.equal(view[0].scribble, torch.from_numpy(drawn.astype(np.int64))[None])
+    before = view.digest
+    with pytest.raises(InputError, match=r"Scribbles/im1\.png"):
+        view[1]
+    write_labels(data.root / "Scribbles" / "im1.png", drawn[:20])
+    assert view.digest != before
+    with pytest.raises(InputError, match=r"im1\.png is \(20, 32\) but the image is \(24, 32\)"):
+        view[1]
+    write_labels(data.root / "Scribbles" / "im1.png", np.full((24, 32), 9))
+    with pytest.raises(InputError, match=r"indices \[9\] are neither"):
+        view[1]
+
+
+def test_labels_cannot_be_made_without_masks_or_from_those_of_another_size(data):
+    write_labels(data.root / "masks" / "im0.png", np.zeros((12, 16)))
+    with pytest.raises(InputError, match=r"mask of image 'im0' is \(12, 16\) but the image is"):
+        WeakView(data, ("points",))[0]
+    (data.root / "masks" / "im0.png").unlink()
+    with pytest.raises(
+        InputError, match=r"'points' is made from masks, and .* none of image 'im0'"
+    ):
+        WeakView(data, ("points",))[0]
+
+
+def test_saliency_comes_from_files_and_never_from_masks(data):
+    view = WeakView(data, ("saliency",))
+    with pytest.raises(
+        InputError, match=r"No saliency at .*Saliency/im0\.png.* not made from masks"
+    ):
+        view[0]
+    grey = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (24, 1))
+    (data.root / "Saliency").mkdir()
+    Image.fromarray(grey).save(data.root / "Saliency" / "im0.png")
+    assert torch.allclose(view[0].saliency, torch.from_numpy(grey / 255).float()[None, None])
+    assert WeakView(data, ("saliency",), longest=8)[0].saliency.shape == (1, 1, 6, 8)
+    for number, wrong in (
+        (1, grey[:5]),
+        (2, np.random.default_rng(0).integers(0, 255, (24, 32, 3))),
+    ):
+        Image.fromarray(wrong.astype(np.uint8)).save(data.root / "Saliency" / f"im{number}.png")
+        with pytest.raises(InputError, match="is no saliency map: it must be grey and"):
+            view[number]
 
 
 def test_an_image_without_any_class_needs_permission(data):

@@ -43,7 +43,8 @@ def test_dilation_in_the_place_of_stride_samples_the_same_values(make):
     with torch.inference_mode():
         one, other = coarse(image)[-1], fine(image)[-1][..., ::2, ::2]
     # Away from the border, where zero padding differs.
-    assert torch.allclose(one[..., 2:-2, 2:-2], other[..., 2:-2, 2:-2], atol=1e-4)
+    one, other = one[..., 2:-2, 2:-2], other[..., 2:-2, 2:-2]
+    assert (one - other).abs().max() <= 1e-4 * one.abs().max()
 
 
 @pytest.mark.parametrize("make", [MobileNetV2, lambda s: ResNet(50, s, False)])

@@ -125,6 +125,21 @@ def to_labels(scores: Tensor, threshold: float) -> Tensor:
     return labels.masked_fill(peak == threshold, IGNORE)
 
 
+def from_labels(labels: Tensor, num_classes: int) -> Tensor:
+    """Scores that give labels back at the threshold 0.5: the inverse of ``to_labels``.
+
+    Args:
+        labels: (B, H, W) class indices, 255 = undecided.
+        num_classes: C.
+
+    Returns:
+        (B, C, H, W): 1 in the class, 0 elsewhere, 0.5 where nothing is known.
+    """
+    classes = torch.arange(1, num_classes + 1, device=labels.device).view(1, -1, 1, 1)
+    labels = labels[:, None]
+    return torch.where(labels == IGNORE, 0.5, (labels == classes).float())
+
+
 def confident_labels(scores: Tensor, trust_foreground: float, trust_background: float) -> Tensor:
     """Labels on which a generous and a strict background agree; 255 where they do not.
 

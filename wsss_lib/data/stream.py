@@ -5,20 +5,14 @@ step n, or that is spread over processes, therefore sees what an uninterrupted o
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 from torch.utils.data import Dataset
 
-from wsss_lib.blocks.maps import resize
-from wsss_lib.core import Batch, InputError, Recipe
+from wsss_lib.core import Batch, Recipe
+from wsss_lib.data.move import Axis, rearrange, rescale
 from wsss_lib.data.view import WeakView
-
-_PIXEL_FIELDS = ("image", "scores", "saliency")
-_COORDINATES = ("boxes", "points", "extremes", "scribble")
 
 
 class Stream(Dataset):
@@ -50,36 +44,35 @@ class Stream(Dataset):
 
 
 def augment(batch: Batch, recipe: Recipe, generator: torch.Generator) -> Batch:
-    """Rescale, mirror, shift and crop an image and everything that is aligned with its pixels.
+    """Rescale, mirror, shift and crop an image and everything that is said about its pixels.
 
-    Raises:
-        InputError: the batch holds coordinates, which are not moved along yet.
+    What becomes of labels that leave the image is told in ``wsss_lib.data.move``.
     """
     low, high = recipe.scale
     scale = low + (high - low) * _uniform(generator)
     mirror = recipe.flip and _uniform(generator) < 0.5
     dy, dx = (round((2 * _uniform(generator) - 1) * recipe.shift) for _ in range(2))
     at = (_uniform(generator), _uniform(generator))
-    moves = scale != 1 or mirror or dy or dx or recipe.crop
-    if moves and any(getattr(batch, name) is not None for name in _COORDINATES):
-        raise InputError("Boxes and points cannot be augmented yet; use a recipe without it.")
+    h, w = (max(1, round(side * scale)) for side in batch.image.shape[-2:])
+    batch = rescale(batch, (h, w))
+    if not (mirror or dy or dx or recipe.crop):
+        return batch
+    rows = _axis(h, dy, recipe.crop, at[0])
+    columns = _axis(w, dx, recipe.crop, at[1])
+    if mirror:
+        columns = replace(columns, source=w - 1 - columns.source)
+    return rearrange(batch, rows, columns)
 
-    def move(maps: Tensor) -> Tensor:
-        if scale != 1:
-            size = [max(1, round(side * scale)) for side in maps.shape[-2:]]
-            maps = resize(maps, (size[0], size[1]))
-        if mirror:
-            maps = maps.flip(-1)
-        if dy or dx:
-            maps = _shift(maps, dy, dx)
-        return _crop(maps, recipe.crop, at) if recipe.crop else maps
 
-    moved: dict[str, Any] = {}
-    for name in _PIXEL_FIELDS:
-        value = getattr(batch, name)
-        if value is not None:
-            moved[name] = move(value)
-    return replace(batch, **moved)
+def _axis(length: int, shift: int, crop: int | None, at: float) -> Axis:
+    """An axis moved by ``shift`` pixels, then cut to ``crop`` at the share ``at`` of what is left.
+
+    Axes that are too short are continued by their edge.
+    """
+    start = round(at * max(0, length - crop)) if crop else 0
+    place = torch.arange(start, start + (crop or length))
+    moved = place.clamp(max=length - 1) - shift
+    return Axis(moved.clamp(0, length - 1), (place < length) & (moved >= 0) & (moved < length))
 
 
 def _generator(*key: int) -> torch.Generator:
@@ -89,21 +82,3 @@ def _generator(*key: int) -> torch.Generator:
 
 def _uniform(generator: torch.Generator) -> float:
     return torch.rand((), generator=generator).item()
-
-
-def _shift(maps: Tensor, dy: int, dx: int) -> Tensor:
-    """Translate (B, C, H, W) maps, repeating the edge where nothing is known."""
-    h, w = maps.shape[-2:]
-    rows = (torch.arange(h) - dy).clamp(0, h - 1)
-    columns = (torch.arange(w) - dx).clamp(0, w - 1)
-    return maps[..., rows, :][..., columns]
-
-
-def _crop(maps: Tensor, side: int, at: tuple[float, float]) -> Tensor:
-    """A square of (B, C, H, W) maps; maps that are too small are continued by their edge."""
-    h, w = maps.shape[-2:]
-    if h < side or w < side:
-        maps = F.pad(maps, (0, max(0, side - w), 0, max(0, side - h)), mode="replicate")
-        h, w = maps.shape[-2:]
-    top, left = round(at[0] * (h - side)), round(at[1] * (w - side))
-    return maps[..., top : top + side, left : left + side]

@@ -1,18 +1,38 @@
-"""What a method may see of a data set: images and the weak labels that were asked for."""
+"""What a method may see of a data set: images and the weak labels that were asked for.
 
+============ ======================================================================
+supervision  where it comes from
+============ ======================================================================
+tags         the table of tags, or the masks
+captions     ``captions.csv``
+saliency     ``Saliency/<id>.png``, grey; never made from masks
+scribble     ``Scribbles/<id>.png`` in the palette of the masks, 255 where nobody
+             drew; where there is no such folder, made from the masks
+boxes        made from the masks, and from ``SegmentationObject`` where it is there
+points       likewise
+extremes     likewise
+============ ======================================================================
+"""
+
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wsss_lib.blocks.maps import resize
 from wsss_lib.core import Batch, InputError
-from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.weak import boxes_from_masks
+from wsss_lib.data.folder import SegmentationFolder, read_image
+from wsss_lib.data.move import rescale
+from wsss_lib.data.palette import read_labels
+from wsss_lib.data.weak import MADE, Annotator
 
-AVAILABLE = ("tags", "boxes", "captions")
-"""Kinds of supervision that can be read or made from masks so far."""
+AVAILABLE = ("tags", "captions", "saliency", *MADE)
+"""Kinds of supervision that can be read or made from masks."""
+_SALIENCY, _SCRIBBLES, _OBJECTS = "Saliency", "Scribbles", "SegmentationObject"
 
 
 class WeakView:
@@ -27,6 +47,7 @@ class WeakView:
         scores: what an earlier stage said, by image id.
         longest: resize images to this longest side in pixels; None keeps their size.
         cache_mb: memory for decoded images; the rest is read again every time.
+        annotator: who labels the masks where weak labels are made from them.
 
     Raises:
         InputError: a kind of supervision that cannot be had.
@@ -39,6 +60,7 @@ class WeakView:
         scores: Mapping[str, Tensor] | Any = None,
         longest: int | None = None,
         cache_mb: int = 512,
+        annotator: Annotator | None = None,
     ) -> None:
         unknown = sorted(set(supervision) - set(AVAILABLE))
         if unknown:
@@ -48,6 +70,7 @@ class WeakView:
         self.scores = scores
         self.longest = longest
         self.cache_mb = cache_mb
+        self.annotator = annotator or Annotator()
         self._cache: dict[int, Batch] = {}
         self._room = cache_mb * 2**20
 
@@ -68,12 +91,22 @@ class WeakView:
 
     @property
     def digest(self) -> str:
-        """Stands for the content of the data set: two toy worlds share their name and ids."""
-        return self._dataset.digest()
+        """Stands for the content of the data set and for its annotator, where there is one."""
+        content = self._dataset.digest()
+        files = {"scribble": _SCRIBBLES, "saliency": _SALIENCY}
+        folders = [self._dataset.root / files[kind] for kind in files if kind in self.supervision]
+        paths = [folder / f"{id}.png" for folder in folders for id in self.ids]
+        sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
+        made = self.annotator if set(self.supervision) & set(MADE) else None
+        if not sizes and made is None:
+            return content
+        return hashlib.sha256(f"{content}{sizes}{made}".encode()).hexdigest()[:12]
 
     def with_scores(self, scores: Mapping[str, Tensor] | Any) -> Self:
         """The same view, with the scores of a stage."""
-        return type(self)(self._dataset, self.supervision, scores, self.longest, self.cache_mb)
+        return type(self)(
+            self._dataset, self.supervision, scores, self.longest, self.cache_mb, self.annotator
+        )
 
     def __len__(self) -> int:
         """Number of images."""
@@ -84,7 +117,8 @@ class WeakView:
         if index in self._cache:
             return self._cache[index]
         batch = self._read(self._dataset.ids[index])
-        used = sum(t.numel() * 4 for t in (batch.image, batch.scores) if t is not None)
+        maps = (batch.image, batch.scores, batch.saliency, batch.scribble)
+        used = sum(t.numel() * t.element_size() for t in maps if t is not None)
         if used <= self._room:
             self._room -= used
             self._cache[index] = batch
@@ -102,15 +136,57 @@ class WeakView:
                     f"Image {id!r} has no class in its label. Correct the label, or set "
                     '"allows_empty": true in dataset.json if images without objects are meant.'
                 )
-        if "boxes" in self.supervision:
-            boxes = boxes_from_masks(source.mask(id), source.layer("SegmentationObject", id))
-            boxes[:, :4] = (boxes[:, :4] * factor).round().to(boxes)
-            weak["boxes"] = (boxes,)
         if "captions" in self.supervision:
             weak["captions"] = (source.caption(id),)
-        if self.scores is not None:
-            weak["scores"] = resize(self.scores[id][None], size)
-        return Batch(ids=(id,), image=resize(image[None], size).clamp(0, 1), **weak)
+        if "saliency" in self.supervision:
+            weak["saliency"] = self._saliency(id, tuple(image.shape[-2:]))[None]
+        for kind in MADE:
+            if kind in self.supervision:
+                label = self._drawn(kind, id, tuple(image.shape[-2:]))
+                weak[kind] = label[None] if kind == "scribble" else (label,)
+        batch = rescale(Batch(ids=(id,), image=image[None], **weak), size)
+        scores = None if self.scores is None else resize(self.scores[id][None], size)
+        return replace(batch, image=batch.image.clamp(0, 1), scores=scores)
+
+    def _saliency(self, id: str, size: tuple[int, ...]) -> Tensor:
+        """(1, H, W) in [0, 1]."""
+        path = self._dataset.root / _SALIENCY / f"{id}.png"
+        if not path.is_file():
+            raise InputError(
+                f"No saliency at {path}. It is not made from masks: put the grey maps of a "
+                f"saliency detector into {path.parent}, one PNG for each image."
+            )
+        grey = read_image(path)
+        if (grey != grey[:1]).any() or tuple(grey.shape[-2:]) != size:
+            raise InputError(f"{path} is no saliency map: it must be grey and {size}.")
+        return grey[:1]
+
+    def _drawn(self, kind: str, id: str, size: tuple[int, ...]) -> Tensor:
+        """A label that somebody drew, or that the annotator makes from the mask."""
+        source = self._dataset
+        folder = source.root / _SCRIBBLES
+        if kind == "scribble" and folder.is_dir():
+            label = read_labels(folder / f"{id}.png", len(source.classes))
+            if label.shape != size:
+                raise InputError(
+                    f"{folder / id}.png is {label.shape} but the image is {size}; "
+                    "draw the scribble at the size of the image."
+                )
+            return torch.from_numpy(label.astype(np.int64))
+        if not source.has_mask(id):
+            raise InputError(
+                f"Supervision {kind!r} is made from masks, and {source.masks} has none of image "
+                f"{id!r}: add the mask, or open the data with other supervision."
+            )
+        numbered = (source.root / _OBJECTS).is_dir()
+        instances = source.layer(_OBJECTS, id) if numbered else None
+        mask = source.mask(id)
+        if tuple(mask.shape) != size:
+            raise InputError(
+                f"The mask of image {id!r} is {tuple(mask.shape)} but the image is {size}: labels "
+                "made from it would lie elsewhere. Write both at one size."
+            )
+        return self.annotator.label(kind, id, mask, instances)
 
 
 def collate(batches: Sequence[Batch]) -> Batch:

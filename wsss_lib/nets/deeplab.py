@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from wsss_lib.blocks.maps import resize
 from wsss_lib.nets.backbone import Backbone
+from wsss_lib.nets.toy import toy_cnn
 
 
 class DeepLab(nn.Module):
@@ -62,3 +63,15 @@ class DeepLab(nn.Module):
         if self.detail is None:
             return resize(self.classifier(decoded), size)
         return self.classifier(torch.cat([resize(decoded, size), self.detail(image)], dim=1))
+
+
+def toy_deeplab(num_classes: int, backbone: Backbone | None = None) -> DeepLab:
+    """The network of the toy world: (B, 3, H, W) images -> (B, K, H, W) logits.
+
+    Args:
+        num_classes: C, without background.
+        backbone: None takes the toy backbone, whose maps are coarse, and adds fine detail.
+    """
+    if backbone is None:
+        return DeepLab(toy_cnn(), num_classes, rates=(1, 2, 4), width=48, shallow=0, detail=12)
+    return DeepLab(backbone, num_classes, rates=(1, 3, 6), width=64)

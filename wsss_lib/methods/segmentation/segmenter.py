@@ -12,8 +12,7 @@ from wsss_lib.blocks.maps import foreground_scores, keep_present, to_labels
 from wsss_lib.core import Batch, Card, InputError, Method, Recipe
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.deeplab import DeepLab
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.deeplab import toy_deeplab
 
 CARD = Card(
     id="segmenter",
@@ -63,11 +62,7 @@ class Segmenter(Method):
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        if backbone is None:
-            net = DeepLab(toy_cnn(), num_classes, rates=(1, 2, 4), width=48, shallow=0, detail=12)
-        else:
-            net = DeepLab(backbone, num_classes, rates=(1, 3, 6), width=64)
-        method = cls(net)
+        method = cls(toy_deeplab(num_classes, backbone))
         method.recipe = Recipe.toy(steps=400, lr=4e-3, head_factor=1.25)
         return method
 

@@ -1,0 +1,1 @@
+"""What the tiny foundation models learn, and how good they then are."""

@@ -1,0 +1,1 @@
+"""Systems that build on large models: CLIP, SAM and open-vocabulary detectors."""

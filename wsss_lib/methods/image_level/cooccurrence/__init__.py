@@ -1,0 +1,1 @@
+"""Systems that separate classes from what they always appear with."""

@@ -1,0 +1,1 @@
+"""Systems that add up many maps."""

@@ -1,0 +1,1 @@
+"""Systems that erase what was found, to find more."""

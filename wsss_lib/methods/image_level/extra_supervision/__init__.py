@@ -1,0 +1,1 @@
+"""Systems that use labels of another kind besides tags, such as saliency."""

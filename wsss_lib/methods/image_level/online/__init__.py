@@ -1,0 +1,1 @@
+"""Systems that learn and use their pseudo-labels in one training."""

@@ -1,0 +1,1 @@
+"""Systems that teach themselves by consistency."""
