@@ -1,0 +1,156 @@
+"""Wang et al. 2020: maps of a scaled image equal scaled maps; pixels ask those that look alike."""
+
+import pytest
+import torch
+from torch import nn
+
+from wsss_lib.blocks.correlation import self_correlation
+from wsss_lib.core import Batch
+from wsss_lib.methods.image_level.self_supervised.seam import SEAM
+from wsss_lib.nets.correlation import PixelCorrelation
+
+
+class Small(nn.Module):
+    """Three maps of an image, the last of which depends on scale: its stride is 2."""
+
+    channels, strides = [4, 4, 6], [1, 1, 2]
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.three = nn.Conv2d(4, 6, 3, 2, 1)
+
+    def forward(self, image):
+        first = self.one(image).relu()
+        second = self.two(first).relu()
+        return [first, second, self.three(second).relu()]
+
+
+class Colours(nn.Module):
+    """A backbone whose only feature is how red a pixel is."""
+
+    channels, strides = [1], [1]
+
+    def forward(self, image):
+        return [image[:, :1]]
+
+
+class ByGreen(nn.Module):
+    """Pixels of one green ask each other."""
+
+    def forward(self, image, features):
+        return self_correlation(image[:, 1:2] - 0.5)
+
+
+def make(scale=0.5):
+    torch.manual_seed(0)
+    net = Small()
+    return SEAM(net, 2, PixelCorrelation(net, widths=(4, 4)), scale=scale, scales=(1.0,))
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(4, 3, 16, 12, generator=generator)
+    return Batch(("a", "b", "c", "d"), image, torch.tensor([[1, 0], [0, 1], [1, 1], [1, 0.0]]))
+
+
+def test_views_that_are_the_same_agree_exactly(batch):
+    assert make(scale=1.0).loss(batch)["er"] == 0
+    assert make(scale=0.5).loss(batch)["er"] > 0.01
+
+
+def gap_after_training(batch, drop=()):
+    net = make()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(60):
+        terms = net.loss(batch)
+        optimizer.zero_grad()
+        sum(term for name, term in terms.items() if name not in drop).backward()
+        optimizer.step()
+    terms = net.loss(batch)
+    return terms["er"].item(), terms["ecr"].item()
+
+
+def test_each_agreement_is_learnt_by_its_own_term(batch):
+    both = gap_after_training(batch)
+    assert gap_after_training(batch, drop=("er",))[0] > 1.3 * both[0]
+    assert gap_after_training(batch, drop=("ecr",))[1] > 1.1 * both[1]
+
+
+def stretched(maps, tags):
+    """Rectified, smallest 0, largest 1, absent classes 0; one map at a time."""
+    result = torch.zeros_like(maps)
+    for b in range(maps.shape[0]):
+        for c in range(maps.shape[1]):
+            one = maps[b, c].clamp(min=0)
+            if tags[b, c] and one.max() > one.min():
+                result[b, c] = (one - one.min()) / (one.max() - one.min())
+    return result
+
+
+def test_losses_equal_the_paper_value_by_value(batch):
+    """Without a change of size (scale 1, other image by hand), so that only the equations count."""
+    net = make(scale=0.5)
+    small = nn.functional.interpolate(
+        batch.image, (8, 6), mode="bilinear", align_corners=False, antialias=True
+    )
+    (raw1, found1), (raw2, found2) = net.look(batch.image), net.look(small)
+    size = raw2.shape[2:]
+
+    def shrink(maps):
+        return nn.functional.interpolate(
+            maps, size, mode="bilinear", align_corners=False, antialias=True
+        )
+
+    known = torch.cat([torch.ones(4, 1), batch.tags], dim=1)
+    m1, m2 = shrink(stretched(raw1, batch.tags)), stretched(raw2, batch.tags)
+    r1, r2 = shrink(stretched(found1, known)), stretched(found2, known)
+
+    def hardest(refined, other):
+        total = 0.0
+        for b in range(4):
+            target = torch.cat([1 - other[b].amax(dim=0, keepdim=True), other[b]])
+            for y in range(size[0]):
+                for x in range(size[1]):
+                    weak = target[1:, y, x].argmin()
+                    if target[1:, y, x].amax() > target[1 + weak, y, x]:
+                        target[1 + weak, y, x] = 0
+            gaps = sorted((refined[b] - target).abs().flatten().tolist(), reverse=True)
+            kept = gaps[: int(0.2 * len(gaps))]
+            total += sum(kept) / len(kept) / 4
+        return total
+
+    terms = net.loss(batch)
+    assert torch.isclose(terms["er"], (m1 - m2).abs().mean(), rtol=1e-4)
+    assert float(terms["ecr"]) == pytest.approx(hardest(r1, m2) + hardest(r2, m1), rel=1e-4)
+
+
+def test_the_module_is_taught_by_the_maps_and_does_not_teach_them(batch):
+    """No gradient of the cross loss into the classifier or the backbone, only into the module."""
+    net = make()
+    net.loss(batch)["ecr"].backward()
+    assert net.classifier.weight.grad is None
+    assert all(weight.grad is None for weight in net.backbone.parameters())
+    assert all(weight.grad.abs().sum() > 0 for weight in net.correlation.parameters())
+
+
+def test_the_correlation_is_a_mean_over_pixels_that_look_alike(batch):
+    net = make()
+    correlation = net.correlation(batch.image, net.backbone(batch.image))
+    assert torch.allclose(correlation.sum(dim=2), torch.ones(4, 48), atol=1e-4)
+    alike = self_correlation(torch.ones(1, 3, 2, 5))
+    assert torch.allclose(alike, torch.full((1, 10, 10), 0.1), atol=1e-6)
+
+
+def test_pixels_borrow_from_those_that_look_alike():
+    """The head is red and green, the body green only: the body is found, the ground is not."""
+    image = torch.zeros(1, 3, 4, 12)
+    image[:, 1, :, :8] = 1.0  # green: head and body
+    image[:, 0, :, :4] = 1.0  # red: the head
+    net = SEAM(Colours(), 1, ByGreen(), scales=(1.0,))
+    nn.init.ones_(net.classifier.weight)
+    said = net.predict(Batch(("a",), image, torch.ones(1, 1)))[0, 0].detach()
+    assert (net.look(image)[0][0, 0, :, 4:8] == 0).all(), "the classifier knows the head only"
+    assert said[:, :8].min() > 0.9
+    assert said[:, 8:].max() < 0.1

@@ -1,0 +1,30 @@
+"""Losses on two opinions."""
+
+import pytest
+import torch
+
+from wsss_lib.core import InputError
+from wsss_lib.losses.agreement import hardest_gap, quietest
+
+
+def test_hardest_gap_takes_the_worst_of_each_image():
+    one = torch.tensor([[1.0, 0.8, 0.0, 0.0], [0.1, 0.0, 0.0, 0.3]]).view(2, 1, 2, 2)
+    other = torch.zeros_like(one)
+    assert torch.isclose(hardest_gap(one, other, 0.5), torch.tensor((0.9 + 0.2) / 2))
+    assert torch.isclose(hardest_gap(one, other, 0.01), torch.tensor((1.0 + 0.3) / 2))
+    assert torch.isclose(hardest_gap(one, other, 1.0), one.mean())
+
+
+def test_quietest_takes_the_weakest_pixels_by_their_strongest_class():
+    maps = torch.tensor([[0.1, 0.9, 0.2, 0.8], [0.4, 0.0, 0.3, 0.0]]).view(1, 2, 2, 2)
+    assert torch.isclose(quietest(maps, 0.5), torch.tensor((0.3 + 0.4) / 2))
+    assert quietest(-maps) == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_is_a_part(share):
+    maps = torch.zeros(1, 1, 2, 2)
+    with pytest.raises(InputError, match="share"):
+        hardest_gap(maps, maps, share)
+    with pytest.raises(InputError, match="share"):
+        quietest(maps, share)
