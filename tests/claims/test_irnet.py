@@ -1,0 +1,199 @@
+"""Ahn, Cho and Kwak 2019: boundaries are learned from pairs, and no walk goes through them."""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from wsss_lib.blocks.affinity import half_disc
+from wsss_lib.blocks.pamr import pamr
+from wsss_lib.core import Batch
+from wsss_lib.losses.displacement import displacement_loss
+from wsss_lib.methods.image_level.affinity.irnet import IRNet
+from wsss_lib.nets.relation import Relations
+
+
+class Pixels(nn.Module):
+    """A backbone that answers colours and their edges: what is learned is learned by the heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)  # in training it would take notes of every batch
+        self.channels, self.strides = [3, 12], [1, 1]
+
+    def forward(self, image):
+        wide = F.pad(image, (1, 1, 1, 1), mode="replicate")
+        rows, columns = wide[..., 1:-1], wide[..., 1:-1, :]
+        shifted = (rows[..., 2:, :], rows[..., :-2, :], columns[..., 2:], columns[..., :-2])
+        edges = [(image - other).abs() for other in shifted]
+        return [self.norm(image), torch.cat(edges, dim=1)]
+
+
+def make(dilations=(), walk_radius=4, walk=64, confident=(0.3, 0.05)):
+    torch.manual_seed(0)
+    heads = Relations(Pixels(), width=16, size_of=0)
+    return IRNet(heads, 5, walk_radius, confident, walk=walk, dilations=dilations)
+
+
+def checkered(one, other, h, w):
+    board = (torch.arange(h).view(-1, 1) + torch.arange(w)).remainder(2).bool()
+    return torch.where(board, torch.tensor(one).view(3, 1, 1), torch.tensor(other).view(3, 1, 1))
+
+
+@pytest.fixture
+def batch():
+    """Left half object, right half ground, each of two colours: edges are everywhere, and few are
+    boundaries. Scores are doubtful at the border.
+    """
+    left = checkered((0.9, 0.1, 0.1), (0.9, 0.6, 0.1), 8, 9)
+    right = checkered((0.1, 0.7, 0.2), (0.1, 0.3, 0.9), 8, 9)
+    image = torch.cat([left, right], dim=2)[None]
+    scores = torch.zeros(1, 1, 8, 18)
+    scores[..., :8] = 0.9
+    scores[..., 8:10] = 0.15  # neither foreground nor background: the border is nobody's label
+    return Batch(("a",), image, torch.ones(1, 1), scores)
+
+
+def trained(batch, drop=(), steps=40, **settings):
+    net = make(**settings).train()
+    optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=0.05)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        sum(term for name, term in net.loss(batch).items() if name not in drop).backward()
+        optimizer.step()
+    return net.eval()
+
+
+def test_the_boundary_appears_where_nobody_labelled_it(batch):
+    """Pairs on both sides say that there is one between them; the pairs of one side say where."""
+    net = trained(batch)
+    with torch.no_grad():
+        found = net.relations.boundary(batch.image)[0, 0]
+    assert found[2:-2, 8:10].amax(dim=1).min() > 0.7
+    assert found[2:-2, 2:7].max() < 0.2
+    assert found[2:-2, 11:16].max() < 0.2
+
+
+@pytest.mark.parametrize("term", ["fg", "bg", "neg"])
+def test_every_term_of_the_loss_is_needed(batch, term):
+    whole, without = trained(batch), trained(batch, drop=(term,))
+    with torch.no_grad():
+        whole, without = (net.relations.boundary(batch.image)[0, 0] for net in (whole, without))
+    if term == "neg":
+        assert without.max() < 0.3
+        return
+    side = (slice(2, -2), slice(2, 6)) if term == "fg" else (slice(2, -2), slice(12, 16))
+    assert without[side].mean() > whole[side].mean() + 0.05
+
+
+def test_terms_equal_the_paper_pair_by_pair(batch):
+    """A double loop over the pixels, with the way between two of them walked pixel by pixel."""
+    net = make()
+    boundary, field = (answer[0] for answer in net.relations(batch.image))
+    best = batch.scores[0, 0]
+    labels = torch.full_like(best, 255)
+    labels[best > 0.3] = 1
+    labels[best < 0.05] = 0
+    found = {name: [] for name in ("fg", "bg", "neg", "centre_fg", "centre_bg")}
+    for (dy, dx), y, x in itertools.product(half_disc(5), range(8), range(18)):
+        if not (y + dy < 8 and 0 <= x + dx < 18):
+            continue
+        one, other = labels[y, x].item(), labels[y + dy, x + dx].item()
+        if 255 in (one, other):
+            continue
+        length = (dy * dy + dx * dx) ** 0.5
+        way = [
+            boundary[0, y + v, x + u]
+            for v in range(dy + 1)
+            for u in range(min(0, dx), max(0, dx) + 1)
+            if abs(dy * u - dx * v) / length < 1
+        ]
+        weak = 1 - torch.stack(way).max()
+        gap = field[:, y, x] - field[:, y + dy, x + dx]
+        if one != other:
+            found["neg"].append(-(1 - weak).log())
+        elif one:
+            found["fg"].append(-weak.log())
+            found["centre_fg"].append((gap - torch.tensor([dy, dx])).abs().mean())
+        else:
+            found["bg"].append(-weak.log())
+            found["centre_bg"].append(gap.abs().mean())
+    terms = net.loss(batch)
+    assert set(terms) == set(found)
+    for name, share in (("fg", 4), ("bg", 4), ("neg", 2), ("centre_fg", 2), ("centre_bg", 2)):
+        assert found[name], "the example must contain every kind of pair"
+        assert torch.isclose(terms[name], torch.stack(found[name]).mean() / share, rtol=1e-4), name
+
+
+def walled(net, batch, wall):
+    """What the net predicts if its boundary is this one."""
+    net.relations.boundary = lambda image: wall
+    return net.predict(batch)
+
+
+def start_at_the_left():
+    scores = torch.zeros(1, 1, 8, 16)
+    scores[..., :2] = 1.0
+    return Batch(("a",), torch.rand(1, 3, 8, 16), torch.ones(1, 1), scores)
+
+
+def test_a_wall_stops_the_walk_and_open_ground_does_not():
+    """One column of boundary; the steps of the walk are longer than the wall is thick."""
+    batch, wall = start_at_the_left(), torch.zeros(1, 1, 8, 16)
+    assert walled(make(), batch, wall)[..., 10:].min() > 0.05
+    wall[..., 7] = 1
+    said = walled(make(), batch, wall)[0, 0]
+    assert said[:, 8:].max() == 0
+    assert said[:, :7].min() > 0.5
+
+
+def test_scores_on_the_boundary_itself_do_not_set_out():
+    """A boundary pixel belongs to neither side: its score is taken from it before the walk."""
+    scores, wall = torch.zeros(1, 1, 8, 16), torch.zeros(1, 1, 8, 16)
+    scores[..., 7], wall[..., 7] = 1.0, 0.9
+    scores[..., :2] = 0.2
+    batch = Batch(("a",), torch.rand(1, 3, 8, 16), torch.ones(1, 1), scores)
+    said = walled(make(walk=0), batch, wall)[0, 0]
+    assert said[:, 7].max() < said[:, :2].min()
+
+
+def test_a_perfect_field_points_every_pixel_of_an_object_to_one_place():
+    """Zero loss for ``centre - position``, whatever the centre; more for any other field."""
+    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(7.0), indexing="ij")
+    field = torch.stack([2.5 - rows, 4.0 - columns])[None]
+    offsets = half_disc(4)
+    pairs = torch.ones(1, len(offsets), 6, 7, dtype=torch.bool)
+    assert displacement_loss(field, pairs, offsets, one_object=True) < 1e-6
+    assert displacement_loss(-field, pairs, offsets, one_object=True) > 1
+    assert displacement_loss(torch.ones_like(field), pairs, offsets, one_object=False) == 0
+
+
+def test_centres_are_learned_from_pairs_alone():
+    """Colours tell the position; nobody tells where the centre is, and all pixels agree on one."""
+    image = torch.zeros(1, 3, 8, 8)
+    image[:, 0], image[:, 1] = torch.linspace(0, 1, 8).view(-1, 1), torch.linspace(0, 1, 8)
+    batch = Batch(("a",), image, torch.ones(1, 1), torch.ones(1, 1, 8, 8))
+    net = trained(batch, steps=60)
+    with torch.no_grad():
+        field = net.relations(image)[1][0]
+    grid = torch.stack(torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij"))
+    spread = (grid + field).flatten(1).std(dim=1)
+    assert spread.max() < grid.flatten(1).std(dim=1).min() / 3
+
+
+def test_the_backbone_stays_as_it_is(batch):
+    net = make().train()
+    before = {name: value.clone() for name, value in net.relations.backbone.state_dict().items()}
+    net.loss(batch)["neg"].backward()
+    after = net.relations.backbone.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(weight.grad is None for weight in net.relations.backbone.parameters())
+
+
+def test_confident_areas_are_looked_for_in_sharpened_scores(batch):
+    sharp, plain = make(dilations=(1, 2)), make()
+    other = Batch(batch.ids, batch.image, batch.tags, pamr(batch.image, batch.scores, (1, 2)))
+    for name, term in sharp.loss(batch).items():
+        assert torch.equal(term, plain.loss(other)[name])

@@ -1,0 +1,100 @@
+"""MCTformer: a vision transformer with one class token per class.
+
+Each class token gathers evidence for its own class, so its attention to the patches is a map of
+that class. The attention between patches is an affinity that nobody had to train for, and one step
+along it completes the maps.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from wsss_lib.blocks.cam import multi_scale_flip
+from wsss_lib.blocks.maps import normalize
+from wsss_lib.blocks.tokens import class_attention, patch_affinity, spread
+from wsss_lib.core import Batch, Card, Method, Recipe
+from wsss_lib.losses.tags import tag_loss
+from wsss_lib.nets.class_tokens import ClassTokens
+from wsss_lib.nets.toy import toy_vit
+
+CARD = Card(
+    id="mctformer",
+    name="MCTformer",
+    title="Multi-class Token Transformer for Weakly Supervised Semantic Segmentation",
+    authors="Xu, Ouyang, Bennamoun, Boussaid, Xu",
+    venue="CVPR",
+    year=2022,
+    supervision=("tags",),
+    family="image_level/affinity",
+    paper="arXiv:2203.02891",
+    official="https://github.com/xulianuwa/MCTformer",
+    survey_section="2.1.4",
+    differs=(
+        "version 2 of the paper's two, the one that also reads a CAM from the patch tokens",
+        "the toy transformer has 4 layers of width 64 and patches of 8 pixels, not DeiT-S/16",
+        "rows of the patch affinity are made to sum to one; the released code adds them up as they "
+        "are",
+        "the stage behind it, AffinityNet trained on these maps, is a system of its own here",
+    ),
+    fidelity="reduced",
+)
+
+
+class MCTformer(Method):
+    """Class tokens whose attention maps are fused with a CAM and refined by patch attention.
+
+    Args:
+        backbone: a vision transformer.
+        num_classes: C, without background.
+        last: how many layers, counted from the deepest, class attention is averaged over.
+        scales: sizes at which an image is looked at when predicting.
+        flip: also look at its mirror image.
+    """
+
+    card = CARD
+    recipe = Recipe(
+        10_000, 64, 5e-4, 1.0, weight_decay=0.05, optimizer="adamw", warmup=0.08, crop=224
+    )
+
+    def __init__(
+        self,
+        backbone: Any,
+        num_classes: int,
+        last: int = 3,
+        scales: Sequence[float] = (1.0,),
+        flip: bool = True,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.last, self.scales, self.flip = backbone, last, scales, flip
+        self.transformer = ClassTokens(backbone, num_classes)
+        self.head = nn.Conv2d(backbone.channels[-1], num_classes, 3, padding=1)
+
+    @classmethod
+    def toy(cls, num_classes: int, backbone: Any = None) -> Self:
+        """The sizes and the recipe of the toy world."""
+        method = cls(backbone or toy_vit(), num_classes, scales=(1.0, 1.5))
+        method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
+        return method
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Classify twice: by the mean of each class token, and by the pooled class maps."""
+        tags = batch.require("tags", CARD.name)
+        tokens, patches, _ = self.transformer(batch.image)
+        return {
+            "tokens": tag_loss(tokens.mean(dim=2), tags),
+            "patches": tag_loss(self.head(patches).mean(dim=(2, 3)), tags),
+        }
+
+    def class_maps(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, C, h, w): class attention times CAM, spread along the patches."""
+        tokens, patches, attention = self.transformer(image)
+        maps, c = self.head(patches), tokens.shape[1]
+        deep = attention[-self.last :].mean(dim=0)
+        fused = class_attention(deep, c, (maps.shape[-2], maps.shape[-1])) * maps.relu()
+        return spread(fused, patch_affinity(attention.mean(dim=0), c))
+
+    def predict(self, batch: Batch) -> Tensor:
+        """(B, C, H, W): maps over scales and flips, each divided by its maximum."""
+        maps = multi_scale_flip(self.class_maps, batch.image, self.scales, self.flip)
+        return normalize(maps, batch.tags)
