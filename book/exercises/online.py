@@ -1,0 +1,157 @@
+"""Exercises of the chapter on one-stage systems."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from exercises import Exercise
+from wsss_lib.core import IGNORE
+
+
+def pooled_by_mask(logits: Tensor, masks: Tensor) -> Tensor:
+    """(C, h, w) logits and masks -> (C,) scores: normalised global weighted pooling."""
+    return (masks * logits).sum(dim=(1, 2)) / (1 + masks.sum(dim=(1, 2)))
+
+
+def check_pooled_by_mask(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    """A full mask, half a mask, an empty one."""
+    logits = torch.full((3, 2, 4), 3.0)
+    logits[1, :, 2:] = -5.0
+    masks = torch.zeros(3, 2, 4)
+    masks[0], masks[1, :, :2] = 1, 1
+    scores = answer(logits, masks)
+    if scores.shape != (3,):
+        return f"One score for each class, please: (C,), not {tuple(scores.shape)}."
+    if not scores.isfinite().all():
+        return "An empty mask makes you divide by zero. What is the 1 in the equation for?"
+    if torch.allclose(scores, logits.mean(dim=(1, 2))):
+        return "This is the plain mean. Only what lies inside the mask should count."
+    if torch.allclose(scores[:2], torch.tensor([3.0, 3.0]), atol=1e-3):
+        return "The sum of the masks in the denominator comes with a 1 added to it."
+    if torch.allclose(scores, (masks * logits).mean(dim=(1, 2))):
+        return "Divide by the size of the mask (plus 1), not by the number of pixels."
+    if not torch.allclose(scores, torch.tensor([24 / 9, 12 / 5, 0.0]), atol=1e-4):
+        return f"For these masks the scores are 24/9, 12/5 and 0; yours are {scores.tolist()}."
+    return ""
+
+
+def _plain_mean(logits: Tensor, masks: Tensor) -> Tensor:
+    return logits.mean(dim=(1, 2))
+
+
+def _without_the_one(logits: Tensor, masks: Tensor) -> Tensor:
+    return (masks * logits).sum(dim=(1, 2)) / masks.sum(dim=(1, 2)).clamp(min=1e-8)
+
+
+def _by_all_pixels(logits: Tensor, masks: Tensor) -> Tensor:
+    return (masks * logits).mean(dim=(1, 2))
+
+
+def own_labels(masks: Tensor, foreground: float, background: float, floor: float) -> Tensor:
+    """(K, H, W) refined masks, background first -> (H, W) labels, 255 where nothing is sure."""
+    share = torch.full((len(masks), 1, 1), foreground)
+    share[0] = background
+    claimed = masks > (share * masks.amax(dim=(1, 2), keepdim=True)).clamp(min=floor)
+    return torch.where(claimed.sum(dim=0) == 1, claimed.int().argmax(dim=0), IGNORE)
+
+
+def check_own_labels(answer: Callable[[Tensor, float, float, float], Tensor]) -> str:
+    """Peaks, the floor, and pixels that two classes claim."""
+    masks = torch.tensor([
+        [[0.90, 0.60, 0.05, 0.02, 0.30]],
+        [[0.05, 0.00, 0.50, 0.40, 0.20]],
+        [[0.05, 0.10, 0.15, 0.50, 0.10]],
+        [[0.00, 0.19, 0.10, 0.08, 0.19]],
+    ])  # fmt: skip
+    labels = answer(masks, 0.6, 0.7, 0.2)
+    if labels.shape != (1, 5):
+        return f"Labels should be (H, W), not {tuple(labels.shape)}."
+    first, second, third, fourth, last = labels[0].tolist()
+    if (first, third) != (0, 1):
+        return "The first pixel is the peak of the background, 0, and the third that of class 1."
+    if fourth in (1, 2):
+        return "Two classes claim the fourth pixel: it teaches nothing, 255."
+    if 3 in (second, last):
+        return "Class 3 never exceeds the floor, not even at its own peak: trust none of it."
+    if second == 0:
+        return "The background needs 0.7 of its peak, 0.63: the second pixel has too little."
+    if (second, fourth, last) != (IGNORE, IGNORE, IGNORE):
+        return "Pixels that no class claims are 255, not the best of a bad lot."
+    return ""
+
+
+def _strongest(masks: Tensor, foreground: float, background: float, floor: float) -> Tensor:
+    return masks.argmax(dim=0)
+
+
+def _no_floor(masks: Tensor, foreground: float, background: float, floor: float) -> Tensor:
+    return own_labels(masks, foreground, background, 0.0)
+
+
+def _one_share(masks: Tensor, foreground: float, background: float, floor: float) -> Tensor:
+    return own_labels(masks, foreground, foreground, floor)
+
+
+def patch_contrast(tokens: Tensor, labels: Tensor) -> Tensor:
+    """(N, D) tokens, (N,) labels, 255 unknown -> (1 - positive mean + negative mean) / 2."""
+    unit = F.normalize(tokens, dim=1)
+    similar = (unit @ unit.T).abs()
+    known = labels != IGNORE
+    pairs = known[:, None] & known[None] & ~torch.eye(len(labels), dtype=torch.bool)
+    same = labels[:, None] == labels[None]
+    together, apart = pairs & same, pairs & ~same
+    pull = 1 - similar[together].sum() / (together.sum() + 1)
+    return (pull + similar[apart].sum() / (apart.sum() + 1)) / 2
+
+
+def check_patch_contrast(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    """Against the equation, on tokens of different lengths."""
+    tokens = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, -3.0], [-1.0, 2.0], [5.0, 1.0]])
+    labels = torch.tensor([0, 0, 1, 1, IGNORE])
+    said = torch.as_tensor(answer(tokens, labels))
+    if said.ndim:
+        return f"The loss is one number, not a tensor of shape {tuple(said.shape)}."
+    if torch.isclose(said, patch_contrast(tokens, labels)):
+        return ""
+    if torch.isclose(said, patch_contrast(tokens, torch.tensor([0, 0, 1, 1, 2]))):
+        return "A patch with the label 255 belongs to no pair: leave it out."
+    if torch.isclose(said, 1 - patch_contrast(tokens, labels), atol=1e-5):
+        return "The signs are the wrong way round: equal labels should end up alike."
+    unit = F.normalize(tokens, dim=1)
+    diagonal = (unit[:4] @ unit[:4].T).abs()
+    same = labels[:4, None] == labels[None, :4]
+    with_itself = 1 - diagonal[same].sum() / (same.sum() + 1)
+    if torch.isclose(said, (with_itself + diagonal[~same].sum() / (~same).sum().add(1)) / 2):
+        return "A patch and itself are no pair: leave out the diagonal."
+    right = float(patch_contrast(tokens, labels))
+    return f"For these tokens the loss is {right:.4f}, not {float(said):.4f}."
+
+
+def _with_unknown(tokens: Tensor, labels: Tensor) -> Tensor:
+    return patch_contrast(tokens, torch.where(labels == IGNORE, 2, labels))
+
+
+def _wrong_way(tokens: Tensor, labels: Tensor) -> Tensor:
+    return 1 - patch_contrast(tokens, labels)
+
+
+def _with_diagonal(tokens: Tensor, labels: Tensor) -> Tensor:
+    known = labels != IGNORE
+    unit = F.normalize(tokens[known], dim=1)
+    similar = (unit @ unit.T).abs()
+    same = labels[known][:, None] == labels[known][None]
+    pull = 1 - similar[same].sum() / (same.sum() + 1)
+    return (pull + similar[~same].sum() / ((~same).sum() + 1)) / 2
+
+
+EXERCISES = {
+    "pooled_by_mask": Exercise(
+        check_pooled_by_mask, pooled_by_mask, (_plain_mean, _without_the_one, _by_all_pixels)
+    ),
+    "own_labels": Exercise(check_own_labels, own_labels, (_strongest, _no_floor, _one_share)),
+    "patch_contrast": Exercise(
+        check_patch_contrast, patch_contrast, (_with_unknown, _wrong_way, _with_diagonal)
+    ),
+}
