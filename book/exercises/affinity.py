@@ -112,8 +112,107 @@ def _other_side(maps: Tensor, matrix: Tensor, steps: int) -> Tensor:
     return walk(maps, matrix.T, steps)
 
 
+def way_affinity(boundary: Tensor, way: list[tuple[int, int]]) -> Tensor:
+    """(h, w) boundaries and the pixels (y, x) from one to another -> affinity of the two."""
+    return 1 - torch.stack([boundary[y, x] for y, x in way]).max()
+
+
+def check_way_affinity(answer: Callable[[Tensor, list[tuple[int, int]]], Tensor]) -> str:
+    """Open ground, a wall between, a wall at an end."""
+    boundary = torch.tensor([[0.0, 0.1, 0.9, 0.1, 0.0], [0.2, 0.0, 0.0, 0.0, 0.6]])
+    top = [(0, x) for x in range(5)]
+    found = float(answer(boundary, top))
+    if abs(found - 0.9) < 1e-5:
+        return "That is the boundary itself: where it is strong, the affinity is weak."
+    if abs(found - 0.78) < 1e-5:
+        return "You took the mean. A thin wall on a long way would hardly count: take the largest."
+    if abs(found - 1.0) < 1e-5:
+        return "You looked at the two ends only; the wall of 0.9 is between them."
+    if abs(found - 0.1) > 1e-5:
+        return f"The strongest boundary on the way is 0.9, so the affinity is 0.1, not {found:.2f}."
+    if abs(float(answer(boundary, [(1, 2), (1, 3), (1, 4)])) - 0.4) > 1e-5:
+        return "The ends are on the way, too: a pixel on a boundary belongs to neither side."
+    return ""
+
+
+def _mean_of_the_way(boundary: Tensor, way: list[tuple[int, int]]) -> Tensor:
+    return 1 - torch.stack([boundary[y, x] for y, x in way]).mean()
+
+
+def _ends_only(boundary: Tensor, way: list[tuple[int, int]]) -> Tensor:
+    return way_affinity(boundary, [way[0], way[-1]])
+
+
+def token_maps(attention: Tensor, num_classes: int, size: tuple[int, int]) -> Tensor:
+    """(C + N, C + N) attention, class tokens first -> (C, h, w): what each class looks at."""
+    return attention[:num_classes, num_classes:].reshape(num_classes, *size)
+
+
+def check_token_maps(answer: Callable[[Tensor, int, tuple[int, int]], Tensor]) -> str:
+    """Rows are tokens that look, columns are tokens that are looked at."""
+    torch.manual_seed(0)
+    attention = torch.randn(8, 8).softmax(dim=1)
+    maps = answer(attention, 2, (2, 3))
+    if maps.shape != (2, 2, 3):
+        return f"Maps should be (C, h, w) = (2, 2, 3), not {tuple(maps.shape)}."
+    if torch.allclose(maps, attention[2:, :2].T.reshape(2, 2, 3)):
+        return "That is how much each patch looks at the classes; the class tokens' rows are asked."
+    if torch.allclose(maps, attention[:2, :6].reshape(2, 2, 3)):
+        return "The first C columns are class tokens, not patches: leave them out."
+    if not torch.allclose(maps, attention[:2, 2:].reshape(2, 2, 3)):
+        return "Take the rows of the class tokens and the columns of the patches, unchanged."
+    return ""
+
+
+def _looked_at(attention: Tensor, num_classes: int, size: tuple[int, int]) -> Tensor:
+    return attention[num_classes:, :num_classes].T.reshape(num_classes, *size)
+
+
+def _with_class_columns(attention: Tensor, num_classes: int, size: tuple[int, int]) -> Tensor:
+    return attention[:num_classes, : size[0] * size[1]].reshape(num_classes, *size)
+
+
+def patch_refine(maps: Tensor, attention: Tensor) -> Tensor:
+    """(C, N) maps, (C + N, C + N) attention -> (C, N) maps after one step along the patches."""
+    between = attention[len(maps) :, len(maps) :]
+    return maps @ (between / between.sum(dim=1, keepdim=True)).T
+
+
+def check_patch_refine(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    """A constant map stays, and each patch takes from the patches that it looks at."""
+    torch.manual_seed(0)
+    attention = (2 * torch.randn(6, 6)).softmax(dim=1)
+    between = attention[2:, 2:]
+    maps = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.5, 1.0, 0.0]])
+    result = answer(maps, attention)
+    if result.shape != (2, 4):
+        return f"Maps should stay (C, N) = (2, 4), not {tuple(result.shape)}."
+    if torch.allclose(result, maps @ (between / between.sum(dim=1, keepdim=True)), atol=1e-5):
+        return "Your matrix is transposed: patch i takes from the patches that *it* looks at."
+    if torch.allclose(result, maps @ between.T, atol=1e-5):
+        return (
+            "A constant map does not stay constant: divide each row by its sum, for a part of the "
+            "attention went to class tokens."
+        )
+    if not torch.allclose(result, maps @ (between / between.sum(dim=1, keepdim=True)).T, atol=1e-5):
+        return "Each new value is the mean of the old ones, weighted by the row of its patch."
+    return ""
+
+
+def _other_way(maps: Tensor, attention: Tensor) -> Tensor:
+    between = attention[len(maps) :, len(maps) :]
+    return maps @ (between / between.sum(dim=1, keepdim=True))
+
+
+def _unscaled(maps: Tensor, attention: Tensor) -> Tensor:
+    return maps @ attention[len(maps) :, len(maps) :].T
+
+
 EXERCISES = {
     "trusted": Exercise(check_trusted, trusted, (_one_background, _doubt_is_background)),
     "transition": Exercise(check_transition, transition, (_rows, _power_last)),
     "walk": Exercise(check_walk, walk, (_doubling, _other_side)),
+    "way_affinity": Exercise(check_way_affinity, way_affinity, (_mean_of_the_way, _ends_only)),
+    "token_maps": Exercise(check_token_maps, token_maps, (_looked_at, _with_class_columns)),
+    "patch_refine": Exercise(check_patch_refine, patch_refine, (_other_way, _unscaled)),
 }
