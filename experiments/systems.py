@@ -9,7 +9,7 @@ are scored on new images. An interrupted run goes on where it stopped.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from tqdm.auto import tqdm
@@ -27,6 +27,8 @@ from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 from wsss_lib.methods.segmentation.segmenter import Segmenter
+from wsss_lib.nets.saliency import toy_saliency
+from wsss_lib.saliency import write_saliency
 from wsss_lib.survey import find_methods
 
 FLOORS: dict[str, type[Method]] = {
@@ -51,21 +53,26 @@ def measure(record: Record, id: str, world: int, network: bool, folder: Path) ->
     train, val = SegmentationFolder(root, "train"), SegmentationFolder(root, "val")
     held_out, rest = train.held_out()
     c = len(train.classes)
+    if "saliency" in kind.card.supervision:
+        write_saliency(train, toy_saliency())
 
-    def stage(kind: type[Method], scores: Any = None, supervision: tuple[str, ...] = ()) -> Stage:
-        view = WeakView(train, supervision or kind.card.supervision)
+    def stage(method: Method, supervision: tuple[str, ...], before: Stage | None = None) -> Stage:
+        view = WeakView(train, supervision)
+        if method.threshold is None and before is not None:
+            method.threshold = before.threshold
         bench = Bench(view, held_out, folder / f"run_{world}_{world}", world)
-        return bench.run(fresh(kind, c, world), scores)
+        return bench.run(method, before.scores if before else None)
 
     def unaided(stage: Stage) -> float:
         """Mean IoU of a network on new images, of which it knows nothing."""
         return evaluate(infer(stage.method, WeakView(val, ()), stage.folder / "val"), val).miou
 
     basis = floor_of(kind.card)
-    floor = stage(basis)
-    system = stage(kind, floor.scores if kind.card.needs_scores else None)
+    floor = stage(fresh(basis, c, world), basis.card.supervision)
+    before = floor if kind.card.needs_scores else None
+    system = stage(fresh(kind, c, world), kind.card.supervision, before)
     found = evaluate(system.scores, rest, system.threshold or 0.5)
-    refined = stage(PAMR, system.scores)
+    refined = stage(fresh(PAMR, c, world), ("tags",), system)
     after = evaluate(refined.scores, rest, refined.threshold or 0.5)
     figures = {"refined_miou": after.miou, "refined_boundary_iou": after.boundary_iou}
     if kind is not basis:
@@ -76,9 +83,7 @@ def measure(record: Record, id: str, world: int, network: bool, folder: Path) ->
     if network:
         student = fresh(Segmenter, c, world)
         student.threshold = refined.threshold
-        view = WeakView(train, ("tags",), refined.scores)
-        bench = Bench(view, held_out, folder / f"run_{world}_{world}", world)
-        figures["network_miou"] = unaided(bench.run(student))
+        figures["network_miou"] = unaided(stage(student, ("tags",), refined))
     record.note(id, system, found, world=world, seed=world, **figures)
 
 

@@ -90,7 +90,7 @@ def test_scores_have_the_shape_of_the_image_and_lie_between_0_and_1(kind, size):
 
 @every
 def test_without_tags_it_answers_or_says_that_it_needs_them(kind):
-    labels = {*kind.card.supervision} - {"tags", "masks"}
+    labels = {*kind.card.supervision} - {"tags", "masks", "saliency"}
     batch = make_batch(labelled=False)
     if labels and kind.card.uses_tags_at_inference:
         with pytest.raises(InputError, match="|".join(labels)):

@@ -44,7 +44,7 @@ def build(tmp_path, monkeypatch):
         source, out = tmp_path / "source", tmp_path / "out"
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
-            "extensions = ['myst_parser', 'wsss_book', 'bench_table']\n"
+            "extensions = ['myst_parser', 'wsss_book', 'bench_table', 'survey_table']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -258,3 +258,16 @@ def test_the_bench_table_shows_ratios_and_the_machine(build, tmp_path):
     cells = [cell.get_text().strip() for cell in page.tbody.find_all("td")]
     assert cells == ["PAMR", "2 × 8 × 8", "0.5 s", "gathering", "1 s", "2", "1e-06", "3 / 40", "–"]
     assert "CPU, 2 cores, 2 threads" in page.get_text()
+
+
+def test_a_survey_table_is_printed_as_it_is_with_marks(build):
+    page, warnings = build("```{survey-table} table3\n```\n")
+    assert not warnings
+    rows = [[cell.get_text().strip() for cell in row.find_all("td")] for row in page("tr")[1:]]
+    lines = survey.reported("table3")
+    assert [row[0].removesuffix(" †") for row in rows] == [line.method for line in lines]
+    assert [row[3] for row in rows] == [f"{line.val:.1f}" for line in lines]
+    marked = {line.system for line, row in zip(lines, rows, strict=True) if row[0].endswith("†")}
+    wrong = {item.system for item in survey.errata() if "Table 3" in item.place}
+    assert marked == wrong & {line.system for line in lines} != set()
+    assert "no table 'table9'" in build("```{survey-table} table9\n```\n")[1]

@@ -59,8 +59,8 @@ def from_hub(kind: str, name: str | Path, loader: Any, files: str, **options: An
         ) from error
 
 
-def fill(net: nn.Module, name: str) -> None:
-    """Load ``weights/toy_<name>.safetensors`` into a network.
+def fill(net: nn.Module, name: str, script: str = "") -> None:
+    """Load ``weights/toy_<name>.safetensors``, which ``experiments/<script>.py`` writes.
 
     Raises:
         InputError: the file is missing.
@@ -69,7 +69,8 @@ def fill(net: nn.Module, name: str) -> None:
     if not path.is_file():
         raise InputError(
             f"the weights {path.name} are missing: make them with "
-            f"`python -m experiments.pretrain_foundation {name}`, or ask for pretrained=False."
+            f"`python -m experiments.{script or f'pretrain_foundation {name}'}`, "
+            "or ask for pretrained=False."
         )
     # Stored in half precision; copying into the parameters brings them back to float32.
     net.load_state_dict(load_file(path))

@@ -45,8 +45,11 @@ class Source:
     amplitude: tuple[float, float] = (0.10, 0.18)
 
 
-def draw_example(rng: Generator, source: Source) -> tuple[Labels, list[int]]:
-    """One picture (SIZE, SIZE, 3) uint8 and its label of each of the ``TASKS``."""
+def draw_example(rng: Generator, source: Source) -> tuple[Labels, list[int], Labels]:
+    """One picture (SIZE, SIZE, 3) uint8, its label of each of the ``TASKS``, and its object.
+
+    The object is (SIZE, SIZE) uint8, 1 where more than half of a pixel belongs to it.
+    """
     answer = [int(rng.integers(len(names))) for names in TASKS.values()]
     answer[2] = list(SHAPES).index(str(rng.choice(source.shapes)))
     if rng.random() >= source.cue:
@@ -72,7 +75,8 @@ def draw_example(rng: Generator, source: Source) -> tuple[Labels, list[int]]:
         rng.uniform(0.9, 1.5), rng.uniform(0.8, 1.0), amplitude,
     )  # fmt: skip
     canvas.paint(look, float(x), float(y), half, 1)
-    return canvas.develop(), answer
+    share = canvas.owner.reshape(SIZE, 2, SIZE, 2).mean(axis=(1, 3))
+    return canvas.develop(), answer, (share > 0.5).astype(np.uint8)
 
 
 def toy_imagenet(
@@ -90,12 +94,36 @@ def toy_imagenet(
         images: (N, 3, SIZE, SIZE) uint8.
         labels: (N, len(TASKS)) indices into the tuples of ``TASKS``.
     """
-    source = source or Source()
-    images, labels = [], []
+    images, labels, _ = _draw(count, seed, source, progress)
+    return images, labels
+
+
+def toy_objects(count: int, seed: int = 0, progress: bool = False) -> tuple[Tensor, Tensor]:
+    """The pictures of a toy ImageNet with the masks of their objects, for salient object networks.
+
+    Args:
+        count: number of pictures N.
+        seed: not negative, as in ``toy_imagenet``.
+        progress: show a progress bar.
+
+    Returns:
+        images: (N, 3, SIZE, SIZE) uint8.
+        masks: (N, SIZE, SIZE) uint8, 1 on the object, 0 elsewhere.
+    """
+    images, _, masks = _draw(count, seed, None, progress)
+    return images, masks
+
+
+def _draw(
+    count: int, seed: int, source: Source | None, progress: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, labels and masks."""
     # The fixed first number keeps these pictures apart from those of every world and split.
     numbers = tqdm(range(count), desc="toy ImageNet", unit="image", disable=not progress)
-    for index in numbers:
-        image, answer = draw_example(np.random.default_rng([20120, seed, 7, index]), source)
-        images.append(torch.from_numpy(image).permute(2, 0, 1))
-        labels.append(answer)
-    return torch.stack(images), torch.tensor(labels)
+    rows = [
+        draw_example(np.random.default_rng([20120, seed, 7, index]), source or Source())
+        for index in numbers
+    ]
+    images = torch.stack([torch.from_numpy(image) for image, _, _ in rows]).permute(0, 3, 1, 2)
+    masks = torch.stack([torch.from_numpy(mask) for _, _, mask in rows])
+    return images.contiguous(), torch.tensor([answer for _, answer, _ in rows]), masks
