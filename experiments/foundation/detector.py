@@ -74,7 +74,7 @@ def assigned(boxes: Tensor, there: Tensor, side: int) -> Tensor:
 
 
 def detector_loss(
-    detector: Detector, data: dict[str, Tensor], chance: Generator, batch: int = 32
+    detector: Detector, data: dict[str, Tensor], chance: Generator, batch: int = 16
 ) -> Tensor:
     """Focal loss for every patch and sentence, distance and generalised IoU for assigned boxes."""
     chosen = torch.randint(0, len(data["image"]), (batch,), generator=chance)
@@ -83,6 +83,7 @@ def detector_loss(
         image, region = image.flip(-1), region.flip(-1)
     template = PROMPTS[int(torch.randint(0, len(PROMPTS), (), generator=chance))]
     logits, shares = detector(image, [template.format(name) for name in KINDS])
+    logits, shares = logits.float(), shares.float()
     boxes, there = tight_boxes(region)
     owner = assigned(boxes, there, round(logits.shape[1] ** 0.5))
     b, patch = (owner >= 0).nonzero(as_tuple=True)

@@ -158,11 +158,19 @@ def toy_detector(pretrained: bool = True) -> Detector:
         "pad_token_id": END,
     }  # fmt: skip
     vision = {**shared, "num_hidden_layers": 6, "image_size": 64, "patch_size": 8}
-    # The class head compares with sentences as they leave the projection.
-    config = OwlViTConfig(text_config=text, vision_config=vision, projection_dim=96)
+    # The class head compares with sentences as they leave the projection. Unless told otherwise,
+    # transformers draws the heads with deviation 1, which saturates boxes and scores from the start.
+    config = OwlViTConfig(
+        text_config=text, vision_config=vision, projection_dim=96, initializer_range=0.02
+    )
     detector = Detector(OwlViTForObjectDetection(config), _toy_tokens, (0.5,) * 3, (0.25,) * 3)
     if pretrained:
         fill(detector.model, "detector")
+    else:
+        # Logits start near 10 (cosine - .4): few patches show an object, so most answer no.
+        head = detector.model.class_head
+        nn.init.constant_(head.logit_scale.bias, 9.0)
+        nn.init.constant_(head.logit_shift.bias, -0.4)
     return detector
 
 

@@ -7,15 +7,15 @@ from torch import Tensor
 
 from wsss_lib.core import InputError
 
-_CLASSES = ("bus", "cat", "boat", "snake", "wreath", "starfish")
-_PLACES = ("meadow", "sand", "water", "stone", "snow", "sky")
+CLASSES = ("bus", "cat", "boat", "snake", "wreath", "starfish")
+"""The classes of the toy world in their order."""
+PLACES = ("meadow", "sand", "water", "stone", "snow", "sky")
+"""Its grounds, and the sky."""
 _PARTICLES = ("a", "the", "and", "on", "of", "photo", "nothing", "under")
 END, START = 0, 1
 """Numbers of the marks around a sentence."""
 _MARKS = ("<end>", "<start>")
-VOCABULARY = {
-    word: number for number, word in enumerate((*_MARKS, *_CLASSES, *_PLACES, *_PARTICLES))
-}
+VOCABULARY = {word: number for number, word in enumerate((*_MARKS, *CLASSES, *PLACES, *_PARTICLES))}
 """The 20 words of the tiny models, and the two marks around a sentence."""
 CONTEXT = 20
 """Longest sentence of the tiny models in words, its two marks included."""
