@@ -159,7 +159,7 @@ def toy_detector(pretrained: bool = True) -> Detector:
     }  # fmt: skip
     vision = {**shared, "num_hidden_layers": 6, "image_size": 64, "patch_size": 8}
     # The class head compares with sentences as they leave the projection. Unless told otherwise,
-    # transformers draws the heads with deviation 1, which saturates boxes and scores from the start.
+    # transformers draws the heads with deviation 1, which saturates boxes and scores at once.
     config = OwlViTConfig(
         text_config=text, vision_config=vision, projection_dim=96, initializer_range=0.02
     )
