@@ -18,7 +18,7 @@ def clean(labels: Tensor, tags: Tensor, low: float, high: float) -> bool:
 
 def check_clean(answer: Callable[[Tensor, Tensor, float, float], bool]) -> str:
     """One class, the right size, and pixels of that class only."""
-    one, two = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([1.0, 1.0, 0.0])
+    one, two = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 1.0])
     half = torch.zeros(4, 4, dtype=torch.long)
     half[:2] = 2
     if not answer(half, one, 0.1, 0.7):
