@@ -1,0 +1,145 @@
+"""Xie et al. 2022: each of CLIP's judgements pulls the maps its own way."""
+
+import pytest
+import torch
+from torch import nn
+
+from wsss_lib.core import Batch
+from wsss_lib.methods.foundation.clims import CLIMS
+from wsss_lib.nets.backbone import Standardize
+from wsss_lib.nets.clip import load_clip
+
+RED, BLUE, GREEN = (1.0, 0.5, 0.5), (0.5, 0.5, 1.0), (0.5, 1.0, 0.5)
+"""The boat, the water that it lies on, and the meadow far from it."""
+
+
+class Pixels(nn.Module):
+    """A backbone that answers the colours themselves."""
+
+    channels, strides = [3], [1]
+
+    def forward(self, image):
+        return [image - 0.5]
+
+
+class Colours(nn.Module):
+    """A CLIP that knows two words by their colour; its own weight must never learn."""
+
+    words = {"boat": (1.0, 0.0, 0.0), "water": (0.0, 0.0, 1.0)}
+
+    def __init__(self):
+        super().__init__()
+        self.standardize = Standardize((0.5,) * 3, (0.25,) * 3)
+        self.weight = nn.Parameter(torch.ones(()), requires_grad=False)
+
+    def text_features(self, prompts):
+        text = torch.tensor([self.words[prompt] for prompt in prompts])
+        return text / text.norm(dim=1, keepdim=True)
+
+    def image_features(self, image):
+        # The 0.05 is what a grey image looks like: like nothing in particular.
+        mean = self.weight * self.standardize(image).mean(dim=(2, 3))
+        whole = torch.cat([mean, torch.full_like(mean[:, :1], 0.05)], dim=1)
+        return whole[:, :3] / whole.norm(dim=1, keepdim=True)
+
+
+def batch():
+    """A boat on water under a meadow: three stripes of equal width."""
+    image = torch.empty(1, 3, 6, 18)
+    for place, colour in enumerate((RED, BLUE, GREEN)):
+        image[..., 6 * place : 6 * place + 6] = torch.tensor(colour)[:, None, None]
+    return Batch(("a",), image, torch.ones(1, 1))
+
+
+def make(**settings):
+    torch.manual_seed(0)
+    return CLIMS(Pixels(), Colours(), ("boat",), ("water",), scales=(1.0,), **settings)
+
+
+def learned(steps=150, drop=(), **settings):
+    """Mean of the sigmoid map on boat, water and meadow after training without some terms."""
+    method = make(**settings)
+    optimizer = torch.optim.Adam([method.classifier.weight], lr=0.1)
+    for _ in range(steps):
+        terms = method.loss(batch())
+        optimizer.zero_grad()
+        sum(term for name, term in terms.items() if name not in drop).backward()
+        optimizer.step()
+    maps = method.class_maps(batch().image).sigmoid()[0, 0].detach()
+    return [part.mean().item() for part in maps.split(6, dim=1)]
+
+
+def test_the_boat_is_shown_and_water_and_meadow_are_not():
+    boat, water, meadow = learned()
+    assert boat > 0.8
+    assert water < 0.35
+    assert meadow < 0.35
+
+
+def test_what_is_hidden_must_not_look_like_the_class():
+    """A faint trace of the boat looks like a boat already; this term asks for the rest of it."""
+    start = [-0.4, 0.0, 0.0]
+    method = make()
+    with torch.no_grad():
+        method.classifier.weight.copy_(torch.tensor(start).view(1, 3, 1, 1))
+    method.loss(batch())["hidden"].backward()
+    assert method.classifier.weight.grad[0, 0] < 0, "the red weight must rise"
+
+
+def test_backgrounds_lower_what_is_shown_of_them():
+    """On the boat's own water, whose share of the picture CLIP sees in what is shown."""
+    weights = (0.0, 0.0, 1.0, 0.0)
+    method = make(weights=weights, gate=-1.0)
+    assert method.loss(batch())["backgrounds"] > 0
+    method.loss(batch())["backgrounds"].backward()
+    assert method.classifier.weight.grad[0, 2] > 0, "the blue weight must fall"
+    assert make(weights=weights, gate=2.0).loss(batch())["backgrounds"] == 0
+
+
+def test_only_the_area_objects_to_showing_everything():
+    """Nothing hidden looks like a boat where nothing is hidden: that term has no better map."""
+    everything, method = make(), make()
+    with torch.no_grad():
+        everything.classifier.weight.fill_(40.0)
+        method.classifier.weight.fill_(0.0)
+    all_shown, half_shown = everything.loss(batch()), method.loss(batch())
+    assert all_shown["hidden"] < 0.01 < half_shown["hidden"]
+    assert all_shown["area"].item() == pytest.approx(0.2)
+    assert half_shown["area"].item() == pytest.approx(0.1)
+    half_shown["area"].backward()
+    assert (method.classifier.weight.grad > 0).all(), "every weight must fall"
+
+
+def test_terms_equal_the_equations():
+    method = make()
+    with torch.no_grad():
+        p = method.class_maps(batch().image).sigmoid()
+        x, clip = batch().image, method.clip
+        text = clip.text_features(("boat", "water"))
+        shown = clip.image_features(0.5 + p * (x - 0.5)) @ text.t()
+        hidden = clip.image_features(0.5 + (1 - p) * (x - 0.5)) @ text.t()
+        shown, hidden = shown.clamp(1e-4, 0.9999), hidden.clamp(1e-4, 0.9999)
+        terms = method.loss(batch())
+    water = -(1 - shown[0, 1]).log() if shown[0, 1] > 0.26 else torch.tensor(0.0)
+    expected = {
+        "shown": -10 * shown[0, 0].log(),
+        "hidden": -24 * (1 - hidden[0, 0]).log(),
+        "backgrounds": water,
+        "area": 0.2 * p.mean(),
+    }
+    assert set(terms) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(terms[name], value)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.7])
+def test_clip_never_learns(progress):
+    method = CLIMS(
+        Pixels(), load_clip(), ("a photo of a boat",), ("a photo of the water",), start=0.5
+    )
+    method.progress = progress
+    terms = method.loss(batch())
+    assert set(terms) == ({"cls"} if progress == 0 else {"shown", "hidden", "backgrounds", "area"})
+    sum(terms.values()).backward()
+    assert method.classifier.weight.grad.abs().max() > 0
+    assert all(weight.grad is None for weight in method.clip.parameters())
