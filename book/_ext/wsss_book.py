@@ -60,6 +60,7 @@ NAMES = {
     "segmenter_pamr": "segmenter taught by PAMR labels",
     "segmenter_affinitynet": "segmenter taught by AffinityNet labels",
     "ceiling": "segmenter taught by masks (ceiling)",
+    "cam_vit": "CAM on the toy transformer",
     "superpixels": "superpixel means",
     "walker": "random walker",
     "grabcut": "GrabCut",

@@ -1,0 +1,115 @@
+"""Exercises of the chapter on points."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from exercises import Exercise
+
+
+def strongest_pixel(scores: Tensor, present: Tensor) -> float:
+    """(K, N) probabilities, (K,) bool -> the image-level loss of the classes in an image."""
+    best = scores.amax(dim=1)
+    return float(-best[present].log().mean() - torch.log(1 - best[~present]).mean())
+
+
+def check_strongest_pixel(answer: Callable[[Tensor, Tensor], float]) -> str:
+    """One pixel of each present class, none of the absent ones."""
+    scores = torch.tensor([[0.7, 0.2, 0.5], [0.2, 0.7, 0.3], [0.1, 0.1, 0.2]])
+    present = torch.tensor([True, True, False])
+    found = float(answer(scores, present))
+    best, mean = scores.amax(dim=1), scores.mean(dim=1)
+    there = -best[:2].log().mean()
+    if abs(found - float(there)) < 1e-4:
+        return "Half of the loss is missing: absent classes should have no pixel at all."
+    if abs(found - float(-mean[:2].log().mean() - torch.log(1 - mean[2:]).mean())) < 1e-4:
+        return "You took the mean over the pixels; the loss asks for one pixel, the strongest."
+    if abs(found - float(there - torch.log(1 - best[2]))) > 1e-4:
+        return "Average -log max over the present classes and -log(1 - max) over the absent ones."
+    return ""
+
+
+def _present_only(scores: Tensor, present: Tensor) -> float:
+    return float(-scores.amax(dim=1)[present].log().mean())
+
+
+def _mean_pixel(scores: Tensor, present: Tensor) -> float:
+    mean = scores.mean(dim=1)
+    return float(-mean[present].log().mean() - torch.log(1 - mean[~present]).mean())
+
+
+def clicked(scores: Tensor, points: Tensor) -> float:
+    """(K, H, W) probabilities, (n, 3) clicks x, y, class -> the point loss of an image."""
+    x, y, kinds = points.T
+    return float(-scores[kinds, y, x].log().sum())
+
+
+def check_clicked(answer: Callable[[Tensor, Tensor], float]) -> str:
+    """Two clicks on a picture that is wider than high."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(4, 5, 5, generator=generator).add(0.05)
+    scores = scores / scores.sum(dim=0)
+    points = torch.tensor([[3, 1, 2], [0, 4, 1]])
+    found = float(answer(scores, points))
+    x, y, kinds = points.T
+    if abs(found + float(scores[kinds, x, y].log().sum())) < 1e-4:
+        return "Columns and rows are exchanged: a click is x, y, and a map is indexed [y, x]."
+    if abs(found + float(scores[kinds, y, x].log().mean())) < 1e-4:
+        return "You took the mean; every click should count in full, so take the sum."
+    if abs(found + float(scores[kinds, y, x].log().sum())) > 1e-4:
+        return "Sum -log of the probability of the clicked class at the clicked pixel."
+    if float(answer(scores, points[:0])) != 0:
+        return "Without clicks, the loss is 0."
+    return ""
+
+
+def _exchanged(scores: Tensor, points: Tensor) -> float:
+    x, y, kinds = points.T
+    return float(-scores[kinds, x, y].log().sum())
+
+
+def _mean_click(scores: Tensor, points: Tensor) -> float:
+    x, y, kinds = points.T
+    return float(-scores[kinds, y, x].log().mean())
+
+
+def any_object(scores: Tensor, prior: Tensor) -> float:
+    """(K, N) probabilities, background first, (N,) prior -> the objectness loss."""
+    objects = scores[1:].sum(dim=0)
+    return float(-(prior * objects.log() + (1 - prior) * scores[0].log()).mean())
+
+
+def check_any_object(answer: Callable[[Tensor, Tensor], float]) -> str:
+    """All foreground classes together against the background."""
+    scores = torch.tensor([[0.6, 0.2, 0.3], [0.3, 0.1, 0.5], [0.1, 0.7, 0.2]])
+    prior = torch.tensor([0.1, 0.9, 0.5])
+    found, objects = float(answer(scores, prior)), scores[1:].sum(dim=0)
+    each = scores[1:].log().sum(dim=0)
+    if abs(found + float((prior * each + (1 - prior) * scores[0].log()).mean())) < 1e-4:
+        return "The logarithm comes after the sum: some object is there, and it is left open which."
+    if abs(found + float((prior * objects.log()).mean())) < 1e-4:
+        return (
+            "Where the prior is low, the background should be likely: the second half is missing."
+        )
+    if abs(found + float((prior * objects.log() + (1 - prior) * scores[0].log()).mean())) > 1e-4:
+        return "A cross-entropy of two outcomes, object and background; the prior is its target."
+    return ""
+
+
+def _sum_of_logs(scores: Tensor, prior: Tensor) -> float:
+    each = scores[1:].log().sum(dim=0)
+    return float(-(prior * each + (1 - prior) * scores[0].log()).mean())
+
+
+def _objects_only(scores: Tensor, prior: Tensor) -> float:
+    return float(-(prior * scores[1:].sum(dim=0).log()).mean())
+
+
+EXERCISES = {
+    "strongest_pixel": Exercise(
+        check_strongest_pixel, strongest_pixel, (_present_only, _mean_pixel)
+    ),
+    "clicked": Exercise(check_clicked, clicked, (_exchanged, _mean_click)),
+    "any_object": Exercise(check_any_object, any_object, (_sum_of_logs, _objects_only)),
+}

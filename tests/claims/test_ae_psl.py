@@ -1,0 +1,171 @@
+"""Wei et al. 2017: what is erased makes the classifier look elsewhere, and the parts add up."""
+
+import pytest
+import torch
+from torch import nn
+
+from wsss_lib.blocks.erase import MEAN_COLOUR, look_again, mined_labels
+from wsss_lib.core import Batch
+from wsss_lib.losses.prohibitive import permitted_labels, prohibitive_loss
+from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
+
+GREY = torch.tensor(MEAN_COLOUR)
+
+
+class Colours(nn.Module):
+    """A backbone of colours above the mean: erased pixels are evidence for nothing."""
+
+    channels, strides = [3], [1]
+
+    def forward(self, image):
+        return [(image - GREY.view(1, 3, 1, 1)).relu()]
+
+
+class Plain(nn.Module):
+    """A segmentation network that is one linear layer."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.backbone = nn.Identity()
+        self.layer = nn.Conv2d(3, num_classes + 1, 1)
+
+    def forward(self, image):
+        return self.layer(image)
+
+
+@pytest.fixture
+def batch():
+    """Class 1 is a red head, a green body and a dull blue tail; elsewhere all is grey."""
+    image = GREY.view(1, 3, 1, 1).repeat(2, 1, 6, 9)
+    for channel, value in enumerate((1.0, 1.0, 0.65)):
+        image[0, channel, 2:4, 2 * channel + 1 : 2 * channel + 3] = value
+    return Batch(("cat", "nothing"), image, torch.tensor([[1.0], [0.0]]))
+
+
+def make(rounds=3):
+    torch.manual_seed(0)
+    method = AdversarialErasing(Plain(1), Colours(), 1, rounds=rounds, hot=0.6, cold=0.1)
+    # As a real classifier does, it begins with the head, which alone gives the class away.
+    with torch.no_grad():
+        method.live.head.weight.copy_(torch.tensor([1.0, 0.01, 0.001]).view(1, 3, 1, 1))
+    return method.train()
+
+
+def train(method, batch, steps=90):
+    """Plain gradient steps; how far they are is all that the method knows of its rounds."""
+    optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1.0)
+    for step in range(steps):
+        method.progress = step / steps
+        optimizer.zero_grad()
+        sum(method.loss(batch).values()).backward()
+        optimizer.step()
+    return method.eval()
+
+
+def regions_of(method, batch):
+    with torch.inference_mode():
+        return look_again(method.classifiers(), batch.image, batch.tags, method.hot)[1]
+
+
+def test_each_round_finds_another_part_and_all_of_them_the_whole(batch):
+    regions = regions_of(train(make(), batch), batch)
+    whole = (batch.image[:1] > GREY.view(1, 3, 1, 1) + 0.1).any(dim=1, keepdim=True).float()
+    assert len(regions) == 3
+    assert all(region[0].sum() >= 4 for region in regions), "a round that finds nothing is wasted"
+    assert torch.equal(torch.stack(regions).sum(dim=0)[:1], whole)
+    assert regions[0].sum() < whole.sum() / 2, "the first look alone finds a part"
+    assert not torch.stack(regions)[:, 1].any(), "an image without the class has no regions"
+
+
+def test_without_erasing_more_rounds_find_nothing_new(batch):
+    """The same training with one round stays on what it found first."""
+    one = regions_of(train(make(rounds=1), batch), batch)
+    three = regions_of(train(make(), batch), batch)
+    assert sum(one).sum() < sum(three).sum() / 2
+
+
+def test_regions_are_disjoint_and_the_next_look_sees_them_in_the_mean_colour():
+    torch.manual_seed(1)
+    image, tags = torch.rand(2, 3, 8, 8), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    seen = []
+
+    def watching(answer):
+        def classifier(x):
+            seen.append(x)
+            return answer
+
+        return classifier
+
+    # Stubborn classifiers: they would find erased pixels again.
+    classifiers = [watching(torch.rand(2, 2, 8, 8)) for _ in range(3)]
+    _, regions, heat = look_again(classifiers, image, tags, 0.8)
+    assert torch.stack(regions).sum(dim=(0, 2)).max() == 1
+    taken = torch.zeros(2, 1, 8, 8)
+    for x, region in zip(seen, regions, strict=True):
+        painted = taken.expand_as(x).bool()
+        colours = GREY.view(1, 3, 1, 1).expand_as(x)
+        assert torch.allclose(x[painted], colours[painted])
+        assert torch.equal(x[~painted], image[~painted])
+        assert region.any()
+        taken = taken + region.sum(dim=1, keepdim=True)
+    labels = mined_labels(torch.stack(regions).sum(dim=0), heat, 0.5)
+    for b in range(2):
+        for y in range(8):
+            for x in range(8):
+                claims = [c + 1 for c in range(2) if any(r[b, c, y, x] for r in regions)]
+                cold = heat[b, 0, y, x] <= 0.5
+                assert labels[b, y, x] == (claims[0] if claims else 0 if cold else 255)
+
+
+def test_finished_rounds_are_kept_as_they_were(batch):
+    method = make()
+    method.progress = 0.3
+    method.loss(batch)
+    assert int(method.done) == 0
+    with torch.no_grad():
+        method.live.head.weight.fill_(0.25)
+    method.progress = 0.34
+    method.loss(batch)
+    with torch.no_grad():
+        method.live.head.weight.fill_(0.5)
+    method.loss(batch)
+    assert int(method.done) == 1
+    assert (method.past[0].head.weight == 0.25).all()
+    assert not method.past[0].head.weight.requires_grad
+
+
+def test_an_impossible_class_never_becomes_a_label():
+    torch.manual_seed(0)
+    maps = torch.rand(2, 4, 6, 6).softmax(dim=1)
+    present = torch.tensor([[0.9, 0.0, 0.8], [0.0, 0.0, 1.0]])
+    labels = permitted_labels(maps, present)
+    assert not (labels[0] == 2).any()
+    assert set(labels[1].unique().tolist()) <= {0, 3}
+    assert torch.equal(permitted_labels(maps, torch.ones(2, 3)), maps.argmax(dim=1))
+    for b in range(2):
+        for y in range(6):
+            for x in range(6):
+                weighed = [maps[b, 0, y, x]] + [
+                    maps[b, c + 1, y, x] * present[b, c] for c in range(3)
+                ]
+                assert labels[b, y, x] == torch.stack(weighed).argmax()
+
+
+def test_the_prohibitive_loss_lowers_a_class_that_is_not_there():
+    """The network prefers class 1, which is absent; one gradient step makes it less likely."""
+    logits = torch.tensor([1.0, 2.0, 0.0]).view(1, 3, 1, 1).requires_grad_()
+    prohibitive_loss(logits, torch.tensor([[0.01, 0.9]])).backward()
+    assert logits.grad[0, 1] > 0, "descending lowers the absent class"
+    assert logits.grad[0, 0] < 0, "and raises what is left, the background"
+
+
+def test_the_network_is_taught_by_both_kinds_of_label(batch):
+    method = make()
+    maps, regions, heat = look_again(method.classifiers(), batch.image, batch.tags, 0.6)
+    logits = method.net(batch.image)
+    labels = mined_labels(sum(regions), heat, 0.1)
+    permitted = permitted_labels(logits.softmax(dim=1), maps[0].mean(dim=(2, 3)).sigmoid())
+    terms = method.loss(batch)
+    for name, given in (("seg", labels), ("psl", permitted)):
+        expected = nn.functional.cross_entropy(logits, given, ignore_index=255)
+        assert torch.isclose(terms[name], expected, rtol=1e-5), name

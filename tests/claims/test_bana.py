@@ -1,0 +1,125 @@
+"""Oh et al. 2021: what lies outside all boxes tells which part of a box is background."""
+
+import pytest
+import torch
+from torch import nn
+
+from wsss_lib.blocks.bap import (
+    background_attention,
+    background_prototypes,
+    outside_boxes,
+    pool_boxes,
+)
+from wsss_lib.blocks.crf import CRF
+from wsss_lib.core import Batch
+from wsss_lib.methods.box.bana import BANA
+
+Y, X = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+OBJECT = ((Y - 16).abs() + (X - 16).abs()) < 9  # a rhombus fills half of its box
+BOX = torch.tensor([[8, 8, 25, 25, 1]])
+COLOURS = torch.tensor([[0.1, 0.6, 0.2], [0.8, 0.2, 0.1], [0.1, 0.2, 0.8]])
+
+
+class Pixels(nn.Module):
+    """A backbone that answers the colours themselves: what is learned is learned by the head."""
+
+    channels, strides = [3], [1]
+
+    def forward(self, image):
+        return [image]
+
+
+def batch_of(kinds=(1, 2)):
+    """A rhombus of each class on the same ground, boxed; (len(kinds), 3, 32, 32)."""
+    torch.manual_seed(0)
+    images, boxes = [], []
+    for kind in kinds:
+        image = COLOURS[torch.where(OBJECT, kind, 0)].permute(2, 0, 1)
+        images.append((image + 0.03 * torch.randn(3, 32, 32)).clamp(0, 1))
+        boxes.append(torch.cat([BOX[:, :4], torch.tensor([[kind]])], dim=1))
+    ids = tuple(f"image_{k}" for k in kinds)
+    return Batch(ids, torch.stack(images), boxes=tuple(boxes))
+
+
+def make(**settings):
+    torch.manual_seed(0)
+    return BANA(Pixels(), 2, crf=CRF(sxy=8, srgb=20, iterations=5), **settings)
+
+
+def trained(batch, steps=60):
+    method = make()
+    optimizer = torch.optim.Adam(method.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        method.loss(batch)["cls"].backward()
+        optimizer.step()
+    return method
+
+
+def test_background_in_the_box_weighs_less_than_the_object():
+    """No mask is used, and yet nearly all pairs of the two are in the right order."""
+    batch = batch_of()
+    outside = outside_boxes(batch.boxes, (32, 32))
+    attention = background_attention(batch.image, *background_prototypes(batch.image, outside, 4))
+    inside = outside[0, 0] == 0
+    ground, thing = attention[0, 0][inside & ~OBJECT], attention[0, 0][inside & OBJECT]
+    assert (ground[:, None] > thing).float().mean() > 0.95
+
+
+def test_the_pooled_box_shows_the_object_alone():
+    batch = batch_of((1,))
+    outside = outside_boxes(batch.boxes, (32, 32))
+    attention = background_attention(batch.image, *background_prototypes(batch.image, outside, 4))
+    plain, _ = pool_boxes(batch.image, torch.ones_like(attention), batch.boxes, (32, 32), 1)
+    aware, _ = pool_boxes(batch.image, 1 - attention, batch.boxes, (32, 32), 1)
+    gap = (plain - COLOURS[1]).norm()
+    assert (aware - COLOURS[1]).norm() < 0.6 * gap
+
+
+def test_the_loss_is_the_cross_entropy_of_aware_bins_and_of_the_background():
+    batch, method = batch_of(), make()
+    outside = outside_boxes(batch.boxes, (32, 32))
+    prototypes, valid = background_prototypes(batch.image, outside, 4)
+    attention = background_attention(batch.image, prototypes, valid)
+    pooled, kinds = pool_boxes(batch.image, 1 - attention, batch.boxes, (32, 32), 2)
+    terms = [
+        -(method.classifier(row).log_softmax(0)[k]) for row, k in zip(pooled, kinds, strict=True)
+    ]
+    for b in range(2):
+        for j in range(16):
+            if valid[b, j]:
+                terms.append(-method.classifier(prototypes[b, :, j]).log_softmax(0)[0])
+    assert len(terms) > 8 + 16
+    assert torch.isclose(method.loss(batch)["cls"], torch.stack(terms).mean(), rtol=1e-4)
+
+
+def test_masks_come_out_of_boxes():
+    batch = batch_of()
+    found = trained(batch).predict(batch).detach() > 0.5
+    for image, kind in ((0, 1), (1, 2)):
+        mask = found[image, kind - 1]
+        iou = (mask & OBJECT).sum() / (mask | OBJECT).sum()
+        assert iou > 0.85, "the box itself has an IoU of one half"
+        assert not found[image, 2 - kind].any()
+
+
+def test_without_certain_background_pooling_is_plain():
+    """A box that covers the image leaves nothing to compare with."""
+    whole = torch.tensor([[0, 0, 32, 32, 1]])
+    batch = Batch(("a",), batch_of((1,)).image, boxes=(whole,))
+    method = make()
+    plain, kinds = pool_boxes(batch.image, torch.ones(1, 1, 32, 32), (whole,), (32, 32), 2)
+    by_hand = nn.functional.cross_entropy(method.classifier(plain), kinds)
+    assert torch.isclose(method.loss(batch)["cls"], by_hand, rtol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_little_background_is_not_trusted(share):
+    """Below an eighth of the image it does not weigh the box; above, it does."""
+    side = round(32 * (1 - share))
+    box = torch.tensor([[0, 0, 32, side, 1]])
+    batch = Batch(("a",), batch_of((1,)).image, boxes=(box,))
+    always, never = make(least=0.0).loss(batch)["cls"], make(least=1.1).loss(batch)["cls"]
+    expected = always if share > 0.125 else never
+    assert always != never
+    assert make().loss(batch)["cls"] == expected

@@ -1,0 +1,105 @@
+"""Papadopoulos et al. 2017: four clicks lie on the outline, which a box does not say."""
+
+import pytest
+import torch
+
+from wsss_lib.blocks.clicks import extreme_trimap
+from wsss_lib.blocks.grabcut import FOREGROUND
+from wsss_lib.blocks.regions import edge_map
+from wsss_lib.core import Batch, InputError
+from wsss_lib.data.weak import Annotator
+from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
+
+Y, X = torch.meshgrid(torch.arange(48), torch.arange(56), indexing="ij")
+DISC = (Y - 24) ** 2 + (X - 28) ** 2 < 200
+SLANTED = ((X - Y - 4).abs() < 5) & (Y >= 8) & (Y < 40)
+"""A thin diagonal bar: most of its box is background."""
+HOOK = ((X >= 14) & (X < 21) & (Y >= 8) & (Y < 40)) | ((X >= 14) & (X < 42) & (Y >= 33) & (Y < 40))
+"""Concave: a corner of an L, most of whose box is background."""
+
+
+def scene(mask, clutter=True):
+    """An object, and in its box a second thing whose colour is nowhere outside."""
+    torch.manual_seed(0)
+    image = torch.tensor([0.35, 0.45, 0.4])[:, None, None].repeat(1, 48, 56)
+    image[:, mask] = torch.tensor([0.62, 0.42, 0.3])[:, None]
+    if clutter:
+        other = (Y >= 10) & (Y < 18) & (X >= 32) & (X < 40) & ~mask
+        image[:, other] = torch.tensor([0.3, 0.3, 0.75])[:, None]
+    return (image + 0.05 * torch.randn(3, 48, 56)).clamp(0, 1)
+
+
+def batch_of(mask, clutter=True):
+    hand = Annotator(pert=0)
+    drawn = {kind: (hand.label(kind, "a", mask.long()),) for kind in ("boxes", "extremes")}
+    return Batch(("a",), scene(mask, clutter)[None], **drawn)
+
+
+def said(method, batch):
+    return method.predict(batch)[0, 0] > 0.5
+
+
+def iou(one, other):
+    return float((one & other).sum() / (one | other).sum())
+
+
+def clicking(**settings):
+    return ExtremeClicking(1, margin=8, **settings)
+
+
+def test_on_a_thin_object_clicks_say_more_than_a_box():
+    """The box holds two things that the outside does not; only the clicks say which is meant."""
+    batch = batch_of(SLANTED)
+    box, clicks = iou(said(GrabCut(1), batch), SLANTED), iou(said(clicking(), batch), SLANTED)
+    assert box < 0.85
+    assert clicks > 0.93
+
+
+def test_on_a_disc_both_find_the_same():
+    batch = batch_of(DISC, clutter=False)
+    box, clicks = said(GrabCut(1), batch), said(clicking(), batch)
+    assert iou(box, clicks) > 0.95
+    assert iou(clicks, DISC) > 0.95
+
+
+@pytest.mark.parametrize("mask", [DISC, SLANTED, HOOK], ids=["disc", "slanted", "hook"])
+def test_the_clicks_lie_on_the_border_of_the_mask(mask):
+    batch = batch_of(mask)
+    found = said(clicking(), batch)
+    eroded = -torch.nn.functional.max_pool2d(-found[None].float(), 5, 1, 2)[0]
+    for x, y in batch.extremes[0][0].tolist():
+        assert found[y, x]
+        assert not eroded[y, x], "the border is at most two pixels away"
+
+
+def test_the_skeleton_holds_an_object_that_looks_like_the_background():
+    """One half of the bar has the background's colours; the middle line keeps it."""
+    image = scene(SLANTED, clutter=False)
+    upper = SLANTED & (Y < 24)
+    torch.manual_seed(1)
+    ground = torch.tensor([0.37, 0.45, 0.4])[:, None] + 0.05 * torch.randn(3, int(upper.sum()))
+    image[:, upper] = ground
+    clicks = batch_of(SLANTED).extremes[0][0]
+    sure = extreme_trimap(edge_map(image), clicks) == FOREGROUND
+    found = clicking().cut(image, clicks)
+    assert found[sure].all()
+    assert (found & upper).any()
+
+
+def test_cheap_borders_are_where_the_edges_are():
+    """Without the edges a costly border is as short as it can be, not where the object ends."""
+    batch = batch_of(HOOK)
+    blind = iou(said(clicking(sharpness=0.0, gamma=200.0), batch), HOOK)
+    assert iou(said(clicking(gamma=200.0), batch), HOOK) > blind + 0.05
+
+
+def test_the_class_comes_from_the_box_of_the_same_object():
+    batch = batch_of(DISC)
+    other = torch.cat([batch.boxes[0][:, :4], torch.tensor([[2]])], dim=1)
+    moved = Batch(batch.ids, batch.image, boxes=(other,), extremes=batch.extremes)
+    scores = ExtremeClicking(2, margin=8).predict(moved)[0]
+    assert not scores[0].any()
+    assert scores[1].any()
+    with pytest.raises(InputError, match="extremes"):
+        clicking().predict(Batch(batch.ids, batch.image, boxes=batch.boxes))
