@@ -28,7 +28,7 @@ def painted(parts, size=12):
 
 @pytest.fixture
 def batch():
-    """Trains on rails, and the empty ground. Of the train, every fourth picture shows the body alone."""
+    """Trains on rails, and the empty ground; every fourth picture shows the body alone."""
     train, body, rails = (HEAD, slice(2, 4)), (BODY, slice(4, 7)), (RAILS, slice(7, 10))
     images = [painted([train, body, rails])] * 3 + [painted([body, rails]), *[painted([])] * 4]
     tags = torch.tensor([1.0] * 4 + [0.0] * 4)[:, None]

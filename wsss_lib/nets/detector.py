@@ -160,9 +160,8 @@ def toy_detector(pretrained: bool = True) -> Detector:
     vision = {**shared, "num_hidden_layers": 6, "image_size": 64, "patch_size": 8}
     # The class head compares with sentences as they leave the projection. Unless told otherwise,
     # transformers draws the heads with deviation 1, which saturates boxes and scores at once.
-    config = OwlViTConfig(
-        text_config=text, vision_config=vision, projection_dim=96, initializer_range=0.02
-    )
+    heads: dict[str, Any] = {"initializer_range": 0.02}
+    config = OwlViTConfig(text_config=text, vision_config=vision, projection_dim=96, **heads)
     detector = Detector(OwlViTForObjectDetection(config), _toy_tokens, (0.5,) * 3, (0.25,) * 3)
     if pretrained:
         fill(detector.model, "detector")
