@@ -71,8 +71,7 @@ class BANA(Method):
         super().__init__()
         self.backbone = backbone
         self.classifier = nn.Linear(backbone.channels[-1], num_classes + 1, bias=False)
-        self.cells, self.bins, self.least = cells, bins, least
-        self.certain, self.crf = certain, crf
+        self.cells, self.bins, self.least, self.certain, self.crf = cells, bins, least, certain, crf
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:

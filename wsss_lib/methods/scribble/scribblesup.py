@@ -82,10 +82,12 @@ class ScribbleSup(Method):
         """(B, H, W) labels: the cut of each image, with the network's opinion once it has one."""
         known = self.progress >= self.start
         scores = logits.softmax(dim=1) if known else [None] * len(image)
-        widths = (self.count, self.colour, self.texture, self.trust)
         # Cutting the batch as it was mirrored and shifted keeps labels and pixels together.
-        triples = zip(image, scribble, scores, strict=True)
-        return torch.stack([spread_scribble(*triple, *widths) for triple in triples])
+        cuts = [
+            spread_scribble(*triple, self.count, self.colour, self.texture, self.trust)
+            for triple in zip(image, scribble, scores, strict=True)
+        ]
+        return torch.stack(cuts)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy with the labels that the cut gives."""

@@ -81,9 +81,8 @@ class IRNet(Method):
     def toy(cls, num_classes: int, backbone: Any = None) -> Self:
         """The sizes and the recipe of the toy world; ``num_classes`` does not matter here."""
         if backbone is None:
-            method = cls(
-                Relations(toy_cnn(), 16, 0), 5, 4, (0.4, 0.1), walk=16, dilations=(1, 2, 4)
-            )
+            net = Relations(toy_cnn(), 16, 0)
+            method = cls(net, 5, 4, (0.4, 0.1), walk=16, dilations=(1, 2, 4))
         else:
             method = cls(Relations(backbone), radius=5, walk=64)
         method.recipe = Recipe.toy(steps=150, lr=3e-3)
@@ -110,7 +109,8 @@ class IRNet(Method):
         """(B, C, H, W): the incoming scores after the walk, divided by their maximum."""
         scores, boundary = batch.require("scores", CARD.name), self.relations.boundary(batch.image)
         start = maps.resize_like(scores, boundary) * (1 - boundary)
-        affinity = path_affinity(boundary, self.near)
-        walked = propagate(start, affinity, self.near, self.beta, self.walk)
+        walked = propagate(
+            start, path_affinity(boundary, self.near), self.near, self.beta, self.walk
+        )
         walked = walked / walked.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-5)
         return maps.keep_present(maps.resize_like(walked, scores), batch.tags)
