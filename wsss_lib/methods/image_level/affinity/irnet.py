@@ -90,10 +90,9 @@ class IRNet(Method):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """No boundary between pairs of one class, one between pairs of two; centres."""
-        scores = batch.require("scores", CARD.name)
+        scores, (boundary, field) = batch.require("scores", CARD.name), self.relations(batch.image)
         if self.dilations:
             scores = pamr(batch.image, scores, self.dilations)
-        boundary, field = self.relations(batch.image)
         labels = trusted_labels(maps.resize_like(scores, boundary), *self.confident)
         same, background, different = pair_kinds(labels, self.offsets)
         affinity = path_affinity(boundary, self.offsets)
@@ -109,8 +108,7 @@ class IRNet(Method):
         """(B, C, H, W): the incoming scores after the walk, divided by their maximum."""
         scores, boundary = batch.require("scores", CARD.name), self.relations.boundary(batch.image)
         start = maps.resize_like(scores, boundary) * (1 - boundary)
-        walked = propagate(
-            start, path_affinity(boundary, self.near), self.near, self.beta, self.walk
-        )
+        affinity = path_affinity(boundary, self.near)
+        walked = propagate(start, affinity, self.near, self.beta, self.walk)
         walked = walked / walked.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-5)
         return maps.keep_present(maps.resize_like(walked, scores), batch.tags)
