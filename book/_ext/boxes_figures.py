@@ -22,9 +22,10 @@ from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.show import COLOURS, Picture, overlay, show_labels
 
 PHOTOGRAPHS = {
-    "astronaut": (astronaut, (12, 0, 104, 128)),
-    "cat": (chelsea, (22, 4, 134, 127)),
-    "cup": (coffee, (50, 20, 167, 110)),
+    "a head": (astronaut, (34, 0, 80, 55)),
+    "an eye": (chelsea, (55, 35, 85, 68)),
+    "a cup": (coffee, (22, 2, 156, 120)),
+    "an astronaut": (astronaut, (3, 0, 100, 128)),
 }
 """Photographs that come with scikit-image, and a box drawn by hand at a height of 128 pixels."""
 
@@ -40,7 +41,7 @@ def photograph(name: str) -> tuple[Tensor, Tensor]:
 
 def photographs() -> Picture:
     """Photographs with a box, and what GrabCut cuts out of it."""
-    figure = Picture(figsize=(9.5, 5), layout="constrained")
+    figure = Picture(figsize=(10, 4.2), layout="constrained")
     axes = figure.subplots(2, len(PHOTOGRAPHS))
     for column, name in zip(axes.T, PHOTOGRAPHS, strict=True):
         image, box = photograph(name)
@@ -68,11 +69,13 @@ def masks_figure(id: str, *kinds: Any) -> Picture:
     batch = view_of(id)
     labels = {}
     for kind in kinds:
-        if fresh(kind).recipe.steps:
-            scores = stages(kind)[-1].scores[id][None]
+        method = fresh(kind)
+        if method.recipe.steps:
+            learned = stages(kind)[-1]
+            scores, threshold = learned.scores[id][None], learned.threshold or 0.5
         else:
-            scores = fresh(kind).predict(batch)
-        labels[kind.card.name] = to_labels(scores, 0.5)[0]
+            scores, threshold = method.predict(batch), 0.5
+        labels[kind.card.name] = to_labels(scores, threshold)[0]
     return show_labels(toy().image(id), {**labels, "truth": toy().mask(id)}, toy().classes)
 
 
@@ -91,7 +94,7 @@ def clicks_figure(id: str, number: int = 0) -> Picture:
     # From dark to light: background, probably background, probably object, object.
     order = torch.tensor([0, 3, 1, 2])
     axes[2].imshow(order[trimap].numpy(), cmap="cividis", vmin=0, vmax=3)
-    axes[3].imshow(overlay(image, mask.long()))
+    axes[3].imshow(overlay(image, 2 * mask.long()))
     for axis, title in zip(axes, ("clicks", "edges", "what they say", "mask"), strict=True):
         axis.set_title(title, fontsize=11)
         axis.set_axis_off()

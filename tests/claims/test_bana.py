@@ -17,6 +17,7 @@ from wsss_lib.methods.box.bana import BANA
 Y, X = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
 OBJECT = ((Y - 16).abs() + (X - 16).abs()) < 9  # a rhombus fills half of its box
 BOX = torch.tensor([[8, 8, 25, 25, 1]])
+SMALL_CRF, NO_CRF = CRF(sxy=8, srgb=20, iterations=5), CRF(iterations=0)
 COLOURS = torch.tensor([[0.1, 0.6, 0.2], [0.8, 0.2, 0.1], [0.1, 0.2, 0.8]])
 
 
@@ -29,13 +30,13 @@ class Pixels(nn.Module):
         return [image]
 
 
-def batch_of(kinds=(1, 2)):
+def batch_of(kinds=(1, 2), noise=0.03):
     """A rhombus of each class on the same ground, boxed; (len(kinds), 3, 32, 32)."""
     torch.manual_seed(0)
     images, boxes = [], []
     for kind in kinds:
         image = COLOURS[torch.where(OBJECT, kind, 0)].permute(2, 0, 1)
-        images.append((image + 0.03 * torch.randn(3, 32, 32)).clamp(0, 1))
+        images.append((image + noise * torch.randn(3, 32, 32)).clamp(0, 1))
         boxes.append(torch.cat([BOX[:, :4], torch.tensor([[kind]])], dim=1))
     ids = tuple(f"image_{k}" for k in kinds)
     return Batch(ids, torch.stack(images), boxes=tuple(boxes))
@@ -43,11 +44,11 @@ def batch_of(kinds=(1, 2)):
 
 def make(**settings):
     torch.manual_seed(0)
-    return BANA(Pixels(), 2, crf=CRF(sxy=8, srgb=20, iterations=5), **settings)
+    return BANA(Pixels(), 2, **{"crf": SMALL_CRF, **settings})
 
 
-def trained(batch, steps=60):
-    method = make()
+def trained(batch, steps=60, **settings):
+    method = make(**settings)
     optimizer = torch.optim.Adam(method.parameters(), lr=0.1)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -101,6 +102,33 @@ def test_masks_come_out_of_boxes():
         iou = (mask & OBJECT).sum() / (mask | OBJECT).sum()
         assert iou > 0.85, "the box itself has an IoU of one half"
         assert not found[image, 2 - kind].any()
+
+
+def test_attention_takes_the_background_out_of_a_box_that_the_class_maps_fill():
+    """A classifier that sees its class everywhere in the box: the attention alone decides."""
+    batch, method = batch_of((1,), noise=0.01), make(crf=NO_CRF)
+    with torch.no_grad():
+        method.classifier.weight.fill_(1.0)
+    mask = method.predict(batch)[0, 0].detach() > 0.5
+    assert (mask & OBJECT).sum() / (mask | OBJECT).sum() > 0.85
+
+
+def test_class_maps_doubt_what_resembles_neither_the_background_nor_the_class():
+    """A patch in the box with the colour of the other class, which is nowhere outside."""
+    batch, patch = batch_of(), (Y >= 9) & (Y < 12) & (X >= 9) & (X < 12)
+    method = trained(batch, crf=NO_CRF)
+    batch.image[0, :, patch] = COLOURS[2][:, None]
+    scores = method.predict(batch)[0, 0].detach()
+    assert not (patch & OBJECT).any()
+    assert scores[patch].mean() < scores[OBJECT].mean() - 0.1
+
+
+def test_the_crf_repairs_what_noise_has_torn():
+    batch, ious = batch_of(noise=0.3), []
+    for crf in (SMALL_CRF, NO_CRF):
+        mask = trained(batch, crf=crf).predict(batch)[0, 0].detach() > 0.5
+        ious.append(float((mask & OBJECT).sum() / (mask | OBJECT).sum()))
+    assert ious[0] > ious[1] + 0.02
 
 
 def test_without_certain_background_pooling_is_plain():

@@ -3,9 +3,6 @@
 import pytest
 import torch
 
-from wsss_lib.blocks.clicks import extreme_trimap
-from wsss_lib.blocks.grabcut import FOREGROUND
-from wsss_lib.blocks.regions import edge_map
 from wsss_lib.core import Batch, InputError
 from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.box.grabcut import GrabCut
@@ -73,18 +70,34 @@ def test_the_clicks_lie_on_the_border_of_the_mask(mask):
         assert not eroded[y, x], "the border is at most two pixels away"
 
 
-def test_the_skeleton_holds_an_object_that_looks_like_the_background():
-    """One half of the bar has the background's colours; the middle line keeps it."""
-    image = scene(SLANTED, clutter=False)
-    upper = SLANTED & (Y < 24)
+def like_the_ground(mask, part):
+    """A scene in which a part of the object has the colours of the background."""
+    image = scene(mask, clutter=False)
     torch.manual_seed(1)
-    ground = torch.tensor([0.37, 0.45, 0.4])[:, None] + 0.05 * torch.randn(3, int(upper.sum()))
-    image[:, upper] = ground
-    clicks = batch_of(SLANTED).extremes[0][0]
-    sure = extreme_trimap(edge_map(image), clicks) == FOREGROUND
-    found = clicking().cut(image, clicks)
-    assert found[sure].all()
-    assert (found & upper).any()
+    speckle = 0.05 * torch.randn(3, int(part.sum()))
+    image[:, part] = torch.tensor([0.35, 0.45, 0.4])[:, None] + speckle
+    return image
+
+
+def test_the_middle_line_fills_an_outline_whose_inside_looks_like_the_ground():
+    """A plate with a red rim on a table of its own colour: only the certain middle says more."""
+    inner = (Y - 24) ** 2 + (X - 28) ** 2 < 135
+    torch.manual_seed(0)
+    image = torch.tensor([0.35, 0.45, 0.4])[:, None, None].repeat(1, 48, 56)
+    image[:, DISC & ~inner] = torch.tensor([0.75, 0.3, 0.2])[:, None]
+    image = (image + 0.02 * torch.randn(3, 48, 56)).clamp(0, 1)
+    batch = batch_of(DISC)
+    assert iou(GrabCut(1).cut(image, batch.boxes[0][0]), DISC) < 0.6
+    assert iou(clicking().cut(image, batch.extremes[0][0]), DISC) > 0.8
+
+
+def test_the_clicked_pixels_stay_on_the_object_whatever_their_colour():
+    """The upper third of the disc looks like background, and the border would pass below."""
+    image, batch = like_the_ground(DISC, DISC & (Y < 20)), batch_of(DISC)
+    x, y = batch.extremes[0][0, 2].tolist()
+    assert y < 13
+    assert not GrabCut(1).cut(image, batch.boxes[0][0])[y, x]
+    assert clicking().cut(image, batch.extremes[0][0])[y, x]
 
 
 def test_cheap_borders_are_where_the_edges_are():

@@ -33,6 +33,7 @@ CARD = Card(
         "edges are colour gradients, not those of a learned detector",
         "the first background model also learns from the box outside the guess",
         "boxes only tell the classes of the clicked objects",
+        "the clicked pixels are certain, as the skeleton is",
         "the segmentation network that the paper trains on the masks is a stage of its own",
     ),
 )
