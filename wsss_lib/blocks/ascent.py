@@ -2,15 +2,13 @@
 
 import copy
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-Module = TypeVar("Module", bound=nn.Module)
+from torch import Tensor
 
 
-def differentiable(module: Module) -> Module:
+def differentiable(module: Any) -> Any:
     """The module itself, or a copy where its weights were made in inference mode.
 
     Images (B, 3, H, W) have no gradients behind weights that may not be kept for a backward pass.
