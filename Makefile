@@ -57,7 +57,8 @@ book: env toy strict-book ## the executed book, in _build/html
 
 # Everything is executed from clean: an incremental build forgets the failures of the last one.
 strict-book: $(STAMP)
-	@rm -rf $(BUILD)/html $(BUILD)/.doctrees $(BUILD)/jupyter_execute
+	@rm -rf $(BUILD)/html $(BUILD)/.doctrees $(BUILD)/jupyter_execute $(BUILD)/.jupyter_cache
+	@$(BIN)/python book/_ext/execute_pages.py $(BUILD)/.jupyter_cache
 	@$(BIN)/jupyter-book build book --config _config.yml --path-output . \
 	  -W --keep-going -n --all
 	@test -f $(BUILD)/html/index.html

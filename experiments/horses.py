@@ -50,14 +50,21 @@ def affinity(weights: Path, threshold: float) -> AffinityNet:
     return method
 
 
-def segmenter(weights: Path) -> Segmenter:
+def deeplab(weights: Path, num_classes: int = 1) -> DeepLab:
     """DeepLab on MobileNetV2 at output stride 16."""
-    net = DeepLab(MobileNetV2(16, weights), 1, rates=(1, 3, 6), width=64, shallow=1)
-    method = Segmenter(net)
-    method.recipe = Recipe(
-        150, 8, lr=1e-4, head_factor=10, weight_decay=0.01, optimizer="adamw", warmup=0.1,
-        crop=192, scale=(0.6, 1.1),
-    )  # fmt: skip
+    return DeepLab(MobileNetV2(16, weights), num_classes, rates=(1, 3, 6), width=64, shallow=1)
+
+
+DEEPLAB_RECIPE = Recipe(
+    150, 8, lr=1e-4, head_factor=10, weight_decay=0.01, optimizer="adamw", warmup=0.1,
+    crop=192, scale=(0.6, 1.1),
+)  # fmt: skip
+
+
+def segmenter(weights: Path) -> Segmenter:
+    """The network of all photographs, taught by scores."""
+    method = Segmenter(deeplab(weights))
+    method.recipe = DEEPLAB_RECIPE
     return method
 
 

@@ -49,19 +49,29 @@ class Record:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where stages are run one at a time, each threshold chosen on the held-out part."""
+    """Where stages are run one at a time.
+
+    Attributes:
+        view: what they may see.
+        held_out: where each threshold is chosen; None if there is none to choose.
+        folder: checkpoints and scores.
+        seed: of their training.
+    """
 
     view: WeakView
-    held_out: SegmentationFolder
+    held_out: SegmentationFolder | None
     folder: Path
     seed: int
 
     def run(self, method: Method, scores: Any = None) -> Stage:
         """One stage, on the scores of another if there are any."""
+        held_out = self.held_out
         return run(
             [method],
             self.view if scores is None else self.view.with_scores(scores),
             folder=self.folder,
             seed=self.seed,
-            calibrate=lambda found: choose_threshold(found, self.held_out),
+            calibrate=(lambda found: choose_threshold(found, held_out))
+            if held_out is not None
+            else None,
         )[0]

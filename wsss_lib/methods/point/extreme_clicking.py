@@ -34,6 +34,7 @@ CARD = Card(
         "the first background model also learns from the box outside the guess",
         "boxes only tell the classes of the clicked objects",
         "the clicked pixels are certain, as the skeleton is",
+        "no location prior from the distance to the border of the guess",
         "the segmentation network that the paper trains on the masks is a stage of its own",
     ),
 )

@@ -36,6 +36,7 @@ CARD = Card(
     differs=(
         "one training whose last part has the cut, not a second training of a finished network",
         "the cut sums over the classes drawn in an image: an absent one has nothing to keep whole",
+        "the cut is computed on a picture half as high and wide",
         "no dense CRF after the network",
     ),
 )

@@ -38,6 +38,7 @@ CARD = Card(
     differs=(
         "without tags, classes whose own score is below 0.1 are erased; where tags are given, they "
         "take the place of these scores",
+        "pooling, PAMR and the labels work at the size of the masks, not of the image",
         "no dense CRF after the network",
     ),
 )

@@ -1,0 +1,145 @@
+"""Boxes, scribbles and clicks: ``python -m experiments.photographs_by_label DATA WEIGHTS``.
+
+DATA is a folder with ``horses`` and ``voc2012``, WEIGHTS a file of folded MobileNetV2 weights.
+Boxes become masks without training. One network, the DeepLab of ``experiments.horses`` with its
+recipe, learns from filled boxes, GrabCut's masks, scribbles, scribbles with a normalised cut, and
+clicks.
+
+- Horses: networks are scored on test photographs, without labels; masks from boxes on the training
+  photographs. Image labels and the ceiling come from ``experiments.horses``.
+- The 20 photographs of PASCAL VOC are too few to test on: the figures say how well the weak labels
+  of these photographs were completed. ``--pictures FOLDER`` draws what came out.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm.auto import tqdm
+
+from experiments.horses import DEEPLAB_RECIPE, deeplab, segmenter
+from experiments.record import Bench, Record
+from experiments.voc_photographs import LONGEST
+from wsss_lib.blocks.maps import to_labels
+from wsss_lib.core import Method
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.view import WeakView
+from wsss_lib.engine import Stage, infer, seed_everything
+from wsss_lib.evaluate import Protocol, evaluate
+from wsss_lib.methods.box.bbox_rect import BBoxRect
+from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.point.whats_the_point import WhatsThePoint
+from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
+from wsss_lib.methods.scribble.pce import PartialCrossEntropy
+from wsss_lib.show import show_labels
+
+LABELS = {
+    "bbox_rect": "boxes",
+    "grabcut": "boxes",
+    "pce": "scribble",
+    "ncut_loss": "scribble",
+    "whats_the_point": "points",
+}
+"""What each system learns from, or is told."""
+
+
+def system(name: str, num_classes: int, weights: Path) -> Method:
+    """One of ``LABELS``; those that learn have the network of ``experiments.horses``."""
+    if LABELS[name] == "boxes":
+        return (GrabCut if name == "grabcut" else BBoxRect)(num_classes)
+    net = deeplab(weights, num_classes)
+    method: Method
+    if name == "whats_the_point":
+        method = WhatsThePoint(net, num_classes)
+    else:
+        method = (NormalizedCutLoss if name == "ncut_loss" else PartialCrossEntropy)(net)
+    method.recipe = DEEPLAB_RECIPE
+    return method
+
+
+def trained(
+    name: str, data: SegmentationFolder, weights: Path, folder: Path, seed: int
+) -> tuple[Stage, Bench]:
+    """A system after its training, and where it was run."""
+    view = WeakView(data, ("tags", LABELS[name]), longest=LONGEST)
+    bench = Bench(view, None, folder, seed)
+    seed_everything(seed)
+    return bench.run(system(name, len(data.classes), weights)), bench
+
+
+def horses(
+    record: Record, seed: int, data: SegmentationFolder, weights: Path, folder: Path
+) -> None:
+    """Masks from boxes on the training photographs, networks on the test photographs."""
+    test = data.subset(data.ids[2::3])
+    train = data.subset([id for id in data.ids if id not in set(test.ids)])
+    for name in LABELS:
+        stage, bench = trained(name, train, weights, folder, seed)
+        if LABELS[name] == "boxes":
+            _, rest = train.held_out()
+            record.note(name, stage, evaluate(stage.scores, rest, 0.5), seed=seed)
+            seed_everything(seed)
+            student = segmenter(weights)
+            student.threshold = 0.5
+            name, stage = f"segmenter_{name}", bench.run(student, stage.scores)
+        blind = WeakView(test, supervision=(), longest=LONGEST)
+        scores = infer(stage.method, blind, stage.folder / "test")
+        record.note(name, stage, evaluate(scores, test), seed=seed)
+
+
+def draw(found: dict[str, Stage], data: SegmentationFolder, folder: Path) -> None:
+    """A picture of each photograph with the labels of every system, and the truth."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for id in data.ids:
+        labels = {name: to_labels(stage.scores[id][None], 0.5)[0] for name, stage in found.items()}
+        picture = show_labels(data.image(id), {**labels, "truth": data.mask(id)}, data.classes)
+        picture.savefig(folder / f"{id}.png")
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Folder with horses/ and voc2012/.")],
+    weights: Annotated[Path, typer.Argument(help="Folded MobileNetV2 weights, .npz.")],
+    folder: Annotated[Path, typer.Option(help="Checkpoints and scores.")] = Path("runs/by_label"),
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results"),
+    seeds: Annotated[int, typer.Option(help="Training seeds 0, 1, ...")] = 3,
+    pictures: Annotated[Path | None, typer.Option(help="Draw the VOC photographs here.")] = None,
+) -> None:
+    """Measure boxes, scribbles and clicks on photographs."""
+    ridden = SegmentationFolder(data / "horses", None, classes=["horse"])
+    photographs = SegmentationFolder(data / "voc2012", "photos")
+    of_horses, of_voc = Record(), Record()
+    for seed in tqdm(range(seeds), desc="photographs"):
+        found = {}
+        for name in LABELS:
+            found[name], _ = trained(name, photographs, weights, folder / "voc", seed)
+            figures = evaluate(found[name].scores, photographs, 0.5)
+            of_voc.note(name, found[name], figures, seed=seed)
+        if pictures:
+            draw(found, photographs, pictures)
+        horses(of_horses, seed, ridden, weights, folder / "horses")
+    for name in of_voc.runs:
+        network = LABELS[name] != "boxes"
+        protocol = Protocol(
+            data="voc_photographs",
+            split="20 photographs, the labelled ones",
+            labels_at_inference=True,
+            threshold_rule="argmax" if network else "fixed",
+            supervision=(LABELS[name],),
+            needs=("ImageNet classes",) if network else (),
+        )
+        of_voc.write(out / "voc_photographs", name, protocol)
+    for name in of_horses.runs:
+        network = name not in ("bbox_rect", "grabcut")
+        protocol = Protocol(
+            data="horses",
+            split="test (every third photograph)" if network else "train, last nine tenths",
+            labels_at_inference=not network,
+            threshold_rule="argmax" if network else "fixed",
+            supervision=(LABELS[name.removeprefix("segmenter_")],),
+            needs=("ImageNet classes",) if network else (),
+        )
+        of_horses.write(out / "horses", name, protocol)
+
+
+if __name__ == "__main__":
+    typer.run(main)
