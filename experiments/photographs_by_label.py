@@ -8,7 +8,7 @@ clicks.
 - Horses: networks are scored on test photographs, without labels; masks from boxes on the training
   photographs. Image labels and the ceiling come from ``experiments.horses``.
 - The 20 photographs of PASCAL VOC are too few to test on: the figures say how well the weak labels
-  of these photographs were completed. ``--pictures FOLDER`` draws what came out.
+  of these photographs were completed, image labels known. ``--pictures FOLDER`` draws the outcome.
 """
 
 from pathlib import Path
@@ -107,12 +107,13 @@ def main(
     """Measure boxes, scribbles and clicks on photographs."""
     ridden = SegmentationFolder(data / "horses", None, classes=["horse"])
     photographs = SegmentationFolder(data / "voc2012", "photos")
+    _, scored = photographs.held_out(share=0.25)  # those of ``experiments.voc_photographs``
     of_horses, of_voc = Record(), Record()
     for seed in tqdm(range(seeds), desc="photographs"):
         found = {}
         for name in LABELS:
             found[name], _ = trained(name, photographs, weights, folder / "voc", seed)
-            figures = evaluate(found[name].scores, photographs, 0.5)
+            figures = evaluate(found[name].scores, scored, 0.5)
             of_voc.note(name, found[name], figures, seed=seed)
         if pictures:
             draw(found, photographs, pictures)
@@ -121,7 +122,7 @@ def main(
         network = LABELS[name] != "boxes"
         protocol = Protocol(
             data="voc_photographs",
-            split="20 photographs, the labelled ones",
+            split=f"{len(scored)} photographs",
             labels_at_inference=True,
             threshold_rule="argmax" if network else "fixed",
             supervision=(LABELS[name],),

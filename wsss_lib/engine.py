@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from wsss_lib.core import Batch, InputError, Method, Recipe
-from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.atomic import one_at_a_time, written_whole
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView, collate
@@ -206,7 +206,7 @@ def run(
     Each stage has a folder of its own, named after everything that decides its result: the
     method's class, settings and initial weights, its recipe, the seed, the data and the stages
     before it. Running again after an interruption goes on where it stopped; running with other
-    settings starts elsewhere.
+    settings starts elsewhere. Of two processes that want the same stage, one waits for the other.
 
     Args:
         stages: methods in order; the first needs no scores unless the view has some.
@@ -230,13 +230,14 @@ def run(
                 method.threshold = results[-1].threshold
         key = fingerprint(before=key, seed=seed, method=describe(method))
         where = Path(folder) / f"{number}_{method.card.id}_{key}"
-        fitted = fit(method, view, seed=seed, folder=where, workers=workers, cpu=cpu)
-        scores = ScoreStore(where / "scores", len(view.classes))
-        answered = all(id in scores for id in view.ids)
-        start = time.perf_counter()
-        infer(method, view, scores.folder, cpu=cpu)
-        now = 0.0 if answered else time.perf_counter() - start
-        predicting, peak = _remember_cost(where / "cost.json", now, fitted.peak_memory_mb)
+        with one_at_a_time(where):
+            fitted = fit(method, view, seed=seed, folder=where, workers=workers, cpu=cpu)
+            scores = ScoreStore(where / "scores", len(view.classes))
+            answered = all(id in scores for id in view.ids)
+            start = time.perf_counter()
+            infer(method, view, scores.folder, cpu=cpu)
+            now = 0.0 if answered else time.perf_counter() - start
+            predicting, peak = _remember_cost(where / "cost.json", now, fitted.peak_memory_mb)
         threshold = calibrate(scores) if calibrate else None
         seconds = fitted.seconds + predicting
         results.append(Stage(method, scores, threshold, fitted, seconds, peak, where))

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from execute_pages import page_names
 
 from tests.book.pages import BOOK, HTML, ROOT
+from wsss_lib.data.atomic import one_at_a_time
 
 
 def sources() -> list[Path]:
@@ -20,21 +19,11 @@ def sources() -> list[Path]:
     return [*inside, *library, *(ROOT / "results").rglob("*.json"), ROOT / "_config.yml"]
 
 
-@contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Workers of pytest-xdist wait for each other."""
-    fcntl = pytest.importorskip("fcntl")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built book; built here where it is missing or older than its sources."""
     done = HTML / ".complete"
-    with one_at_a_time(ROOT / "_build" / ".lock"):
+    with one_at_a_time(HTML):  # workers of pytest-xdist wait for each other
         newest = max(path.stat().st_mtime for path in sources())
         if not done.is_file() or done.stat().st_mtime < newest:
             environment = {**os.environ, "VENV": str(Path(sys.prefix))}

@@ -165,6 +165,13 @@ def test_rescaled_strokes_hold_together_and_boxes_cover_what_they_touch(height, 
     assert ((centre - 0.5 - scaled.points[0][0, :2]).abs() <= 0.5 + 1e-5).all()
 
 
+def test_no_size_leaves_the_range_of_an_image():
+    """The weights of a resized pixel add up to 1 only roughly: white may come out above 1."""
+    white = Batch(("a",), torch.ones(1, 3, 37, 53))
+    sizes = [(height, height + 9) for height in range(5, 60)]
+    assert all(rescale(white, size).image.max() <= 1 for size in sizes)
+
+
 def test_doubling_is_exact():
     given = labelled(3)
     doubled = rescale(given, (64, 80))

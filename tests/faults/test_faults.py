@@ -7,7 +7,10 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +30,7 @@ from wsss_lib.data.palette import read_labels, write_labels
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView
-from wsss_lib.engine import CHECKPOINT, fit
+from wsss_lib.engine import CHECKPOINT, fit, run
 from wsss_lib.results import write_json
 from wsss_lib.survey import find_methods
 
@@ -224,3 +227,32 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
         stop()
     assert (tmp_path / "new" / "a.txt").read_text() == "done"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
+
+
+def both_at_once(work):
+    """Two threads begin the same work together; locks see no difference to two processes."""
+    start = threading.Barrier(2)
+
+    def begin(number):
+        start.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(begin, range(2)))
+
+
+def test_two_who_want_the_same_stage_do_not_both_make_it(tmp_path):
+    view = WeakView(SegmentationFolder(plain_folder(tmp_path / "data")))
+    methods = [Pixels(), Pixels()]
+    for method in methods:
+        method.recipe = replace(method.recipe, steps=0)
+    both_at_once(lambda n: run([methods[n]], view, folder=tmp_path / "runs", cpu=True))
+    assert sorted(method.answered for method in methods) == [0, 1]
+
+
+def test_two_who_want_the_same_world_both_get_it(tmp_path):
+    def make(_):
+        return write_toy(tmp_path / "toy", train=6, val=2, progress=False)
+
+    assert both_at_once(make) == [tmp_path / "toy"] * 2
+    assert len(SegmentationFolder(tmp_path / "toy", "train")) == 6

@@ -92,7 +92,7 @@ def rescale(batch: Batch, size: tuple[int, int]) -> Batch:
     if old == tuple(size):
         return batch
     moved: dict[str, Any] = {
-        name: resize(getattr(batch, name), size)
+        name: resize(getattr(batch, name), size).clamp(0, 1)  # rounding may leave the range
         for name in _MAPS
         if getattr(batch, name) is not None
     }

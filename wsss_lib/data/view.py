@@ -146,7 +146,7 @@ class WeakView:
                 weak[kind] = label[None] if kind == "scribble" else (label,)
         batch = rescale(Batch(ids=(id,), image=image[None], **weak), size)
         scores = None if self.scores is None else resize(self.scores[id][None], size)
-        return replace(batch, image=batch.image.clamp(0, 1), scores=scores)
+        return replace(batch, scores=scores)
 
     def _saliency(self, id: str, size: tuple[int, ...]) -> Tensor:
         """(1, H, W) in [0, 1]."""

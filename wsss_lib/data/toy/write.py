@@ -11,6 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from wsss_lib.core import InputError
+from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.data.palette import write_labels
 from wsss_lib.data.toy.scene import Scene
 from wsss_lib.data.toy.variants import VARIANTS, VERSION, Variant
@@ -81,20 +82,29 @@ def write_toy(
         "name": "toy", "version": VERSION, "variant": variant,
         "world": world, "train": train, "val": val, "allows_empty": True,
     }  # fmt: skip
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        note = root / "dataset.json"
-        if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == facts:
+    if _is_there(root, facts):
+        return root
+    with one_at_a_time(root):
+        if _is_there(root, facts):
             return root
-        raise InputError(f"{root} holds something else: delete it or write to another folder.")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    try:
-        _write(unfinished, VARIANTS[variant], facts, progress)
-        unfinished.chmod(0o755)
-        unfinished.replace(root)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+        try:
+            _write(unfinished, VARIANTS[variant], facts, progress)
+            unfinished.chmod(0o755)
+            unfinished.replace(root)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return root
+
+
+def _is_there(root: Path, facts: dict) -> bool:
+    """Whether this very world has been written to ``root``; anything else there is an error."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    note = root / "dataset.json"
+    if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == facts:
+        return True
+    raise InputError(f"{root} holds something else: delete it or write to another folder.")
 
 
 def _write(folder: Path, variant: Variant, facts: dict, progress: bool) -> None:

@@ -44,8 +44,8 @@ CARD = Card(
         "a round goes on from the weights of the round before; the paper trains again",
         "the segmentation network learns alongside the rounds, from the regions found so far; the "
         "paper trains it when they are over",
-        "hot is what exceeds four fifths of a map's maximum, our reading of 'top 20%'; three fifths "
-        "in the toy world",
+        "hot is what exceeds four fifths of a map's maximum, our reading of 'top 20%'; in the toy "
+        "world, three fifths",
         "the class probabilities are those of the classifier of the first round",
         "no dense CRF after the network",
     ),
