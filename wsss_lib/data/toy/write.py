@@ -11,7 +11,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from wsss_lib.core import InputError
-from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.data.palette import write_labels
 from wsss_lib.data.toy.scene import Scene
 from wsss_lib.data.toy.variants import VARIANTS, VERSION, Variant
@@ -84,16 +83,17 @@ def write_toy(
     }  # fmt: skip
     if _is_there(root, facts):
         return root
-    with one_at_a_time(root):
-        if _is_there(root, facts):
-            return root
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-        try:
-            _write(unfinished, VARIANTS[variant], facts, progress)
-            unfinished.chmod(0o755)
-            unfinished.replace(root)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    try:
+        _write(unfinished, VARIANTS[variant], facts, progress)
+        unfinished.chmod(0o755)
+        unfinished.replace(root)
+    except OSError:
+        if not _is_there(root, facts):  # somebody else may have been faster
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return root
 
 
