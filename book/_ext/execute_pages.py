@@ -2,13 +2,15 @@
 
 ``python book/_ext/execute_pages.py CACHE`` fills the cache that ``_config.yml`` names; the build
 then reads every answer from it. Sphinx alone executes one page after the other, which leaves all
-cores but one idle.
+cores but one idle. A page whose code fails ends the program, with its name and the error.
 """
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from myst_nb.core.read import is_myst_markdown_notebook
 from tqdm.auto import tqdm
 
 BOOK = Path(__file__).resolve().parents[1]
+QUIET = """import tqdm.auto, tqdm.std
+tqdm.auto.tqdm = tqdm.std.tqdm
+"""
 TIMEOUT = yaml.safe_load((BOOK.parent / "_config.yml").read_text())["execute"]["timeout"]
 
 
@@ -50,16 +55,31 @@ def executable_pages() -> list[tuple[Path, str | None]]:
 
 def execute(notebook: Any, folder: str) -> ExecutionResult:
     """Run one notebook in its folder, in a kernel of its own."""
-    return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False)
+    os.environ["TQDM_DISABLE"] = "1"  # here, not before: the bar over all pages stays
+    how = {"timeout": TIMEOUT, "allow_errors": False, "extra_arguments": ["--log-level=ERROR"]}
+    return single_nb_execution(notebook, cwd=folder, **how)
+
+
+@contextmanager
+def quiet_kernels() -> Iterator[None]:
+    """One thread a kernel, and no progress bars: in a page each would be an output of its cell.
+
+    The notebook kind of bar ignores TQDM_DISABLE, the plain kind heeds it. Kernels run what lies in
+    the start-up folder of IPython before the first cell. Kernels that share cores would wait for
+    each other's threads most of the time.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        startup = Path(folder) / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "quiet.py").write_text(QUIET, encoding="utf-8")
+        os.environ.update(IPYTHONDIR=folder, OMP_NUM_THREADS="1")
+        yield
 
 
 def main(folder: str) -> None:
-    """Execute every page; the first error of each page that has one ends on standard error."""
+    """Execute every page into the cache in ``folder``."""
     cache, errors = get_cache(folder), {}
-    cores = os.cpu_count() or 1
-    # Kernels that share cores wait for each other's threads most of the time.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(cores) as pool:
+    with quiet_kernels(), ProcessPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         running = {}
         for path, plugin in executable_pages():
             how = {"name": plugin, "type": "plugin"} if plugin else None

@@ -6,8 +6,6 @@ Numbers in the prose are never typed. ``{result}`toy/cam:miou` `` reads them fro
 
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -447,25 +445,6 @@ def launch_only_notebooks(
     ]
 
 
-QUIET = """import tqdm.auto, tqdm.std
-tqdm.auto.tqdm = tqdm.std.tqdm
-"""
-
-
-def without_progress_bars(app: Sphinx) -> None:
-    """Progress bars are for people; in a page each would be one more output of its cell.
-
-    The notebook kind of bar ignores TQDM_DISABLE, the plain kind heeds it. Kernels run what lies in
-    the start-up folder of IPython before the first cell.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="wsss-ipython-"))
-    startup = folder / "profile_default" / "startup"
-    startup.mkdir(parents=True)
-    (startup / "quiet.py").write_text(QUIET, encoding="utf-8")
-    os.environ.update(IPYTHONDIR=str(folder), TQDM_DISABLE="1")
-    app.connect("build-finished", lambda *_: shutil.rmtree(folder, ignore_errors=True))
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what there is."""
     app.add_role("result", ResultRole())
@@ -477,7 +456,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     others = {name: (skip, skip) for name in ("latex", "text", "man", "texinfo")}
     app.add_node(quiz_option, html=(visit_option, depart_option), **others)
     app.add_node(quiz_summary, html=(visit_summary, depart_summary), **others)
-    without_progress_bars(app)
     app.connect("missing-reference", drop_unresolved)
     app.connect("html-page-context", launch_only_notebooks, priority=900)
     app.connect("html-page-context", without_thebe, priority=900)

@@ -37,8 +37,6 @@ def build(tmp_path, monkeypatch):
     for content in (result("cam", 0.4567), result("pamr", 0.5, gain_over_cam=gain)):
         (results / f"{content['method']}.json").write_text(json.dumps(content))
     monkeypatch.setenv("WSSS_RESULTS", str(tmp_path / "results"))
-    for name in ("IPYTHONDIR", "TQDM_DISABLE"):  # the extension sets them for the kernels
-        monkeypatch.setenv(name, "")
 
     def build(text: str) -> tuple[BeautifulSoup, str]:
         source, out = tmp_path / "source", tmp_path / "out"

@@ -1,0 +1,47 @@
+"""Pages are executed before the book is built, several at once."""
+
+import execute_pages
+import nbformat
+import pytest
+from jupyter_cache import get_cache
+
+BAR = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """Write a book of two pages whose code is given; returns its folder."""
+    monkeypatch.setattr(execute_pages, "BOOK", tmp_path)
+    for name in ("IPYTHONDIR", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+
+    def write(first: str, second: str):
+        (tmp_path / "_toc.yml").write_text("root: a\nparts:\n- chapters:\n  - file: b\n")
+        (tmp_path / "a.md").write_text(
+            "---\njupytext:\n  text_representation: {extension: .md, format_name: myst}\n"
+            "kernelspec: {display_name: Python 3, language: python, name: python3}\n---\n\n"
+            f"# A\n\n```{{code-cell}} ipython3\n{first}\n```\n"
+        )
+        cell = nbformat.v4.new_code_cell(second)
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "b.ipynb")
+        return tmp_path
+
+    return write
+
+
+def test_pages_of_both_kinds_are_answered_without_progress_bars(book, tmp_path):
+    folder = book("print(6 * 7)", BAR)
+    execute_pages.main(str(tmp_path / "cache"))
+    cache = get_cache(str(tmp_path / "cache"))
+    answers = {}
+    for record in cache.list_cache_records():
+        cells = cache.get_cache_bundle(record.pk).nb.cells
+        answers[record.uri] = [out for cell in cells for out in cell.get("outputs", [])]
+    assert [out.text for out in answers[str(folder / "a.md")]] == ["42\n"]
+    assert [out.text for out in answers[str(folder / "b.ipynb")]] == ["done\n"]
+
+
+def test_a_page_that_fails_is_named(book, tmp_path):
+    book("print(1)", "print(1 / 0)")
+    with pytest.raises(SystemExit, match=r"(?s)b\.ipynb:.*ZeroDivisionError"):
+        execute_pages.main(str(tmp_path / "cache"))
