@@ -2,8 +2,7 @@
 
 DATA is a folder with ``horses`` and ``voc2012``, WEIGHTS a file of folded MobileNetV2 weights.
 Boxes become masks without training. One network, the DeepLab of ``experiments.horses`` with its
-recipe, learns from filled boxes, GrabCut's masks, scribbles, scribbles with a normalised cut, and
-clicks.
+recipe, learns from GrabCut's masks, from scribbles and a normalised cut, and from clicks.
 
 - Horses: networks are scored on test photographs, without labels; masks from boxes on the training
   photographs. Image labels and the ceiling come from ``experiments.horses``.
@@ -26,63 +25,50 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, infer, seed_everything
 from wsss_lib.evaluate import Protocol, evaluate
-from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
-from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 from wsss_lib.show import show_labels
 
-LABELS = {
-    "bbox_rect": "boxes",
-    "grabcut": "boxes",
-    "pce": "scribble",
-    "ncut_loss": "scribble",
-    "whats_the_point": "points",
-}
+LABELS = {"grabcut": "boxes", "ncut_loss": "scribble", "whats_the_point": "points"}
 """What each system learns from, or is told."""
 
 
 def system(name: str, num_classes: int, weights: Path) -> Method:
     """One of ``LABELS``; those that learn have the network of ``experiments.horses``."""
-    if LABELS[name] == "boxes":
-        return (GrabCut if name == "grabcut" else BBoxRect)(num_classes)
+    if name == "grabcut":
+        return GrabCut(num_classes)
     net = deeplab(weights, num_classes)
-    method: Method
-    if name == "whats_the_point":
-        method = WhatsThePoint(net, num_classes)
-    else:
-        method = (NormalizedCutLoss if name == "ncut_loss" else PartialCrossEntropy)(net)
+    method: Method = (
+        NormalizedCutLoss(net) if name == "ncut_loss" else WhatsThePoint(net, num_classes)
+    )
     method.recipe = DEEPLAB_RECIPE
     return method
 
 
-def trained(
-    name: str, data: SegmentationFolder, weights: Path, folder: Path, seed: int
-) -> tuple[Stage, Bench]:
-    """A system after its training, and where it was run."""
+def trained(name: str, data: SegmentationFolder, weights: Path, folder: Path, seed: int) -> Stage:
+    """A system after its training on photographs that show it their labels."""
     view = WeakView(data, ("tags", LABELS[name]), longest=LONGEST)
-    bench = Bench(view, None, folder, seed)
     seed_everything(seed)
-    return bench.run(system(name, len(data.classes), weights)), bench
+    return Bench(view, None, folder, seed).run(system(name, len(data.classes), weights))
 
 
-def horses(
-    record: Record, seed: int, data: SegmentationFolder, weights: Path, folder: Path
-) -> None:
-    """Masks from boxes on the training photographs, networks on the test photographs."""
+def ride(record: Record, seed: int, data: SegmentationFolder, weights: Path, folder: Path) -> None:
+    """Note the figures of horses: of the networks, and of the masks that taught one of them."""
     test = data.subset(data.ids[2::3])
     train = data.subset([id for id in data.ids if id not in set(test.ids)])
-    for name in LABELS:
-        stage, bench = trained(name, train, weights, folder, seed)
-        if LABELS[name] == "boxes":
-            _, rest = train.held_out()
-            record.note(name, stage, evaluate(stage.scores, rest, 0.5), seed=seed)
-            seed_everything(seed)
-            student = segmenter(weights)
-            student.threshold = 0.5
-            name, stage = f"segmenter_{name}", bench.run(student, stage.scores)
-        blind = WeakView(test, supervision=(), longest=LONGEST)
+    _, rest = train.held_out()
+    cut = trained("grabcut", train, weights, folder, seed=0)  # it draws no random numbers
+    record.note("grabcut", cut, evaluate(cut.scores, rest, 0.5), seed=seed)
+    seed_everything(seed)
+    student = segmenter(weights)
+    student.threshold = 0.5
+    view = WeakView(train, longest=LONGEST)
+    networks = {"segmenter_grabcut": Bench(view, None, folder, seed).run(student, cut.scores)}
+    for name in ("ncut_loss", "whats_the_point"):
+        networks[name] = trained(name, train, weights, folder, seed)
+    blind = WeakView(test, supervision=(), longest=LONGEST)
+    for name, stage in networks.items():
         scores = infer(stage.method, blind, stage.folder / "test")
         record.note(name, stage, evaluate(scores, test), seed=seed)
 
@@ -105,41 +91,34 @@ def main(
     pictures: Annotated[Path | None, typer.Option(help="Draw the VOC photographs here.")] = None,
 ) -> None:
     """Measure boxes, scribbles and clicks on photographs."""
-    ridden = SegmentationFolder(data / "horses", None, classes=["horse"])
+    horses = SegmentationFolder(data / "horses", None, classes=["horse"])
     photographs = SegmentationFolder(data / "voc2012", "photos")
     _, scored = photographs.held_out(share=0.25)  # those of ``experiments.voc_photographs``
     of_horses, of_voc = Record(), Record()
     for seed in tqdm(range(seeds), desc="photographs"):
         found = {}
         for name in LABELS:
-            found[name], _ = trained(name, photographs, weights, folder / "voc", seed)
-            figures = evaluate(found[name].scores, scored, 0.5)
-            of_voc.note(name, found[name], figures, seed=seed)
+            own = 0 if name == "grabcut" else seed
+            found[name] = trained(name, photographs, weights, folder / "voc", own)
+            of_voc.note(name, found[name], evaluate(found[name].scores, scored, 0.5), seed=seed)
         if pictures:
             draw(found, photographs, pictures)
-        horses(of_horses, seed, ridden, weights, folder / "horses")
-    for name in of_voc.runs:
-        network = LABELS[name] != "boxes"
-        protocol = Protocol(
-            data="voc_photographs",
-            split=f"{len(scored)} photographs",
-            labels_at_inference=True,
-            threshold_rule="argmax" if network else "fixed",
-            supervision=(LABELS[name],),
-            needs=("ImageNet classes",) if network else (),
-        )
-        of_voc.write(out / "voc_photographs", name, protocol)
-    for name in of_horses.runs:
-        network = name not in ("bbox_rect", "grabcut")
-        protocol = Protocol(
-            data="horses",
-            split="test (every third photograph)" if network else "train, last nine tenths",
-            labels_at_inference=not network,
-            threshold_rule="argmax" if network else "fixed",
-            supervision=(LABELS[name.removeprefix("segmenter_")],),
-            needs=("ImageNet classes",) if network else (),
-        )
-        of_horses.write(out / "horses", name, protocol)
+        ride(of_horses, seed, horses, weights, folder / "horses")
+    for record, kind, split in (
+        (of_voc, "voc_photographs", f"{len(scored)} photographs"),
+        (of_horses, "horses", "test (every third photograph)"),
+    ):
+        for name in record.runs:
+            network, alone = name != "grabcut", kind == "horses" and name != "grabcut"
+            protocol = Protocol(
+                data=kind,
+                split="train, last nine tenths" if kind == "horses" and not alone else split,
+                labels_at_inference=not alone,
+                threshold_rule="argmax" if network else "fixed",
+                supervision=(LABELS[name.removeprefix("segmenter_")],),
+                needs=("ImageNet classes",) if network else (),
+            )
+            record.write(out / kind, name, protocol)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,6 @@ NAMES = {
     "segmenter_pamr": "segmenter taught by PAMR labels",
     "segmenter_affinitynet": "segmenter taught by AffinityNet labels",
     "ceiling": "segmenter taught by masks (ceiling)",
-    "segmenter_bbox_rect": "segmenter taught by filled boxes",
     "segmenter_grabcut": "segmenter taught by GrabCut masks",
     "cam_vit": "CAM on the toy transformer",
     "superpixels": "superpixel means",
