@@ -38,6 +38,8 @@ def cost_figure(source: str = "bearman") -> Figure:
     axes.set(
         xscale="log", xlabel="seconds of a person for an image (VOC)", ylabel="mean IoU, new images"
     )
+    axes.set_xticks([20, 50, 100, 200], ["20", "50", "100", "200"], minor=False)
+    axes.set_xticks([], minor=True)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     plt.close(figure)
