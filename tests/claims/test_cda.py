@@ -94,6 +94,21 @@ def test_pasted_images_gain_exactly_one_class_that_they_lacked(batch):
         assert torch.equal(pasted[i][:, changed], thing[:, :, 0].expand(-1, int(changed.sum())))
 
 
+def test_the_object_is_put_anywhere_turned_and_scaled(batch):
+    """Two pictures, so that donor and taker are always the same."""
+    pair = Batch(batch.ids[:2], batch.image[:2], batch.tags[:2], batch.scores[:2])
+    method, masks = make(), []
+    for _ in range(8):
+        pasted, _ = method.decouple(pair)
+        masks.append((pasted[0] != pair.image[0]).any(dim=0))
+    assert len({int(mask.sum()) for mask in masks}) > 4, "sizes"
+    rows, columns = zip(
+        *(mask.nonzero().float().mean(dim=0).tolist() for mask in masks), strict=True
+    )
+    assert max(rows) - min(rows) > 1
+    assert max(columns) - min(columns) > 1
+
+
 def test_without_a_clean_object_nothing_is_pasted(batch):
     crowded = replace(batch, tags=torch.ones(12, 2))
     pasted, tags = make().decouple(crowded)
