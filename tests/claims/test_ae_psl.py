@@ -134,6 +134,16 @@ def test_finished_rounds_are_kept_as_they_were(batch):
     assert not method.past[0].head.weight.requires_grad
 
 
+def test_the_classifier_learns_from_what_is_left(batch):
+    """In the second round the head is erased: its colour teaches no more, that of the body does."""
+    method = make()
+    method.progress = 0.4
+    method.loss(batch)["cls"].backward()
+    slope = method.live.head.weight.grad[0, :, 0, 0]
+    assert slope[0] == 0
+    assert slope[1] < 0
+
+
 def test_an_impossible_class_never_becomes_a_label():
     torch.manual_seed(0)
     maps = torch.rand(2, 4, 6, 6).softmax(dim=1)
