@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from experiments.horses import DEEPLAB_RECIPE, deeplab, segmenter
 from experiments.record import Bench, Record
 from experiments.voc_photographs import LONGEST
-from wsss_lib.blocks.maps import to_labels
+from wsss_lib.blocks.maps import resize_like, to_labels
 from wsss_lib.core import Method
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
@@ -77,8 +77,10 @@ def draw(found: dict[str, Stage], data: SegmentationFolder, folder: Path) -> Non
     """A picture of each photograph with the labels of every system, and the truth."""
     folder.mkdir(parents=True, exist_ok=True)
     for id in data.ids:
-        labels = {name: to_labels(stage.scores[id][None], 0.5)[0] for name, stage in found.items()}
-        picture = show_labels(data.image(id), {**labels, "truth": data.mask(id)}, data.classes)
+        image, labels = data.image(id)[None], {}
+        for name, stage in found.items():
+            labels[name] = to_labels(resize_like(stage.scores[id][None], image), 0.5)[0]
+        picture = show_labels(image[0], {**labels, "truth": data.mask(id)}, data.classes)
         picture.savefig(folder / f"{id}.png")
 
 
