@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from wsss_lib.blocks.erase import MEAN_COLOUR, look_again, mined_labels
+from wsss_lib.blocks.maps import normalize
 from wsss_lib.core import Batch
 from wsss_lib.losses.prohibitive import permitted_labels, prohibitive_loss
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
@@ -97,17 +98,21 @@ def test_regions_are_disjoint_and_the_next_look_sees_them_in_the_mean_colour():
         return classifier
 
     # Stubborn classifiers: they would find erased pixels again.
-    classifiers = [watching(torch.rand(2, 2, 8, 8)) for _ in range(3)]
+    answers = [torch.rand(2, 2, 8, 8) for _ in range(3)]
+    classifiers = [watching(answer) for answer in answers]
     _, regions, heat = look_again(classifiers, image, tags, 0.8)
     assert torch.stack(regions).sum(dim=(0, 2)).max() == 1
-    taken = torch.zeros(2, 1, 8, 8)
-    for x, region in zip(seen, regions, strict=True):
+    taken, warmest = torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    for x, answer, region in zip(seen, answers, regions, strict=True):
+        scores = normalize(answer, tags).amax(dim=1, keepdim=True)
+        warmest = torch.where(taken.bool(), warmest, warmest.maximum(scores))
         painted = taken.expand_as(x).bool()
         colours = GREY.view(1, 3, 1, 1).expand_as(x)
         assert torch.allclose(x[painted], colours[painted])
         assert torch.equal(x[~painted], image[~painted])
         assert region.any()
         taken = taken + region.sum(dim=1, keepdim=True)
+    assert torch.equal(heat, warmest), "what is painted over is not judged again"
     labels = mined_labels(torch.stack(regions).sum(dim=0), heat, 0.5)
     for b in range(2):
         for y in range(8):
