@@ -59,6 +59,7 @@ def test_licences_and_citation_agree(root, project):
 def test_the_build_is_strict(root):
     config = yaml.safe_load((root / "_config.yml").read_text())
     assert config["execute"]["raise_on_error"] is True
-    assert config["execute"]["execute_notebooks"] == "force"
+    assert config["execute"]["execute_notebooks"] == "cache"
     command = (root / "Makefile").read_text()
+    assert re.search(r"rm -rf [^#]*/\.jupyter_cache\n[^#]*execute_pages", command), "a new cache"
     assert re.search(r"jupyter-book build[^#]*-W --keep-going -n --all", command)
