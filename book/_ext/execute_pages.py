@@ -42,7 +42,11 @@ def page_names() -> list[str]:
 
 
 def executable_pages() -> list[tuple[Path, str | None]]:
-    """Notebooks, and Markdown pages with code, beside the reader that the cache needs for them."""
+    """Markdown pages with code, and notebooks, beside the reader that the cache needs for them.
+
+    Pages come first. A chapter's notebook trains what its page has trained; side by side, one of
+    the two would only wait.
+    """
     pages: list[tuple[Path, str | None]] = []
     for name in page_names():
         markdown, notebook = BOOK / f"{name}.md", BOOK / f"{name}.ipynb"
@@ -50,7 +54,7 @@ def executable_pages() -> list[tuple[Path, str | None]]:
             pages.append((notebook, None))
         elif is_myst_markdown_notebook(markdown.read_text(encoding="utf-8")):
             pages.append((markdown, "myst_nb_md"))
-    return pages
+    return sorted(pages, key=lambda page: page[1] is None)
 
 
 def execute(notebook: Any, folder: str) -> ExecutionResult:
