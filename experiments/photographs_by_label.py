@@ -111,11 +111,12 @@ def main(
         (of_horses, "horses", "test (every third photograph)"),
     ):
         for name in record.runs:
-            network, alone = name != "grabcut", kind == "horses" and name != "grabcut"
+            network = name != "grabcut"
+            new = network and kind == "horses"  # photographs without labels
             protocol = Protocol(
                 data=kind,
-                split="train, last nine tenths" if kind == "horses" and not alone else split,
-                labels_at_inference=not alone,
+                split="train, last nine tenths" if kind == "horses" and not new else split,
+                labels_at_inference=not new,
                 threshold_rule="argmax" if network else "fixed",
                 supervision=(LABELS[name.removeprefix("segmenter_")],),
                 needs=("ImageNet classes",) if network else (),

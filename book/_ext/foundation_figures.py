@@ -60,15 +60,13 @@ def grounded_figure(id: str) -> Picture:
     """The boxes that the detector finds for the names of an image, SAM's masks, and the truth."""
     image, present = toy().image(id), toy().tags(id).nonzero().flatten().tolist()
     method = GroundedSam.toy(len(toy().classes))
-    asked = [(text, c + 1) for c in present for text in method.prompts[c]]
-    boxes, _, which = method.detector.detect(image, [text for text, _ in asked], method.least)
+    boxes, kinds = method.boxes(image, present)
     frames = torch.zeros(image.shape[-2:], dtype=torch.long)
-    for box, n in zip(boxes.round().long().tolist(), which.tolist(), strict=True):
+    for box, kind in zip(boxes.round().long().clamp(min=0).tolist(), kinds, strict=True):
         x0, y0, x1, y1 = box
-        inside = torch.zeros_like(frames, dtype=torch.bool)
-        inside[max(y0, 0) : y1, max(x0, 0) : x1] = True
-        frame = inside.clone()
-        frame[max(y0, 0) + 1 : y1 - 1, max(x0, 0) + 1 : x1 - 1] = False
-        frames[frame] = asked[n][1]
+        frame = torch.zeros_like(frames, dtype=torch.bool)
+        frame[y0:y1, x0:x1] = True
+        frame[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1] = False
+        frames[frame] = kind
     labels = {"boxes": frames, "masks": method.labels(image, present), "truth": toy().mask(id)}
     return show_labels(image, labels, toy().classes)

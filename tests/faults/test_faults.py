@@ -24,7 +24,7 @@ from wsss_lib.cli import app
 from wsss_lib.cli.build import build
 from wsss_lib.cli.pipeline import Plan, run_plan
 from wsss_lib.core import Batch, InputError
-from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.atomic import one_at_a_time, written_whole
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
 from wsss_lib.data.store import ScoreStore
@@ -248,6 +248,13 @@ def test_two_who_want_the_same_stage_do_not_both_make_it(tmp_path):
         method.recipe = replace(method.recipe, steps=0)
     both_at_once(lambda n: run([methods[n]], view, folder=tmp_path / "runs", cpu=True))
     assert sorted(method.answered for method in methods) == [0, 1]
+
+
+def test_processes_that_train_together_do_not_wait_for_each_other(tmp_path, monkeypatch):
+    with one_at_a_time(tmp_path / "stage"):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        with one_at_a_time(tmp_path / "stage"):
+            pass
 
 
 def test_two_who_want_the_same_world_both_get_it(tmp_path):

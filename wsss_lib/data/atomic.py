@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock
@@ -34,9 +34,12 @@ def written_whole(path: Path) -> Iterator[Path]:
 def one_at_a_time(path: Path) -> Iterator[None]:
     """Let one process at a time make ``path``; whoever waited finds it made.
 
+    Processes that a launcher started together (``WORLD_SIZE``) make it together: nobody waits.
+
     Args:
         path: a file or a folder; a lock stays beside it, and ends with the process that holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    with nullcontext() if together else FileLock(path.with_name(f".{path.name}.lock")):
         yield

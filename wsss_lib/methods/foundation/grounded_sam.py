@@ -65,15 +65,20 @@ class GroundedSam(Method):
         prompts = [[f"a photo of a {name}"] for name in CLASSES[:num_classes]]
         return cls(load_detector(), load_sam(), prompts)
 
-    def labels(self, image: Tensor, present: Sequence[int]) -> Tensor:
-        """(3, H, W) and the indices of the present classes -> (H, W) class indices."""
+    def boxes(self, image: Tensor, present: Sequence[int]) -> tuple[Tensor, list[int]]:
+        """(3, H, W) and the indices of the present classes -> (n, 4) boxes and their labels."""
         asked = [(sentence, c + 1) for c in present for sentence in self.prompts[c]]
         boxes, _, which = self.detector.detect(image, [text for text, _ in asked], self.least)
+        return boxes, [asked[n][1] for n in which.tolist()]
+
+    def labels(self, image: Tensor, present: Sequence[int]) -> Tensor:
+        """(3, H, W) and the indices of the present classes -> (H, W) class indices."""
+        boxes, kinds = self.boxes(image, present)
         labels = torch.zeros(image.shape[-2:], dtype=torch.long, device=image.device)
         if len(boxes):
             masks, _ = self.sam.masks_from(self.sam.embed(image), boxes=boxes)
             for n in masks.sum(dim=(1, 2)).argsort(descending=True, stable=True).tolist():
-                labels[masks[n]] = asked[int(which[n])][1]
+                labels[masks[n]] = kinds[n]
         return labels
 
     def predict(self, batch: Batch) -> Tensor:
