@@ -1,13 +1,18 @@
-"""One system at a time on the toy world: ``python -m experiments.systems cse ae_psl``.
+"""Systems on the toy world: ``python -m experiments.systems cse ae_psl``, or all of them.
 
 For three worlds, each with a training seed of its own: the floor (``FLOORS``), the system, the
 system after PAMR, and a segmentation network taught by the refined labels; the ceiling is in
 ``results/toy/ceiling.json``. Everything has the same backbone, and the system the steps of its toy
 recipe. Writes ``results/toy/<id>.json``. Thresholds are chosen on the first tenth of the training
 images, with masks, and figures are read off on the other nine tenths; networks see no labels and
-are scored on new images. An interrupted run goes on where it stopped.
+are scored on new images. An interrupted run goes on where it stopped. ``--jobs`` processes share
+the work; each wants a core of its own (``OMP_NUM_THREADS=1``), and all share a GPU where there is
+one.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -41,13 +46,17 @@ FLOORS: dict[str, type[Method]] = {
 """The least that a system must beat: what its labels, or cheaper ones, give without an idea."""
 
 
+ELSEWHERE = ("cam", "pamr", "densecrf", "affinitynet", "segmenter")
+"""What ``experiments.toy`` measures, with more seeds."""
+
+
 def floor_of(card: Card) -> type[Method]:
     """The floor of a system: that of the first of its labels."""
     return FLOORS["tags" if card.needs_scores else card.supervision[0]]
 
 
-def measure(record: Record, id: str, world: int, network: bool, folder: Path) -> None:
-    """Note every figure of a system in one world; its number is also the seed."""
+def measure(id: str, world: int, network: bool, folder: Path) -> Record:
+    """Every figure of a system in one world, whose number is also the seed."""
     kind = find_methods()[id]
     root = write_toy(folder / f"world_{world}", world=world, progress=False)
     train, val = SegmentationFolder(root, "train"), SegmentationFolder(root, "val")
@@ -84,22 +93,56 @@ def measure(record: Record, id: str, world: int, network: bool, folder: Path) ->
         student = fresh(Segmenter, c, world)
         student.threshold = refined.threshold
         figures["network_miou"] = unaided(stage(student, ("tags",), refined))
+    record = Record()
     record.note(id, system, found, world=world, seed=world, **figures)
+    return record
+
+
+def measured(
+    ids: list[str], worlds: int, network: bool, folder: Path, jobs: int
+) -> Iterator[tuple[str, Record]]:
+    """Each system with its figures of all worlds, as soon as they are there.
+
+    Raises:
+        RuntimeError: a process failed; what the others found was yielded before.
+    """
+    if jobs == 1:
+        for id in tqdm(ids, desc="systems"):
+            bar = tqdm(range(worlds), desc=id, leave=False)
+            yield id, Record.joined([measure(id, world, network, folder) for world in bar])
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        at_work = {
+            pool.submit(measure, id, world, network, folder): (id, world)
+            for id in ids
+            for world in range(worlds)
+        }
+        found: dict[str, dict[int, Record]] = {id: {} for id in ids}
+        failed = {}
+        for future in tqdm(as_completed(at_work), desc="systems", total=len(at_work)):
+            id, world = at_work[future]
+            if error := future.exception():
+                failed[f"{id} in world {world}"] = error
+                continue
+            found[id][world] = future.result()
+            if len(found[id]) == worlds:
+                yield id, Record.joined([found[id][world] for world in range(worlds)])
+    if failed:
+        raise RuntimeError("; ".join(f"{what}: {error!r}" for what, error in failed.items()))
 
 
 def main(
-    ids: Annotated[list[str], typer.Argument(help="Systems to measure.")],
+    ids: Annotated[list[str] | None, typer.Argument(help="Systems; none takes all.")] = None,
     network: Annotated[bool, typer.Option(help="Train a network on the labels as well.")] = True,
     folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/toy"),
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results/toy"),
     worlds: Annotated[int, typer.Option(help="Worlds and seeds 0, 1, ...")] = 3,
+    jobs: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
 ) -> None:
     """Measure systems on the toy world."""
-    record = Record()
-    for id in ids:
+    ids = ids or [id for id in find_methods() if id not in ELSEWHERE]
+    for id, record in measured(ids, worlds, network, folder, jobs):
         card = find_methods()[id].card
-        for world in tqdm(range(worlds), desc=id):
-            measure(record, id, world, network, folder)
         protocol = Protocol(
             data="toy",
             data_version=str(SegmentationFolder(folder / "world_0").about["version"]),

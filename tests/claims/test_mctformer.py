@@ -7,7 +7,8 @@ from wsss_lib.blocks.tokens import class_attention, patch_affinity, spread
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.image_level.affinity import mctformer
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
-from wsss_lib.nets.toy import ToyViT, toy_cnn, toy_vit
+from wsss_lib.nets.toy import toy_cnn, toy_vit
+from wsss_lib.nets.vit import ViT
 
 COLOURS = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.2, 0.9]])  # of the two classes
 
@@ -33,7 +34,9 @@ def pictures(count=16, seed=0):
 
 def make(width=32, **settings):
     torch.manual_seed(0)
-    return MCTformer(ToyViT(width, layers=2, heads=2), 2, last=2, flip=False, **settings)
+    return MCTformer(
+        ViT(width, layers=2, heads=2, patch=8, grid=8), 2, last=2, flip=False, **settings
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from experiments.pretrain_toy import NETS, main
 from wsss_lib.core import InputError
 from wsss_lib.data.toy import KINDS, VERSION, toy_scene
 from wsss_lib.data.toy.imagenet import TASKS
-from wsss_lib.nets.toy import WEIGHTS, ToyCNN, ToyViT, toy_cnn, toy_vit
+from wsss_lib.nets.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
 
-MAKERS = [ToyCNN, lambda: ToyCNN(stride=8), ToyViT]
+MAKERS = [ToyCNN, lambda: ToyCNN(stride=8), lambda: toy_vit(pretrained=False)]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -59,7 +59,7 @@ def test_receptive_field_of_the_cnn_is_55_pixels():
 
 
 def test_attention_of_the_vit():
-    net = ToyViT().eval()
+    net = toy_vit(pretrained=False).eval()
     image = torch.rand(2, 3, 64, 48)
     maps, attentions = net.attend(image)
     assert [tuple(a.shape) for a in attentions] == [(2, 4, 48, 48)] * 4

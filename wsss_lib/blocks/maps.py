@@ -13,12 +13,14 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear resizing, anti-aliased when it shrinks.
 
     Args:
-        maps: (B, C, h, w).
+        maps: (B, C, h, w); those in half precision become float32, whatever their size.
         size: (H, W) in pixels.
 
     Returns:
         (B, C, H, W).
     """
+    if maps.dtype in (torch.float16, torch.bfloat16):  # not every kernel exists for them
+        maps = maps.float()
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     shrinks = size[0] < maps.shape[-2] or size[1] < maps.shape[-1]

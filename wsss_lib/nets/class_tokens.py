@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss_lib.core import InputError
-from wsss_lib.nets.toy import ToyViT
+from wsss_lib.nets.vit import ViT
 
 
 class ClassTokens(nn.Module):
@@ -16,7 +16,7 @@ class ClassTokens(nn.Module):
     weight, for only their sum is ever seen. Tokens start apart, or they would all stay the same.
 
     Args:
-        backbone: a ``ToyViT``.
+        backbone: a ``ViT``.
         num_classes: C, without background.
 
     Raises:
@@ -25,7 +25,7 @@ class ClassTokens(nn.Module):
 
     def __init__(self, backbone: Any, num_classes: int) -> None:
         super().__init__()
-        if not isinstance(backbone, ToyViT):
+        if not isinstance(backbone, ViT):
             raise InputError(
                 f"Class tokens need a vision transformer, not a {type(backbone).__name__}: leave "
                 "the network out to use the toy transformer."

@@ -1,4 +1,4 @@
-"""Small backbones for the toy world: a residual CNN and a plain vision transformer.
+"""Small backbones for the toy world: a residual CNN and a small vision transformer.
 
 Both follow the backbone contract: ``backbone(image)`` takes (B, 3, H, W) RGB in [0, 1] and answers
 a list of maps from shallow to deep; ``channels`` and ``strides`` describe them.
@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from wsss_lib.core import InputError
+from wsss_lib.nets.vit import ViT
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -84,104 +85,6 @@ class ToyCNN(nn.Module):
         return maps
 
 
-class _Attention(nn.Module):
-    """Multi-head self-attention that can show its attention."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, tokens: Tensor, show: bool) -> tuple[Tensor, Tensor | None]:
-        b, n, d = tokens.shape
-        q, k, v = self.qkv(tokens).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        if show:
-            attention = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
-            mixed = attention @ v
-        else:
-            attention, mixed = None, F.scaled_dot_product_attention(q, k, v)
-        return self.out(mixed.transpose(1, 2).reshape(b, n, d)), attention
-
-
-class _Layer(nn.Module):
-    """One pre-norm transformer layer."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = _Attention(width, heads)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-
-    def forward(self, tokens: Tensor, show: bool) -> tuple[Tensor, Tensor | None]:
-        mixed, attention = self.attention(self.norm1(tokens), show)
-        tokens = tokens + mixed
-        return tokens + self.mlp(self.norm2(tokens)), attention
-
-
-class ToyViT(nn.Module):
-    """A vision transformer on patches of 8 x 8 pixels.
-
-    Images whose sides are no multiples of 8 are padded by their edges. Positions are learned on
-    an 8 x 8 grid and resized to the grid of the image.
-
-    Args:
-        width: channels of a token.
-        layers: number of layers.
-        heads: attention heads of a layer.
-
-    Attributes:
-        channels: ``width``, once a layer.
-        strides: 8, once a layer.
-    """
-
-    def __init__(self, width: int = 64, layers: int = 4, heads: int = 4) -> None:
-        super().__init__()
-        self.channels = [width] * layers
-        self.strides = [8] * layers
-        self.embed = nn.Conv2d(3, width, 8, 8)
-        self.position = nn.Parameter(0.02 * torch.randn(1, width, 8, 8))
-        self.layers = nn.ModuleList([_Layer(width, heads) for _ in range(layers)])
-        self.norm = nn.LayerNorm(width)
-
-    def embedding(self, image: Tensor) -> Tensor:
-        """Patches with their positions, (B, width, ceil(H / 8), ceil(W / 8))."""
-        h, w = image.shape[-2:]
-        x = F.pad(_normalise(image), (0, -w % 8, 0, -h % 8), mode="replicate")
-        x = self.embed(x)
-        size = (x.shape[-2], x.shape[-1])
-        if size == tuple(self.position.shape[-2:]):
-            return x + self.position
-        return x + F.interpolate(self.position, size, mode="bilinear", align_corners=False)
-
-    def attend(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """The maps of ``forward`` and the attention of every layer.
-
-        Returns:
-            maps: (B, width, h, w) a layer.
-            attentions: (B, heads, N, N) a layer, rows sum to one; row i is what patch i looks at.
-        """
-        return self._run(image, show=True)
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Maps (B, width, h, w), one a layer, h = ceil(H / 8)."""
-        return self._run(image, show=False)[0]
-
-    def _run(self, image: Tensor, show: bool) -> tuple[list[Tensor], list[Tensor]]:
-        x = self.embedding(image)
-        h, w = x.shape[-2:]
-        tokens = x.flatten(2).transpose(1, 2)
-        maps, attentions = [], []
-        for layer in self.layers:
-            tokens, attention = layer(tokens, show)
-            maps.append(self.norm(tokens).transpose(1, 2).unflatten(2, (h, w)))
-            if attention is not None:
-                attentions.append(attention)
-        return maps, attentions
-
-
 def _load(net: nn.Module, name: str) -> None:
     """Fill a network from ``weights/<name>.safetensors``."""
     path = WEIGHTS / f"{name}.safetensors"
@@ -210,8 +113,8 @@ def toy_cnn(pretrained: bool = True, stride: int = 4) -> ToyCNN:
     return net
 
 
-def toy_vit(pretrained: bool = True) -> ToyViT:
-    """A ``ToyViT`` of width 64 with 4 layers of 4 heads, pretrained on the toy ImageNet.
+def toy_vit(pretrained: bool = True) -> ViT:
+    """A ``ViT`` of width 64 with 4 layers of 4 heads on 8 x 8 pixels, pretrained likewise.
 
     Args:
         pretrained: load the weights that come with the library; False starts at random.
@@ -219,7 +122,7 @@ def toy_vit(pretrained: bool = True) -> ToyViT:
     Raises:
         InputError: the weight file is missing.
     """
-    net = ToyViT()
+    net = ViT(64, 4, 4, patch=8, grid=8, mean=(0.5,) * 3, std=(0.25,) * 3)
     if pretrained:
         _load(net, "toy_vit")
     return net

@@ -1,0 +1,186 @@
+"""Every system at the size of its paper: ``build("seam", VOC_CLASSES)``.
+
+What stands on the class (``Method.recipe`` and the keyword defaults) are the paper's settings; here
+stands what they are applied to: backbone, decoder, sentences. One ResNet-50 serves all that the
+papers did with VGG-16, ResNet-38, -50 or -101, and one DeiT-S or ViT-B all transformers, so that
+systems differ by their ideas alone. With ``pretrained=False`` the same shapes have random weights:
+no file is needed, and answers are noise.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wsss_lib.core import InputError, Method
+from wsss_lib.methods.box.bana import BANA
+from wsss_lib.methods.box.bbox_rect import BBoxRect
+from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.foundation.clims import CLIMS
+from wsss_lib.methods.foundation.clip_es import ClipES
+from wsss_lib.methods.foundation.grounded_sam import GroundedSam
+from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
+from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+from wsss_lib.methods.image_level.affinity.irnet import IRNet
+from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
+from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.image_level.cooccurrence.cda import CDA
+from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
+from wsss_lib.methods.image_level.ensemble.oaa import OAA
+from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
+from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
+from wsss_lib.methods.image_level.extra_supervision.eps import EPS
+from wsss_lib.methods.image_level.online.onestage import OneStage
+from wsss_lib.methods.image_level.online.toco import ToCo
+from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.methods.image_level.self_supervised.seam import SEAM
+from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
+from wsss_lib.methods.point.whats_the_point import WhatsThePoint
+from wsss_lib.methods.refine.densecrf import DenseCRF
+from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
+from wsss_lib.methods.scribble.pce import PartialCrossEntropy
+from wsss_lib.methods.scribble.scribblesup import ScribbleSup
+from wsss_lib.methods.segmentation.segmenter import Segmenter
+from wsss_lib.nets.clip import Clip, load_clip
+from wsss_lib.nets.contrast import ContrastNet
+from wsss_lib.nets.correlation import PixelCorrelation
+from wsss_lib.nets.deeplab import DeepLab
+from wsss_lib.nets.detector import Detector, load_detector
+from wsss_lib.nets.fuse import FusedFeatures
+from wsss_lib.nets.gated import GatedDeepLab
+from wsss_lib.nets.relation import Relations
+from wsss_lib.nets.resnet import ResNet
+from wsss_lib.nets.sam import Sam, load_sam
+from wsss_lib.nets.untrained import untrained_clip, untrained_detector, untrained_sam
+from wsss_lib.nets.vit import ViT, load_vit
+
+BACKGROUNDS = (
+    "ground", "land", "grass", "tree", "building", "wall", "sky", "lake", "water", "river", "sea",
+    "railway", "railroad", "keyboard", "helmet", "cloud", "house", "mountain", "ocean", "road",
+    "rock", "street", "valley", "bridge", "sign",
+)  # fmt: skip
+"""What is no class of PASCAL VOC; list of CLIP-ES (Lin et al., CVPR 2023, appendix)."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The networks that systems of a paper's size are made of.
+
+    Attributes:
+        classes: names of the C foreground classes.
+        pretrained: weights from the model zoos; else random ones.
+    """
+
+    classes: Sequence[str]
+    pretrained: bool
+
+    @property
+    def count(self) -> int:
+        """C."""
+        return len(self.classes)
+
+    def resnet(self, stride: int = 16) -> ResNet:
+        """ResNet-50."""
+        return ResNet(50, stride, self.pretrained)
+
+    def deeplab(self) -> DeepLab:
+        """DeepLab on ResNet-50."""
+        return DeepLab(self.resnet(), self.count)
+
+    def deit_small(self) -> ViT:
+        """DeiT-S/16."""
+        return load_vit() if self.pretrained else ViT(384, 12, 6)
+
+    def vit_base(self) -> ViT:
+        """DeiT-B/16."""
+        return load_vit("facebook/deit-base-patch16-224") if self.pretrained else ViT()
+
+    def clip(self, patch: int) -> Clip:
+        """CLIP ViT-B/16 or /32."""
+        name = f"openai/clip-vit-base-patch{patch}"
+        return load_clip(name) if self.pretrained else untrained_clip(patch)
+
+    def sam(self) -> Sam:
+        """SAM ViT-B."""
+        return load_sam("facebook/sam-vit-base") if self.pretrained else untrained_sam()
+
+    def detector(self) -> Detector:
+        """OWL-ViT B/32."""
+        name = "google/owlvit-base-patch32"
+        return load_detector(name) if self.pretrained else untrained_detector()
+
+    def sentences(self, pattern: str) -> list[str]:
+        """One sentence a class."""
+        return [pattern.format(name) for name in self.classes]
+
+    def backgrounds(self, pattern: str) -> list[str]:
+        """One sentence for each of ``BACKGROUNDS``."""
+        return [pattern.format(name) for name in BACKGROUNDS]
+
+
+def _seam(parts: Parts) -> SEAM:
+    net = parts.resnet(8)
+    return SEAM(net, parts.count, PixelCorrelation(net))
+
+
+def _clip_es(parts: Parts) -> ClipES:
+    sentence = "a clean origami {}."
+    return ClipES(parts.clip(16), parts.sentences(sentence), parts.backgrounds(sentence))
+
+
+def _clims(parts: Parts) -> CLIMS:
+    sentence, clip = "a photo of {}.", parts.clip(32)
+    return CLIMS(parts.resnet(), clip, parts.sentences(sentence), parts.backgrounds(sentence))
+
+
+def _grounded_sam(parts: Parts) -> GroundedSam:
+    return GroundedSam(parts.detector(), parts.sam(), [[name] for name in parts.classes])
+
+
+BUILDERS: dict[str, Callable[[Parts], Method]] = {
+    "cam": lambda parts: CAM(parts.resnet(), parts.count),
+    "oaa": lambda parts: OAA(parts.resnet(), parts.count),
+    "ficklenet": lambda parts: FickleNet(parts.resnet(), parts.count),
+    "cse": lambda parts: ClassSpecificErasing(parts.resnet(8), parts.count),
+    "ae_psl": lambda parts: AdversarialErasing(parts.deeplab(), parts.resnet(), parts.count),
+    "cda": lambda parts: CDA(parts.resnet(), parts.count),
+    "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
+    "irnet": lambda parts: IRNet(Relations(parts.resnet())),
+    "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),
+    "eps": lambda parts: EPS(parts.resnet(8), parts.count),
+    "seam": _seam,
+    "advcam": lambda parts: AdvCAM(parts.resnet(), parts.count),
+    "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),
+    "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
+    "bbox_rect": lambda parts: BBoxRect(parts.count),
+    "grabcut": lambda parts: GrabCut(parts.count),
+    "bana": lambda parts: BANA(parts.resnet(), parts.count),
+    "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
+    "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
+    "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
+    "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
+    "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
+    "clip_es": _clip_es,
+    "clims": _clims,
+    "sam_pseudo": lambda parts: SamPseudo(parts.sam()),
+    "grounded_sam": _grounded_sam,
+    "pamr": lambda parts: PAMR(),
+    "densecrf": lambda parts: DenseCRF(),
+    "segmenter": lambda parts: Segmenter(parts.deeplab()),
+}
+"""How each system is put together; a test holds the list against the cards."""
+
+
+def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
+    """A system at the size of its paper, with the paper's training recipe.
+
+    Args:
+        id: of its card.
+        classes: names of the foreground classes; systems that read use them.
+        pretrained: load the published weights; False draws random ones.
+
+    Raises:
+        InputError: no such system, or weights that are neither here nor to be had.
+    """
+    if id not in BUILDERS:
+        raise InputError(f"No recipe {id!r}; there are: {', '.join(sorted(BUILDERS))}.")
+    return BUILDERS[id](Parts(tuple(classes), pretrained))
