@@ -59,7 +59,7 @@ class Pixels(Method):
 
     def loss(self, batch: Batch):
         self.asked += 1
-        noise = 1 + 0.1 * (torch.rand(1) + float(np.random.rand()))  # noqa: NPY002
+        noise = 1 + 0.1 * (torch.rand(1).item() + float(np.random.rand()))  # noqa: NPY002
         pooled = self.maps(F.dropout2d(batch.image, 0.1) * noise).mean(dim=(2, 3))
         return {"cls": F.binary_cross_entropy_with_logits(pooled, batch.tags)}
 

@@ -1,6 +1,7 @@
 """The only training loop, and the only way in which stages chain."""
 
 import hashlib
+import itertools
 import json
 import random
 import time
@@ -79,7 +80,7 @@ def fit(
     """Train a method by its recipe.
 
     Args:
-        method: its weights are changed in place; it ends in evaluation mode.
+        method: its weights are changed in place; it ends in evaluation mode, where it was before.
         view: what it may see.
         seed: of the order, the augmentation and whatever the method draws.
         folder: keeps a checkpoint there, and goes on from the one it finds.
@@ -102,6 +103,7 @@ def fit(
     base_rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint = Path(folder) / CHECKPOINT if folder is not None else None
     purpose = fingerprint(recipe=asdict(recipe), seed=seed, **what_is_seen(view))
+    home = _device_of(method)
     method.to(accelerator.device)
     done, earlier = 0, 0.0
     if checkpoint:
@@ -149,7 +151,7 @@ def fit(
             if checkpoint and (done % save_every == 0 or done == steps):
                 save_checkpoint(checkpoint, method, optimizer, purpose, done, spent)
     method.progress = 1.0
-    method.eval()
+    method.eval().to(home)
     recent = history[-max(1, steps // 10) :]
     losses = {name: float(np.mean([step[name] for step in recent])) for name in (recent or [{}])[0]}
     return Fitted(steps, losses, spent, memory.peak_mb if history else 0.0)
@@ -173,7 +175,7 @@ def infer(
         cpu: stay on the CPU even where a GPU is present.
     """
     store = ScoreStore(folder, len(view.classes))
-    device = Accelerator(cpu=cpu).device
+    device, home = Accelerator(cpu=cpu).device, _device_of(method)
     method.to(device).eval()
     # Whole groups are asked again: the last bits of an answer depend on the batch it was part of,
     # and a resumed run should write what an uninterrupted one writes.
@@ -188,6 +190,7 @@ def infer(
                 for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
                     store.put(id, scores)
                 bar.update(len(batch.ids))
+    method.to(home)
     return store
 
 
@@ -266,6 +269,12 @@ def same_size_batches(view: WeakView, indices: Sequence[int], batch_size: int) -
         waiting.append(batch)
     if waiting:
         yield collate(waiting)
+
+
+def _device_of(method: Method) -> torch.device:
+    """Where a method lies, so that it can be put back: who trains on a GPU may look on a CPU."""
+    tensors = itertools.chain(method.parameters(), method.buffers())
+    return next(tensors, torch.empty(0)).device
 
 
 def make_optimizer(method: Method, recipe: Recipe) -> torch.optim.Optimizer:

@@ -104,7 +104,7 @@ def spread_scribble(
     edges, _ = region_graph(regions)
     n = int(regions.max()) + 1
     # With one price for all classes, the price decides nothing; it is the paper's.
-    costs = torch.full((n, len(kinds)), math.log(len(kinds)), dtype=torch.double)
+    costs = image.new_full((n, len(kinds)), math.log(len(kinds)), dtype=torch.double)
     if scores is not None:
         surprise = -scores.detach()[kinds].double().clamp(min=1e-6).log().flatten(1).T
         costs += trust * torch.zeros_like(costs).index_add(0, regions.flatten(), surprise)

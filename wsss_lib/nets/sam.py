@@ -193,8 +193,13 @@ class Sam(nn.Module):
         """(P, s, s) logits on the square -> (P, H, W) bool masks of the image."""
         scale = self.size / max(size)
         h, w = (max(1, round(side * scale)) for side in size)
-        square = resize(logits[:, None], (self.size, self.size))[..., :h, :w]
-        return resize(square, size)[:, 0] > 0
+
+        def cut(few: Tensor) -> Tensor:
+            square = resize(few[:, None], (self.size, self.size))[..., :h, :w]
+            return resize(square, size)[:, 0] > 0
+
+        # A thousand masks at once would take gigabytes, and more blocks than a GPU can number.
+        return torch.cat([cut(few) for few in logits.split(64)])
 
 
 def load_sam(name: str | Path = "toy") -> Sam:
