@@ -2,8 +2,8 @@
 
 Two photographs of 513 x 513 pixels, 20 classes, networks in the shapes of the papers with random
 weights (``wsss_lib.recipes``), the labels that each system learns from. Writes
-``results/voc_size/<id>.json``: seconds per image of an answer and of a training step at the end
-of the training, when all terms are at work, and the peak memory of each on top of the weights.
+``results/voc_size/<id>.json``: milliseconds per image of an answer and of a training step at the
+end of the training, when all terms are at work, and the peak memory of each on top of the weights.
 """
 
 import sys
@@ -86,7 +86,7 @@ def _finish(device: torch.device) -> None:
 
 
 def cost(method: Method, batch: Batch, device: torch.device, repeats: int) -> list[dict[str, Any]]:
-    """Seconds and memory of an answer and of a training step, once for each repeat."""
+    """Milliseconds and MiB of an answer and of a training step, once for each repeat."""
     count = len(batch.ids)
     method.to(device).eval()
 
@@ -104,7 +104,7 @@ def cost(method: Method, batch: Batch, device: torch.device, repeats: int) -> li
         with PeakMemory(device) as memory:  # this call warms up as well
             work()
         for run, seconds in zip(runs, timed(work, device, repeats), strict=True):
-            run[f"{name}_seconds"] = seconds / count
+            run[f"{name}_ms"] = 1000 * seconds / count
             run[f"{name}_mb"] = memory.peak_mb
 
     weights = sum(weight.numel() for weight in method.parameters()) / 1e6

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
@@ -96,9 +98,8 @@ def fit(
         return Fitted(0, {}, 0.0, 0.0)
     if len(view) == 0:
         raise InputError(f"{method.card.id}: the view {view.name} holds no images to train on.")
-    accelerator = Accelerator(
-        mixed_precision=recipe.precision, gradient_accumulation_steps=recipe.accumulate, cpu=cpu
-    )
+    accelerator = _accelerator(recipe, cpu)
+    share = _share(method, recipe, accelerator)
     optimizer = make_optimizer(method, recipe)
     base_rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint = Path(folder) / CHECKPOINT if folder is not None else None
@@ -108,28 +109,29 @@ def fit(
     done, earlier = 0, 0.0
     if checkpoint:
         done, earlier = load_checkpoint(checkpoint, method, optimizer, purpose)
-    model, optimizer = accelerator.prepare(method, optimizer)
+    model, optimizer = accelerator.prepare(_Losses(method), optimizer)
     per_step = recipe.batch_size * recipe.accumulate
     stream = Stream(view, recipe, seed, steps * per_step)
-    numbers = range(done * per_step, steps * per_step)
-    loader: Any = DataLoader(
-        stream, recipe.batch_size, sampler=numbers, collate_fn=collate, num_workers=workers
-    )
+    starts = range(done * per_step, steps * per_step, recipe.batch_size)
+    parts = [list(range(start, start + recipe.batch_size)[share]) for start in starts]
+    loader: Any = DataLoader(stream, batch_sampler=parts, collate_fn=collate, num_workers=workers)
     history: list[dict[str, float]] = []
     start, spent = time.perf_counter(), earlier
     method.train()
     with (
         PeakMemory(accelerator.device) as memory,
-        tqdm(total=steps, initial=done, desc=method.card.id, leave=False) as bar,
+        _bar(accelerator, total=steps, initial=done, desc=method.card.id) as bar,
     ):
         for number, batch in enumerate(loader, start=done * recipe.accumulate):
-            # What a method draws depends on the step alone, so resuming draws it again.
-            seed_everything((seed * 1_000_003 + number) % 2**32)
+            # What a method draws depends on the step alone, so resuming draws it again; processes
+            # see other images and draw anew for them.
+            own = number * accelerator.num_processes + accelerator.process_index
+            seed_everything((seed * 1_000_003 + own) % 2**32)
             method.progress = done / steps
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * schedule(recipe, method.progress)
-            with accelerator.accumulate(model), accelerator.autocast():
-                terms = method.loss(batch.to(accelerator.device))
+            with accelerator.accumulate(model):
+                terms = model(batch.to(accelerator.device))
                 total = torch.stack(list(terms.values())).sum()
                 if not torch.isfinite(total):
                     values = {name: float(term.detach()) for name, term in terms.items()}
@@ -149,10 +151,12 @@ def fit(
                 bar.set_postfix({name: f"{value:.3f}" for name, value in history[-1].items()})
             spent = earlier + time.perf_counter() - start
             if checkpoint and (done % save_every == 0 or done == steps):
-                save_checkpoint(checkpoint, method, optimizer, purpose, done, spent)
+                if accelerator.is_main_process:
+                    save_checkpoint(checkpoint, method, optimizer, purpose, done, spent)
+                accelerator.wait_for_everyone()
     method.progress = 1.0
     method.eval().to(home)
-    recent = history[-max(1, steps // 10) :]
+    recent = gather_object(history[-max(1, steps // 10) :])  # of all processes
     losses = {name: float(np.mean([step[name] for step in recent])) for name in (recent or [{}])[0]}
     return Fitted(steps, losses, spent, memory.peak_mb if history else 0.0)
 
@@ -175,7 +179,8 @@ def infer(
         cpu: stay on the CPU even where a GPU is present.
     """
     store = ScoreStore(folder, len(view.classes))
-    device, home = Accelerator(cpu=cpu).device, _device_of(method)
+    accelerator, home = Accelerator(cpu=cpu), _device_of(method)
+    device = accelerator.device
     method.to(device).eval()
     # Whole groups are asked again: the last bits of an answer depend on the batch it was part of,
     # and a resumed run should write what an uninterrupted one writes.
@@ -183,13 +188,16 @@ def infer(
         range(len(view))[start : start + batch_size] for start in range(0, len(view), batch_size)
     ]
     todo = [group for group in groups if any(view.ids[index] not in store for index in group)]
+    accelerator.wait_for_everyone()  # all must have looked before anybody answers
+    todo = todo[accelerator.process_index :: accelerator.num_processes]
     total = sum(map(len, todo))
-    with torch.inference_mode(), tqdm(total=total, desc="predict", leave=False) as bar:
+    with torch.inference_mode(), _bar(accelerator, total=total, desc="predict") as bar:
         for group in todo:
             for batch in same_size_batches(view, group, batch_size):
                 for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
                     store.put(id, scores)
                 bar.update(len(batch.ids))
+    accelerator.wait_for_everyone()
     method.to(home)
     return store
 
@@ -247,12 +255,63 @@ def run(
     return results
 
 
+class _Losses(nn.Module):
+    """A method's loss as a module's answer: the form in which processes average gradients."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        return self.method.loss(batch)
+
+
+def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
+    """Device, precision and processes of a training."""
+    AcceleratorState._reset_state()  # or it would hold on to the precision of an earlier training
+    return Accelerator(
+        mixed_precision=recipe.precision,
+        gradient_accumulation_steps=recipe.accumulate,
+        cpu=cpu,
+        # A term that waits for its turn leaves weights unused.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def _share(method: Method, recipe: Recipe, accelerator: Accelerator) -> slice:
+    """This process's part of each batch.
+
+    Raises:
+        InputError: the batch cannot be divided, or the method remembers what it has seen.
+    """
+    several = accelerator.num_processes
+    if several > 1 and type(method).get_extra_state is not nn.Module.get_extra_state:
+        raise InputError(
+            f"{method.card.id} remembers something about each image, which processes cannot share: "
+            "train it with one process."
+        )
+    own, rest = divmod(recipe.batch_size, several)
+    if rest:
+        raise InputError(
+            f"{several} processes cannot share a batch of {recipe.batch_size} equally: choose a "
+            "number of processes that divides it, or another batch_size."
+        )
+    return slice(accelerator.process_index * own, (accelerator.process_index + 1) * own)
+
+
+def _bar(accelerator: Accelerator, **what: Any) -> Any:
+    """A progress bar of the main process."""
+    return tqdm(leave=False, disable=None if accelerator.is_main_process else True, **what)
+
+
 def _remember_cost(path: Path, predicting: float, peak_mb: float) -> tuple[float, float]:
     """Seconds of prediction and peak memory, over all runs of a stage."""
     if path.is_file():
         earlier = json.loads(path.read_text())
         predicting += earlier["predicting"]
         peak_mb = max(peak_mb, earlier["peak_memory_mb"])
+    if not PartialState().is_main_process:
+        return predicting, peak_mb
     with written_whole(path) as partial:
         partial.write_text(json.dumps({"predicting": predicting, "peak_memory_mb": peak_mb}))
     return predicting, peak_mb

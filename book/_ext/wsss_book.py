@@ -49,6 +49,11 @@ METRICS = {
     "refined_miou": "after PAMR",
     "refined_boundary_iou": "boundary IoU after PAMR",
     "network_miou": "network on new images",
+    "weights_m": "weights (millions)",
+    "answer_ms": "answer (ms)",
+    "answer_mb": "memory (MiB)",
+    "step_ms": "training (ms)",
+    "step_mb": "its memory (MiB)",
 }
 """Column heads of the figures that results hold."""
 
@@ -67,7 +72,13 @@ NAMES = {
 """What results are called that are no system of their own."""
 
 MINUS = "\N{MINUS SIGN}"
-_DIGITS = {"seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2}
+GPU_MARK = "\N{DAGGER}"
+_DIGITS = {
+    "seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2,
+    "weights_m": 1, "answer_ms": 1, "answer_mb": 0, "step_ms": 1, "step_mb": 0,
+}  # fmt: skip
+_ONCE = {"weights_m", "answer_mb", "step_mb"}
+"""Figures of a run that are taken once, not once for each repeat: they have no spread."""
 
 
 def results_folder() -> Path:
@@ -85,7 +96,8 @@ def figure_text(result: dict[str, Any], metric: str) -> str:
     digits = _DIGITS.get(metric, 3)
     sign = "+" if metric.startswith("gain") else ""
     text = f"{entry['mean']:{sign}.{digits}f}".replace("-", MINUS)
-    return f"{text} ± {entry['sd']:.{digits}f}" if entry.get("n", 1) > 1 else text
+    several = entry.get("n", 1) > 1 and metric not in _ONCE
+    return f"{text} ± {entry['sd']:.{digits}f}" if several else text
 
 
 def summary_of(result: dict[str, Any], metric: str) -> dict[str, float]:
@@ -188,7 +200,7 @@ class ResultsTable(SphinxDirective):
         try:
             results = [item for pattern in self.arguments[0].split() for item in _results(pattern)]
             for metric in metrics:
-                if not any(metric in {**result, **result["summary"]} for result in results):
+                if not any(_figure(result, metric) for result in results):
                     raise InputError(f"none of these results has a figure {metric!r}.")
             rows = [self._line(result, metrics) for result in results]
         except InputError as error:
@@ -199,7 +211,11 @@ class ResultsTable(SphinxDirective):
             head += ["labels at inference", "threshold by", "runs"]
         if "reported" in self.options:
             head.append("paper, VOC val")
-        return [table(head, rows, ["results-table"])]
+        shown: list[nodes.Node] = [table(head, rows, ["results-table"])]
+        if any(GPU_MARK in cell for row in rows for cell in row if isinstance(cell, str)):
+            note = "the same worlds and seeds, measured again on a GPU (results/toy_gpu)."
+            shown.append(nodes.paragraph("", f"{GPU_MARK} {note}", classes=["table-note"]))
+        return shown
 
     def _line(self, result: dict[str, Any], metrics: list[str]) -> list[Any]:
         id, protocol = str(result["method"]), result["protocol"]
@@ -207,11 +223,8 @@ class ResultsTable(SphinxDirective):
         name = NAMES.get(id) or (card.name if card else id)
         cells: list[Any] = [[link(f"system-{id}", name)]]
         for metric in metrics:
-            try:
-                cells.append(figure_text(result, metric))
-            except InputError:
-                # A column may concern some systems only; one that concerns none is a mistake.
-                cells.append("–")
+            # A column may concern some systems only; one that concerns none is a mistake.
+            cells.append(_figure(result, metric) or "–")
         if "bare" not in self.options:
             known = "yes" if protocol["labels_at_inference"] else "no"
             cells += [known, protocol["threshold_rule"], len(result["runs"])]
@@ -219,6 +232,27 @@ class ResultsTable(SphinxDirective):
             line = survey.reported_for(id)
             cells.append(f"{line.val} ({line.backbone})" if line and line.val else "–")
         return cells
+
+
+def _figure(result: dict[str, Any], metric: str) -> str:
+    """The figure, else what a GPU measured, marked, else ""."""
+    return _text_or_nothing(result, metric) or _from_gpu(result, metric)
+
+
+def _text_or_nothing(result: dict[str, Any], metric: str) -> str:
+    try:
+        return figure_text(result, metric)
+    except InputError:
+        return ""
+
+
+def _from_gpu(result: dict[str, Any], metric: str) -> str:
+    """What a run on a GPU measured in addition, marked; "" where there is no such run."""
+    path = results_folder() / f"{result['data']}_gpu" / f"{result['method']}.json"
+    if not path.is_file():
+        return ""
+    text = _text_or_nothing(read_result(path), metric)
+    return text and text + GPU_MARK
 
 
 def _results(pattern: str) -> list[dict[str, Any]]:

@@ -25,7 +25,9 @@ def result(method: str, mean: float, n: int = 3, **extra: object) -> dict:
         "seconds": {"mean": 12.4, "sd": 1.0, "n": n},
     }
     runs = [RUN] * n
-    return {"method": method, "protocol": protocol, "runs": runs, "summary": summary, **extra}
+    summary |= extra.pop("figures", {})
+    content = {"method": method, "data": "toy", "protocol": protocol, "runs": runs}
+    return {**content, "summary": summary, **extra}
 
 
 @pytest.fixture
@@ -113,6 +115,21 @@ def test_results_table_takes_patterns_and_sorts(build):
     page, warnings = build("```{results-table} toy/*\n:metrics: miou\n```")
     assert not warnings
     assert [row.td.text.strip() for row in page("tr")[1:]] == ["CAM", "PAMR"]
+
+
+def test_a_figure_that_only_a_gpu_measured_is_marked(build, tmp_path):
+    gpu = tmp_path / "results" / "toy_gpu"
+    gpu.mkdir()
+    figures = {"network_miou": {"mean": 0.6, "sd": 0.01, "n": 3}}
+    (gpu / "cam.json").write_text(json.dumps(result("cam", 0.9, figures=figures)))
+    page, warnings = build("```{results-table} toy/cam toy/pamr\n:metrics: miou network_miou\n```")
+    assert not warnings
+    rows = [[cell.text.strip() for cell in row("td")] for row in page("tr")[1:]]
+    assert rows[0][1:3] == ["0.457 ± 0.012", "0.600 ± 0.010†"]
+    assert rows[1][2] == "–"
+    assert "measured again on a GPU" in page.text
+    plain, _ = build("```{results-table} toy/cam\n:metrics: miou\n```")
+    assert "GPU" not in plain.text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""What tests/test_processes.py launches, with a data folder, one for the answers, and a number."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from accelerate import PartialState
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.test_engine import SGD, Calm
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.view import WeakView
+from wsss_lib.engine import run
+
+data, out, accumulate = sys.argv[1:]
+method = Calm()
+method.recipe = replace(SGD, batch_size=2, accumulate=int(accumulate))
+stage = run([method], WeakView(SegmentationFolder(data)), folder=out, cpu=True)[0]
+state = PartialState()
+found = {
+    "processes": state.num_processes,
+    "answered": method.answered,
+    "losses": stage.fitted.losses,
+    "weights": [weight.flatten().tolist() for weight in method.parameters()],
+    "scores": {id: stage.scores[id].mean().item() for id in stage.scores},
+}
+Path(out, f"found_{state.process_index}.json").write_text(json.dumps(found))

@@ -1,0 +1,131 @@
+"""Several processes, other precisions, loaders that spawn, and more images than memory holds."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+
+from tests.test_engine import SGD, Calm
+from tests.tiny import plain_folder
+from wsss_lib.core import InputError
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.stream import Stream
+from wsss_lib.data.view import WeakView
+from wsss_lib.engine import _share, fit
+from wsss_lib.methods.image_level.ensemble.oaa import OAA
+
+SCRIPT = Path(__file__).with_name("processes_script.py")
+LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+@pytest.fixture
+def view(tmp_path):
+    return WeakView(SegmentationFolder(plain_folder(tmp_path / "mine")))
+
+
+def launched(tmp_path, processes, accumulate):
+    out = tmp_path / f"out_{processes}"
+    how = LAUNCH if processes == 2 else []
+    command = [sys.executable, *how, str(SCRIPT), str(tmp_path / "mine"), str(out), str(accumulate)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(path.read_text()) for path in sorted(out.glob("found_*.json"))]
+
+
+def test_two_processes_find_what_one_finds(view, tmp_path):
+    (one,), two = launched(tmp_path, 1, accumulate=3), launched(tmp_path, 2, accumulate=3)
+    assert [found["processes"] for found in two] == [2, 2]
+    assert two[0]["answered"] + two[1]["answered"] == one["answered"]
+    for found in two:
+        for there, here in zip(found["weights"], one["weights"], strict=True):
+            assert there == pytest.approx(here, abs=1e-5)
+        assert found["scores"] == pytest.approx(one["scores"], abs=1e-3)  # kept in half precision
+        assert found["losses"] == pytest.approx(one["losses"], abs=1e-4)
+
+
+def test_a_batch_is_shared_or_refused():
+    def share(method, batch, processes, index):
+        where = SimpleNamespace(num_processes=processes, process_index=index)
+        return list(range(batch)[_share(method, replace(SGD, batch_size=batch), where)])
+
+    assert [share(Calm(), 4, 2, index) for index in (0, 1)] == [[0, 1], [2, 3]]
+    with pytest.raises(InputError, match="cannot share a batch of 3 equally"):
+        share(Calm(), 3, 2, 0)
+    oaa = OAA.toy(2)
+    assert share(oaa, 3, 1, 0) == [0, 1, 2]
+    with pytest.raises(InputError, match="oaa remembers something about each image"):
+        share(oaa, 4, 2, 0)
+
+
+def test_precision_may_change_from_one_training_to_the_next(view):
+    found = {}
+    for precision in ("no", "bf16", "no"):
+        method = Calm()
+        method.recipe = replace(SGD, precision=precision)
+        fit(method, view, cpu=True)
+        found.setdefault(precision, []).append(
+            torch.cat([w.flatten() for w in method.parameters()])
+        )
+    assert torch.equal(*found["no"])
+    assert not torch.equal(found["bf16"][0], found["no"][0])
+    assert torch.allclose(found["bf16"][0], found["no"][0], atol=0.02)
+
+
+def test_loaders_work_where_processes_are_spawned(tmp_path):
+    plain_folder(tmp_path / "mine")
+    code = (
+        "import torch.multiprocessing as m\n"
+        "from tests.test_processes import *\n"
+        "if __name__ == '__main__':\n"
+        "    m.set_start_method('spawn')\n"
+        f"    view = WeakView(SegmentationFolder({str(tmp_path / 'mine')!r}))\n"
+        "    one, other = Calm(), Calm()\n"
+        "    one.recipe = other.recipe = SGD\n"
+        "    fit(one, view, workers=2, cpu=True), fit(other, view, cpu=True)\n"
+        "    pairs = zip(one.parameters(), other.parameters(), strict=True)\n"
+        "    assert all(torch.equal(a, b) for a, b in pairs)\n"
+    )
+    script = tmp_path / "spawning.py"
+    script.write_text(code)
+    where = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=where)
+    assert done.returncode == 0, done.stderr
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    root = plain_folder(tmp_path / "mine")
+    first = next((root / "images").iterdir())
+    names = [f"image_{n:05d}" for n in range(20_000)]
+    for name in names:
+        os.link(first, root / "images" / f"{name}{first.suffix}")
+    head = (root / "labels.csv").read_text().splitlines()[0]
+    classes = len(SegmentationFolder(root).classes)
+    rest = [f"{name},{','.join('1' if n == 0 else '0' for n in range(classes))}" for name in names]
+    (root / "labels.csv").write_text("\n".join([head, *rest]) + "\n")
+    view = WeakView(SegmentationFolder(root))
+    assert len(view) == 20_006
+    stream, store = Stream(view, SGD, 0, 20_000), ScoreStore(tmp_path / "scores", classes)
+
+    def work(numbers):
+        for number in numbers:
+            batch = stream[number]
+            store.put(batch.ids[0], torch.rand(classes, 64, 64))
+            store[batch.ids[0]]
+        return psutil.Process().memory_info().rss
+
+    before = work(range(300))
+    assert work(range(300, 3000)) - before < 20 * 2**20  # 2,700 score maps alone would take 88 MB
