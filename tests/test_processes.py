@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     classes = len(SegmentationFolder(root).classes)
     rest = [f"{name},{','.join('1' if n == 0 else '0' for n in range(classes))}" for name in names]
     (root / "labels.csv").write_text("\n".join([head, *rest]) + "\n")
-    view = WeakView(SegmentationFolder(root))
+    view = WeakView(SegmentationFolder(root), cache_mb=4)
     assert len(view) == 20_006
     stream, store = Stream(view, SGD, 0, 20_000), ScoreStore(tmp_path / "scores", classes)
 
@@ -128,4 +128,4 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
         return psutil.Process().memory_info().rss
 
     before = work(range(300))
-    assert work(range(300, 3000)) - before < 20 * 2**20  # 2,700 score maps alone would take 88 MB
+    assert work(range(300, 3000)) - before < 20 * 2**20  # scores alone would take 88 MB
