@@ -51,10 +51,8 @@ class Record:
         }
 
     def write(self, out: Path, name: str, protocol: Protocol, **extra: Any) -> None:
-        """Store the figures of a name; fewer than three runs are marked as preliminary."""
+        """Store the figures of a name."""
         path = out / f"{name}.json"
-        if len(self.runs[name]) < 3 and not extra.get("deterministic"):
-            extra["preliminary"] = True
         write_result(path, name, protocol, self.runs[name], self.curves[name], **extra)
 
 

@@ -13,11 +13,13 @@ NETWORKS = (
     ("scribble", "toy/ncut_loss:val_miou", "scribbles: normalised cut"),
     ("boxes", "toy/bbox_rect:network_miou", "boxes: filled"),
     ("boxes", "toy/grabcut:network_miou", "boxes: GrabCut"),
+    ("boxes", "toy_gpu/bana:network_miou", "boxes: BANA"),
     ("masks", "toy/ceiling:miou", "masks"),
 )
 """Kind of label, where the figure of its network is stored, and what to call it."""
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#009e73", "#d55e00", "#d55e00", "#000000")
-MARKERS = "os^vDXP"
+BOXES = "#d55e00"
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#009e73", BOXES, BOXES, BOXES, "#000000")
+MARKERS = "os^vDXhP"
 
 
 def cost_figure(source: str = "bearman") -> Figure:
