@@ -14,7 +14,6 @@ from tests.tiny import plain_folder
 from wsss_lib.cli import app
 from wsss_lib.cli.build import build
 from wsss_lib.cli.data import divided, open_split, other_split
-from wsss_lib.cli.pipeline import is_network
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
@@ -271,8 +270,8 @@ def test_leaderboard_shows_every_figure_with_its_protocol(finished, tmp_path):
 
 def test_which_systems_answer_without_labels():
     cards = find_cards()
-    assert is_network(cards["segmenter"])
-    assert not any(is_network(cards[name]) for name in ("cam", "pamr", "affinitynet"))
+    assert cards["segmenter"].is_network
+    assert not any(cards[name].is_network for name in ("cam", "pamr", "affinitynet"))
 
 
 def test_recipes_suit_network_and_images():

@@ -176,6 +176,11 @@ class Card:
     uses_tags_at_inference: bool = True
     own_background: bool = False
 
+    @property
+    def is_network(self) -> bool:
+        """Whether its answers stand on their own: no tags, no scores, a background of its own."""
+        return self.own_background and not self.uses_tags_at_inference
+
 
 class Method(nn.Module):
     """One paper: how it learns, and what it says of an image.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from wsss_lib.core import Batch, InputError, Method, Recipe
-from wsss_lib.data.atomic import one_at_a_time, written_whole
+from wsss_lib.data.atomic import is_first_process, one_at_a_time, written_whole
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView, collate
@@ -310,7 +310,7 @@ def _remember_cost(path: Path, predicting: float, peak_mb: float) -> tuple[float
         earlier = json.loads(path.read_text())
         predicting += earlier["predicting"]
         peak_mb = max(peak_mb, earlier["peak_memory_mb"])
-    if not PartialState().is_main_process:
+    if not is_first_process():
         return predicting, peak_mb
     with written_whole(path) as partial:
         partial.write_text(json.dumps({"predicting": predicting, "peak_memory_mb": peak_mb}))

@@ -52,6 +52,7 @@ from wsss_lib.nets.resnet import ResNet
 from wsss_lib.nets.sam import Sam, load_sam
 from wsss_lib.nets.untrained import untrained_clip, untrained_detector, untrained_sam
 from wsss_lib.nets.vit import ViT, load_vit
+from wsss_lib.survey import find_methods
 
 BACKGROUNDS = (
     "ground", "land", "grass", "tree", "building", "wall", "sky", "lake", "water", "river", "sea",
@@ -181,6 +182,22 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     Raises:
         InputError: no such system, or weights that are neither here nor to be had.
     """
+    _check(id)
+    return BUILDERS[id](Parts(tuple(classes), pretrained))
+
+
+def chain(id: str) -> tuple[str, ...]:
+    """The stages of a system's recipe: what it needs before it, itself, and the last network.
+
+    Raises:
+        InputError: no such system.
+    """
+    _check(id)
+    card = find_methods()[id].card
+    before = ("cam",) if card.needs_scores else ()
+    return (*before, id) if card.is_network else (*before, id, "segmenter")
+
+
+def _check(id: str) -> None:
     if id not in BUILDERS:
         raise InputError(f"No recipe {id!r}; there are: {', '.join(sorted(BUILDERS))}.")
-    return BUILDERS[id](Parts(tuple(classes), pretrained))

@@ -14,6 +14,7 @@ from wsss_book import figure_text, look_up
 
 from wsss_lib import survey
 from wsss_lib.core import InputError
+from wsss_lib.methods.segmentation.segmenter import Segmenter
 
 RUN = {"seed": 0, "miou": 0.4}
 
@@ -44,7 +45,8 @@ def build(tmp_path, monkeypatch):
         source, out = tmp_path / "source", tmp_path / "out"
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
-            "extensions = ['myst_parser', 'wsss_book', 'bench_table', 'survey_table']\n"
+            "extensions = ['myst_parser', 'wsss_book', 'bench_table', 'recipes_table', "
+            "'survey_table']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -286,3 +288,23 @@ def test_a_survey_table_is_printed_as_it_is_with_marks(build):
     wrong = {item.system for item in survey.errata() if "Table 3" in item.place}
     assert marked == wrong & {line.system for line in lines} != set()
     assert "no table 'table9'" in build("```{survey-table} table9\n```\n")[1]
+
+
+def test_hours_of_a_recipe_come_from_the_time_of_one_photograph(build, tmp_path):
+    folder = tmp_path / "results" / "voc_size"
+    folder.mkdir()
+    times = {"step_ms": {"mean": 10.0}, "answer_ms": {"mean": 20.0}}
+    for id in ("cam", "segmenter"):
+        (folder / f"{id}.json").write_text(json.dumps({"summary": times}))
+    page, warnings = build("```{recipes-table}\n```")
+    assert not warnings
+    rows = {
+        row.td.text.strip(): [cell.text.strip() for cell in row("td")] for row in page("tr")[1:]
+    }
+    assert rows["CAM"][1:5] == ["cam → segmenter", "512", "16", "3,000"]
+    training = 3000 * 16 * 10 / 3.6e6 * (512 / 513) ** 2
+    recipe = Segmenter.recipe
+    network = recipe.steps * recipe.batch_size * 10 / 3.6e6 * (recipe.crop / 513) ** 2
+    answers = 2 * 10_582 * 20 / 3.6e6
+    assert rows["CAM"][5] == f"{training + network + answers:.1f}"
+    assert rows["SEAM"][5] == "–"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from wsss_lib import recipes
 from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.engine import seed_everything
 from wsss_lib.nets.backbone import Backbone
@@ -13,7 +14,7 @@ from wsss_lib.nets.resnet import ResNet
 from wsss_lib.nets.toy import toy_cnn
 from wsss_lib.survey import find_methods
 
-NETS = ("toy", "mobilenet_v2", "resnet50", "resnet101")
+NETS = ("toy", "mobilenet_v2", "resnet50", "resnet101", "paper")
 TOY_CROP, CROP = 64, 224
 
 
@@ -39,21 +40,28 @@ def find(systems: Sequence[str]) -> list[type[Method]]:
 
 
 def build(
-    kind: type[Method], num_classes: int, net: str, weights: str | None, seed: int, same_size: bool
+    kind: type[Method],
+    classes: Sequence[str],
+    net: str,
+    weights: str | None,
+    seed: int,
+    same_size: bool,
 ) -> Method:
     """A system with its initial weights and the recipe that suits network and images.
 
     Args:
         kind: class of the system.
-        num_classes: C.
-        net: one of ``NETS``.
+        classes: names of the C foreground classes.
+        net: one of ``NETS``; "paper" is what ``wsss_lib.recipes`` builds.
         weights: path of folded MobileNetV2 weights, "random", or None for the usual ones.
         seed: of the weights that start at random.
         same_size: whether all images have one size; others are cropped in training.
     """
     seed_everything(seed)
+    if net == "paper":
+        return recipes.build(kind.card.id, classes, pretrained=weights != "random")
     make: Any = kind
-    method: Method = make.toy(num_classes, backbone=_backbone(net, weights))
+    method: Method = make.toy(len(classes), backbone=_backbone(net, weights))
     if method.recipe.steps:
         method.recipe = _suited(method.recipe, net, same_size)
     return method

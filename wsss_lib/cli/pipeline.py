@@ -15,6 +15,7 @@ from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.cli.build import build, find
 from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, with_masks
 from wsss_lib.core import Card, InputError
+from wsss_lib.data.atomic import is_first_process
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import write_labels
 from wsss_lib.data.store import ScoreStore
@@ -32,6 +33,9 @@ ARGMAX = 0.5
 LONGEST = 320
 """Longest side of photographs in pixels, where ``--longest`` is not given."""
 SHOWN = 8
+DRY_IMAGES, DRY_LONGEST = 8, 64
+DRY: dict[str, Any] = {"steps": 2, "batch_size": 2, "accumulate": 1, "crop": DRY_LONGEST}
+"""What is left of a recipe in a dry run, which shows that a chain holds and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Plan:
     steps: int | None = None
     threshold: float | None = None
     cpu: bool = False
+    dry: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,9 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
         plan: what to run, on what, where to.
         say: gets one line about each decision that was taken for the user.
 
+    Returns:
+        One entry per stage; none in the further processes of a launcher, which only compute.
+
     Raises:
         InputError: systems, data or settings that do not fit together.
     """
@@ -101,13 +109,15 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     scene = _open(plan, kinds)
     methods = [
         build(
-            kind, len(scene.train.classes), plan.net, plan.weights, plan.seed,
+            kind, scene.train.classes, plan.net, plan.weights, plan.seed,
             plan.net != "toy" or of_one_size(scene.train),
         )
         for kind in kinds
     ]  # fmt: skip
     for method in methods:
-        if plan.steps and method.recipe.steps:
+        if plan.dry and method.recipe.steps:
+            method.recipe = replace(method.recipe, **DRY)
+        elif plan.steps and method.recipe.steps:
             method.recipe = replace(method.recipe, steps=plan.steps)
     for line in _remarks(scene):
         say(line)
@@ -119,24 +129,28 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
         calibrate=_calibrate(scene, [method.card for method in methods]),
         cpu=plan.cpu,
     )
-    names = _names(plan.systems)
-    outcomes = [_outcome(scene, name, stage) for name, stage in zip(names, stages, strict=True)]
+    blind = [_alone(scene, stage) for stage in stages]
+    if not is_first_process():
+        return []
+    parts = zip(_names(plan.systems), stages, blind, strict=True)
+    outcomes = [_outcome(scene, *part) for part in parts]
     _report(scene, outcomes)
     return outcomes
 
 
-def is_network(card: Card) -> bool:
-    """Whether a system's predictions stand on their own: no tags, no scores, its own background."""
-    return card.own_background and not card.uses_tags_at_inference
-
-
 def _open(plan: Plan, kinds: list) -> _Scene:
     train = open_split(plan.data, plan.split)
+    other = other_split(train)
+    if plan.dry:
+        train = train.subset(train.ids[:DRY_IMAGES])
+        other = other and other.subset(other.ids[:DRY_IMAGES])
     held_out, scored = divided(train) if plan.threshold is None else (None, with_masks(train))
     wanted = {kind for method in kinds for kind in method.card.supervision} - {"masks"}
-    longest = plan.longest or (None if plan.net == "toy" else LONGEST)
+    longest = plan.longest or (None if plan.net in ("toy", "paper") else LONGEST)
+    if plan.dry:
+        longest = DRY_LONGEST
     return _Scene(
-        plan, train, held_out, scored, other_split(train), longest,
+        plan, train, held_out, scored, other, longest,
         tuple(sorted({"tags", *wanted})),
     )  # fmt: skip
 
@@ -190,9 +204,9 @@ def _calibrate(scene: _Scene, cards: list[Card]) -> Callable[[ScoreStore], float
     def choose(scores: ScoreStore) -> float:
         nonlocal border
         card = next(waiting)
-        if is_network(card) or (card.own_background and scene.plan.threshold is None):
+        if card.is_network or (card.own_background and scene.plan.threshold is None):
             border = ARGMAX  # also of a refiner behind it, which has no background of its own
-        if scene.held_out is not None and not is_network(card):
+        if scene.held_out is not None and not card.is_network:
             return choose_threshold(scores, scene.held_out)
         return border
 
@@ -209,7 +223,15 @@ def _names(systems: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _outcome(scene: _Scene, name: str, stage: Stage) -> Outcome:
+def _alone(scene: _Scene, stage: Stage) -> ScoreStore | None:
+    """What a network says of the other split's images, of which it is told nothing."""
+    if not stage.method.card.is_network or scene.other is None:
+        return None
+    view = WeakView(scene.other, (), longest=scene.longest)
+    return infer(stage.method, view, stage.folder / "val", cpu=scene.plan.cpu)
+
+
+def _outcome(scene: _Scene, name: str, stage: Stage, blind: ScoreStore | None) -> Outcome:
     """Write the labels and the figures of a stage."""
     card, folder = stage.method.card, scene.plan.out / name
     threshold = ARGMAX if stage.threshold is None else stage.threshold
@@ -238,10 +260,8 @@ def _outcome(scene: _Scene, name: str, stage: Stage) -> Outcome:
         if scene.held_out is not None:
             part += ", last nine tenths"
         note(part, True, measured, "result.json")
-    if is_network(card) and scene.other is not None:
-        blind = WeakView(scene.other, (), longest=scene.longest)
-        scores = infer(stage.method, blind, stage.folder / "val", cpu=scene.plan.cpu)
-        note("val", False, evaluate(scores, scene.other, ARGMAX), "result_val.json")
+    if blind is not None and scene.other is not None:
+        note("val", False, evaluate(blind, scene.other, ARGMAX), "result_val.json")
     return Outcome(name, card, threshold, stage.scores, lines, curve)
 
 
@@ -256,7 +276,7 @@ def _protocol(scene: _Scene, card: Card, split: str, with_labels: bool) -> Proto
         data=scene.train.name,
         split=split,
         labels_at_inference=with_labels,
-        threshold_rule="argmax" if is_network(card) else rule,
+        threshold_rule="argmax" if card.is_network else rule,
         supervision=scene.supervision,
         needs=needs,
         data_version=str(scene.train.about.get("version", "")),

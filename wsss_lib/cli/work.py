@@ -29,15 +29,23 @@ def toy(
 
 
 def run(
-    systems: Annotated[
-        list[str], typer.Argument(metavar="SYSTEM...", help="In order; see `wsss list --built`.")
-    ],
     data: Annotated[Path, typer.Option(help="Data folder; check it with `wsss doctor`.")],
     out: Annotated[Path, typer.Option(help="Where labels, figures and the report go.")],
+    systems: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SYSTEM...", help="In order; see `wsss list --built`."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A system at the size of its paper, with the stages around it."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="A recipe on 8 small images, with random weights.")
+    ] = False,
     split: Annotated[str, typer.Option(help="Images to learn from and to label.")] = "train",
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     net: Annotated[
-        str, typer.Option(help="Backbone: toy, mobilenet_v2, resnet50 or resnet101.")
+        str, typer.Option(help="toy, mobilenet_v2, resnet50, resnet101, or paper: as in recipes.")
     ] = "toy",
     weights: Annotated[
         str | None,
@@ -70,11 +78,20 @@ def run(
     from rich.table import Table
 
     from wsss_lib.cli.pipeline import Plan, run_plan
+    from wsss_lib.core import InputError
+    from wsss_lib.data.atomic import is_first_process
+    from wsss_lib.recipes import chain
 
+    if bool(systems) == bool(recipe):
+        raise InputError("Name the systems to run, or one --recipe; see `wsss list --built`.")
+    if recipe:
+        systems, net = [*chain(recipe)], "paper"
+    weights = "random" if dry_run else weights
     plan = Plan(
-        tuple(systems), data, out, split, seed, net, weights, longest, steps, threshold, cpu
-    )
-    console = Console()
+        tuple(systems or ()), data, out, split, seed, net, weights, longest, steps, threshold, cpu,
+        dry_run,
+    )  # fmt: skip
+    console = Console(quiet=not is_first_process())
     outcomes = run_plan(plan, lambda text: console.print(text, soft_wrap=True, markup=False))
     table = Table("stage", box=None, pad_edge=False)
     for title in ("mean IoU", "threshold", "seconds"):

@@ -30,6 +30,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def is_first_process() -> bool:
+    """Whether this is the first, or the only one, of the processes that a launcher started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
     """Let one process at a time make ``path``; whoever waited finds it made.

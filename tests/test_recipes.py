@@ -1,0 +1,62 @@
+"""Systems at the size of their papers: all are there, fit together, and say what they lack."""
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.tiny import plain_folder
+from wsss_lib.cli import app
+from wsss_lib.core import InputError
+from wsss_lib.recipes import BUILDERS, build, chain
+from wsss_lib.survey import find_methods
+
+
+def test_every_system_has_a_recipe_with_the_training_of_its_paper():
+    assert set(BUILDERS) == set(find_methods())
+    for id, kind in find_methods().items():
+        assert (kind.recipe.steps > 0) == ("loss" in vars(kind)), id
+
+
+def test_chains_hold_what_a_system_needs_and_end_with_a_network():
+    assert chain("cam") == ("cam", "segmenter")
+    assert chain("irnet") == ("cam", "irnet", "segmenter")
+    assert chain("segmenter") == ("cam", "segmenter")
+    assert chain("ncut_loss") == ("ncut_loss",)
+    for id in BUILDERS:
+        *_, last = chain(id)
+        assert find_methods()[last].card.is_network
+
+
+@pytest.mark.parametrize("ask", [chain, lambda id: build(id, ["cat"])])
+def test_an_unknown_recipe_is_named(ask):
+    with pytest.raises(InputError, match=r"No recipe 'seem'; there are: .*seam"):
+        ask("seem")
+
+
+def test_networks_have_the_shapes_of_the_papers():
+    def millions(id):
+        method = build(id, ["cat", "dog"], pretrained=False)
+        return sum(weight.numel() for weight in method.parameters()) / 1e6
+
+    assert 23 < millions("cam") < 24  # ResNet-50 without its classifier
+    assert 21 < millions("mctformer") < 23  # DeiT-S
+    assert 149 < millions("clip_es") < 151  # CLIP ViT-B/16
+
+
+# Those with large models, 200 draws or 27 climbs take minutes on a CPU.
+@pytest.mark.parametrize("id", ["irnet", "mctformer", "toco", "bana", "ncut_loss", "clip_es"])
+def test_a_dry_run_goes_from_weak_labels_to_masks(id, tmp_path):
+    root = plain_folder(tmp_path / "mine", sizes=((48, 64), (64, 50)) * 5, split=True)
+    asked = ["run", "--recipe", id, "--dry-run", "--data", str(root), "--out", str(tmp_path / "o")]
+    answer = CliRunner().invoke(app, asked)
+    assert answer.exit_code == 0, answer.output
+    for stage in chain(id):
+        assert len(list((tmp_path / "o" / stage / "labels").glob("*.png"))) == 7
+
+
+def test_systems_or_a_recipe_but_not_both(tmp_path):
+    root = plain_folder(tmp_path / "mine")
+    for more in ([], ["cam", "--recipe", "cam"]):
+        asked = ["run", *more, "--data", str(root), "--out", str(tmp_path / "o")]
+        answer = CliRunner().invoke(app, asked)
+        assert answer.exit_code == 2
+        assert "Name the systems to run, or one --recipe" in answer.output
