@@ -1,0 +1,140 @@
+"""PASCAL VOC 2012, with the additional masks of SBD: ``python -m data_scripts.voc data/voc2012``.
+
+Writes the layout that ``SegmentationFolder`` reads:
+
+- ``JPEGImages``, ``SegmentationClass`` and ``ImageSets/Segmentation`` of VOC, masks of SBD added
+  where VOC has none;
+- ``train_aug.txt``: all images with a mask that are not in ``val``, 10,582 of them;
+- ``image_labels.csv``: tags, from the objects of ``Annotations``, which somebody named one by one;
+  images of SBD have such a file as well.
+
+Running it again does nothing; after an interruption it goes on.
+"""
+
+import csv
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+from xml.etree import ElementTree
+
+import typer
+from scipy.io import loadmat
+from tqdm.auto import tqdm
+
+from data_scripts.fetch import Remote, fetch
+from data_scripts.unpack import unpack
+from wsss_lib.core import InputError
+from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.folder import VOC_CLASSES
+from wsss_lib.data.palette import write_labels
+from wsss_lib.results import write_json
+
+_FILE = "VOCtrainval_11-May-2012.tar"
+VOC = Remote(
+    _FILE,
+    (
+        f"http://host.robots.ox.ac.uk/pascal/VOC/voc2012/{_FILE}",
+        f"https://web.archive.org/web/http://host.robots.ox.ac.uk/pascal/VOC/voc2012/{_FILE}",
+    ),
+    size=1_999_639_040,
+    digests=(("md5", "6cd6e144f989b92b3379bac3b3de84fd"),),
+)
+_SBD = "Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"
+SBD = Remote(
+    "benchmark.tgz",
+    (f"https://www2.eecs.berkeley.edu/{_SBD}", f"http://www.eecs.berkeley.edu/{_SBD}"),
+    digests=(("md5", "82b4d87ceb2ed10f6038a1cba92111cb"),),
+)
+TERMS = (
+    "The photographs come from flickr; its terms of use hold: "
+    "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/. Cite Everingham et al. (IJCV 2015) and, for "
+    "the additional masks, Hariharan et al. (ICCV 2011)."
+)
+
+
+def convert(root: Path, voc: Path, sbd: Path | None) -> None:
+    """Lay the data set out.
+
+    Args:
+        root: the data folder.
+        voc: unpacked VOC, the folder that holds ``JPEGImages``.
+        sbd: unpacked SBD, the folder that holds ``cls``; None leaves its masks out.
+
+    Raises:
+        InputError: the unpacked folders are not what they should be.
+    """
+    for part in ("JPEGImages", "SegmentationClass", "ImageSets", "Annotations"):
+        _copy_tree(voc / part, root / part)
+    if sbd is not None:
+        for mat in tqdm(sorted((sbd / "cls").glob("*.mat")), desc="masks of SBD"):
+            mask = root / "SegmentationClass" / f"{mat.stem}.png"
+            if not mask.is_file():
+                write_labels(mask, loadmat(mat, simplify_cells=True)["GTcls"]["Segmentation"])
+    lists = root / "ImageSets" / "Segmentation"
+    val = set((lists / "val.txt").read_text().split())
+    masked = sorted({path.stem for path in (root / "SegmentationClass").glob("*.png")} - val)
+    with written_whole(lists / "train_aug.txt") as partial:
+        partial.write_text("\n".join(masked) + "\n")
+    _write_tags(root, [*masked, *sorted(val)])
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Move what is missing; what is there stays, so that a second start goes on."""
+    if not source.is_dir() and not target.is_dir():
+        raise InputError(f"{source} is missing: the archive is not that of PASCAL VOC 2012.")
+    for path in sorted(source.rglob("*")) if source.is_dir() else ():
+        goal = target / path.relative_to(source)
+        if path.is_file() and not goal.is_file():
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, goal)
+
+
+def _write_tags(root: Path, ids: list[str]) -> None:
+    with (
+        written_whole(root / "image_labels.csv") as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(["id", *VOC_CLASSES])
+        for id in tqdm(ids, desc="tags"):
+            found = set(_names(root / "Annotations" / f"{id}.xml"))
+            table.writerow([id, *(int(name in found) for name in VOC_CLASSES)])
+
+
+def _names(path: Path) -> Iterator[str]:
+    """Classes of the objects that an annotation names."""
+    try:
+        tree = ElementTree.parse(path)
+    except (OSError, ElementTree.ParseError) as error:
+        raise InputError(f"{path} cannot be read ({error}); unpack the archive anew.") from error
+    for found in tree.iter("object"):
+        yield found.findtext("name", "")
+
+
+def main(
+    root: Annotated[Path, typer.Argument(help="The data folder to make.")],
+    from_: Annotated[Path | None, typer.Option("--from", help="VOC's archive, if here.")] = None,
+    sbd_from: Annotated[Path | None, typer.Option(help="SBD's archive, if here.")] = None,
+    sbd: Annotated[bool, typer.Option(help="Add the masks of SBD, 1.4 GB more.")] = True,
+    downloads: Annotated[Path, typer.Option(help="Where archives go.")] = Path("data/downloads"),
+) -> None:
+    """Get PASCAL VOC 2012 (2 GB) and lay it out for the library."""
+    typer.echo(TERMS)
+    if (root / "dataset.json").is_file():
+        typer.echo(f"{root} is complete already.")
+        return
+    work = root.with_name(f".{root.name}.work")
+    unpack(fetch(VOC, downloads, from_), work / "voc")
+    extra = None
+    if sbd:
+        unpack(fetch(SBD, downloads, sbd_from), work / "sbd")
+        extra = work / "sbd" / "benchmark_RELEASE" / "dataset"
+    convert(root, work / "voc" / "VOCdevkit" / "VOC2012", extra)
+    write_json(root / "dataset.json", {"name": "voc2012", "terms": TERMS})  # the last: complete
+    shutil.rmtree(work)
+    typer.echo(f"{root} is ready. Check it with: wsss doctor {root}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
