@@ -19,8 +19,9 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView
-from wsss_lib.engine import _share, fit
+from wsss_lib.engine import fit
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
+from wsss_lib.processes import share_of
 
 SCRIPT = Path(__file__).with_name("processes_script.py")
 LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -60,7 +61,7 @@ def test_two_processes_find_what_one_finds(view, tmp_path):
 def test_a_batch_is_shared_or_refused():
     def share(method, batch, processes, index):
         where = SimpleNamespace(num_processes=processes, process_index=index)
-        return list(range(batch)[_share(method, replace(SGD, batch_size=batch), where)])
+        return list(range(batch)[share_of(method, replace(SGD, batch_size=batch), where)])
 
     assert [share(Calm(), 4, 2, index) for index in (0, 1)] == [[0, 1], [2, 3]]
     with pytest.raises(InputError, match="cannot share a batch of 3 equally"):

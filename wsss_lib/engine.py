@@ -1,7 +1,6 @@
 """The only training loop, and the only way in which stages chain."""
 
 import hashlib
-import itertools
 import json
 import random
 import time
@@ -12,12 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 
 from wsss_lib.core import Batch, InputError, Method, Recipe
 from wsss_lib.data.atomic import is_first_process, one_at_a_time, written_whole
@@ -25,6 +22,7 @@ from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView, collate
 from wsss_lib.meter import PeakMemory
+from wsss_lib.processes import Losses, accelerator_for, bar_of, device_of, share_of
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -98,18 +96,18 @@ def fit(
         return Fitted(0, {}, 0.0, 0.0)
     if len(view) == 0:
         raise InputError(f"{method.card.id}: the view {view.name} holds no images to train on.")
-    accelerator = _accelerator(recipe, cpu)
-    share = _share(method, recipe, accelerator)
+    accelerator = accelerator_for(recipe, cpu)
+    share = share_of(method, recipe, accelerator)
     optimizer = make_optimizer(method, recipe)
     base_rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint = Path(folder) / CHECKPOINT if folder is not None else None
     purpose = fingerprint(recipe=asdict(recipe), seed=seed, **what_is_seen(view))
-    home = _device_of(method)
+    home = device_of(method)
     method.to(accelerator.device)
     done, earlier = 0, 0.0
     if checkpoint:
         done, earlier = load_checkpoint(checkpoint, method, optimizer, purpose)
-    model, optimizer = accelerator.prepare(_Losses(method), optimizer)
+    model, optimizer = accelerator.prepare(Losses(method), optimizer)
     per_step = recipe.batch_size * recipe.accumulate
     stream = Stream(view, recipe, seed, steps * per_step)
     starts = range(done * per_step, steps * per_step, recipe.batch_size)
@@ -120,7 +118,7 @@ def fit(
     method.train()
     with (
         PeakMemory(accelerator.device) as memory,
-        _bar(accelerator, total=steps, initial=done, desc=method.card.id) as bar,
+        bar_of(accelerator, total=steps, initial=done, desc=method.card.id) as bar,
     ):
         for number, batch in enumerate(loader, start=done * recipe.accumulate):
             # What a method draws depends on the step alone, so resuming draws it again; processes
@@ -179,7 +177,7 @@ def infer(
         cpu: stay on the CPU even where a GPU is present.
     """
     store = ScoreStore(folder, len(view.classes))
-    accelerator, home = Accelerator(cpu=cpu), _device_of(method)
+    accelerator, home = Accelerator(cpu=cpu), device_of(method)
     device = accelerator.device
     method.to(device).eval()
     # Whole groups are asked again: the last bits of an answer depend on the batch it was part of,
@@ -191,7 +189,7 @@ def infer(
     accelerator.wait_for_everyone()  # all must have looked before anybody answers
     todo = todo[accelerator.process_index :: accelerator.num_processes]
     total = sum(map(len, todo))
-    with torch.inference_mode(), _bar(accelerator, total=total, desc="predict") as bar:
+    with torch.inference_mode(), bar_of(accelerator, total=total, desc="predict") as bar:
         for group in todo:
             for batch in same_size_batches(view, group, batch_size):
                 for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
@@ -255,55 +253,6 @@ def run(
     return results
 
 
-class _Losses(nn.Module):
-    """A method's loss as a module's answer: the form in which processes average gradients."""
-
-    def __init__(self, method: Method) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return self.method.loss(batch)
-
-
-def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
-    """Device, precision and processes of a training."""
-    AcceleratorState._reset_state()  # or it would hold on to the precision of an earlier training
-    return Accelerator(
-        mixed_precision=recipe.precision,
-        gradient_accumulation_steps=recipe.accumulate,
-        cpu=cpu,
-        # A term that waits for its turn leaves weights unused.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-
-
-def _share(method: Method, recipe: Recipe, accelerator: Accelerator) -> slice:
-    """This process's part of each batch.
-
-    Raises:
-        InputError: the batch cannot be divided, or the method remembers what it has seen.
-    """
-    several = accelerator.num_processes
-    if several > 1 and type(method).get_extra_state is not nn.Module.get_extra_state:
-        raise InputError(
-            f"{method.card.id} remembers something about each image, which processes cannot share: "
-            "train it with one process."
-        )
-    own, rest = divmod(recipe.batch_size, several)
-    if rest:
-        raise InputError(
-            f"{several} processes cannot share a batch of {recipe.batch_size} equally: choose a "
-            "number of processes that divides it, or another batch_size."
-        )
-    return slice(accelerator.process_index * own, (accelerator.process_index + 1) * own)
-
-
-def _bar(accelerator: Accelerator, **what: Any) -> Any:
-    """A progress bar of the main process."""
-    return tqdm(leave=False, disable=None if accelerator.is_main_process else True, **what)
-
-
 def _remember_cost(path: Path, predicting: float, peak_mb: float) -> tuple[float, float]:
     """Seconds of prediction and peak memory, over all runs of a stage."""
     if path.is_file():
@@ -328,12 +277,6 @@ def same_size_batches(view: WeakView, indices: Sequence[int], batch_size: int) -
         waiting.append(batch)
     if waiting:
         yield collate(waiting)
-
-
-def _device_of(method: Method) -> torch.device:
-    """Where a method lies, so that it can be put back: who trains on a GPU may look on a CPU."""
-    tensors = itertools.chain(method.parameters(), method.buffers())
-    return next(tensors, torch.empty(0)).device
 
 
 def make_optimizer(method: Method, recipe: Recipe) -> torch.optim.Optimizer:

@@ -122,9 +122,9 @@ class SegmentationFolder:
         self.min_area = min_area
         if not self.root.is_dir():
             raise InputError(
-                f"No folder {self.root}. Make the toy world with `wsss toy {self.root}`, get PASCAL "
-                f"VOC with `python -m data_scripts.voc {self.root}`, or see `wsss doctor --help` "
-                "for the layouts of your own data."
+                f"No folder {self.root}. Make the toy world with `wsss toy {self.root}`, get "
+                f"PASCAL VOC with `python -m data_scripts.voc {self.root}`, or see "
+                "`wsss doctor --help` for the layouts of your own data."
             )
         self.voc = (self.root / "JPEGImages").is_dir()
         if not self.voc and not (self.root / "images").is_dir():

@@ -1,0 +1,69 @@
+"""Training and answering by one process or by several that a launcher started."""
+
+import itertools
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from wsss_lib.core import Batch, InputError, Method, Recipe
+
+
+class Losses(nn.Module):
+    """A method's loss as a module's answer: the form in which processes average gradients."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The named terms of ``Method.loss``."""
+        return self.method.loss(batch)
+
+
+def accelerator_for(recipe: Recipe, cpu: bool) -> Accelerator:
+    """Device, precision and processes of a training."""
+    AcceleratorState._reset_state()  # or it would hold on to the precision of an earlier training
+    return Accelerator(
+        mixed_precision=recipe.precision,
+        gradient_accumulation_steps=recipe.accumulate,
+        cpu=cpu,
+        # A term that waits for its turn leaves weights unused.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def share_of(method: Method, recipe: Recipe, accelerator: Accelerator) -> slice:
+    """This process's part of each batch.
+
+    Raises:
+        InputError: the batch cannot be divided, or the method remembers what it has seen.
+    """
+    several = accelerator.num_processes
+    if several > 1 and type(method).get_extra_state is not nn.Module.get_extra_state:
+        raise InputError(
+            f"{method.card.id} remembers something about each image, which processes cannot share: "
+            "train it with one process."
+        )
+    own, rest = divmod(recipe.batch_size, several)
+    if rest:
+        raise InputError(
+            f"{several} processes cannot share a batch of {recipe.batch_size} equally: choose a "
+            "number of processes that divides it, or another batch_size."
+        )
+    return slice(accelerator.process_index * own, (accelerator.process_index + 1) * own)
+
+
+def bar_of(accelerator: Accelerator, **what: Any) -> Any:
+    """A progress bar of the main process."""
+    hidden = {} if accelerator.is_main_process else {"disable": True}
+    return tqdm(leave=False, **hidden, **what)
+
+
+def device_of(method: Method) -> torch.device:
+    """Where a method lies, so that it can be put back: who trains on a GPU may look on a CPU."""
+    tensors = itertools.chain(method.parameters(), method.buffers())
+    return next(tensors, torch.empty(0)).device
