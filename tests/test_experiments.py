@@ -2,6 +2,7 @@
 
 import functools
 import json
+from multiprocessing import get_context
 
 import pytest
 
@@ -83,3 +84,25 @@ def test_a_system_is_measured_beside_the_floor(tiny, tmp_path):
     assert [run["world"] for run in found["runs"]] == [0, 1]
     wanted = {"gain_over_cam", "refined_miou", "network_miou", "refined_boundary_iou"}
     assert wanted <= set(found["summary"])
+
+
+def test_several_processes_measure_what_one_measures(tiny, tmp_path, monkeypatch):
+    # Forked, not spawned, so that the tiny world is known there as well.
+    monkeypatch.setattr(experiments.systems, "get_context", lambda _: get_context("fork"))
+    for jobs in (1, 2):
+        folder, out = tmp_path / f"runs_{jobs}", tmp_path / f"out_{jobs}"
+        experiments.systems.main(["bbox_rect", "pamr"], False, folder, out, worlds=2, jobs=jobs)
+    for name in ("bbox_rect", "pamr"):
+        one, two = (
+            json.loads((tmp_path / f"out_{jobs}" / f"{name}.json").read_text()) for jobs in (1, 2)
+        )
+        for here, there in zip(one["runs"], two["runs"], strict=True):
+            assert (here["world"], here["miou"]) == (there["world"], there["miou"])
+
+
+def test_a_process_that_fails_costs_no_other_system_its_figures(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments.systems, "get_context", lambda _: get_context("fork"))
+    asked = (["no_such", "bbox_rect"], False, tmp_path / "runs", tmp_path / "out")
+    with pytest.raises(RuntimeError, match=r"no_such in world 0: KeyError\('no_such'\)"):
+        experiments.systems.main(*asked, worlds=1, jobs=2)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bbox_rect.json"]
