@@ -11,7 +11,6 @@ Writes the layout that ``SegmentationFolder`` reads:
 Running it again does nothing; after an interruption it goes on.
 """
 
-import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,12 +22,11 @@ from scipy.io import loadmat
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
+from data_scripts.layout import LISTS, finish, is_complete, move_missing, write_split, write_tags
 from data_scripts.unpack import unpack
 from wsss_lib.core import InputError
-from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.folder import VOC_CLASSES
 from wsss_lib.data.palette import write_labels
-from wsss_lib.results import write_json
 
 _FILE = "VOCtrainval_11-May-2012.tar"
 VOC = Remote(
@@ -65,41 +63,29 @@ def convert(root: Path, voc: Path, sbd: Path | None) -> None:
         InputError: the unpacked folders are not what they should be.
     """
     for part in ("JPEGImages", "SegmentationClass", "ImageSets", "Annotations"):
-        _copy_tree(voc / part, root / part)
+        _take(voc / part, root / part)
     if sbd is not None:
         for mat in tqdm(sorted((sbd / "cls").glob("*.mat")), desc="masks of SBD"):
             mask = root / "SegmentationClass" / f"{mat.stem}.png"
             if not mask.is_file():
                 write_labels(mask, loadmat(mat, simplify_cells=True)["GTcls"]["Segmentation"])
-    lists = root / "ImageSets" / "Segmentation"
-    val = set((lists / "val.txt").read_text().split())
-    masked = sorted({path.stem for path in (root / "SegmentationClass").glob("*.png")} - val)
-    with written_whole(lists / "train_aug.txt") as partial:
-        partial.write_text("\n".join(masked) + "\n")
-    _write_tags(root, [*masked, *sorted(val)])
+    lists = root / LISTS
+    val = (lists / "val.txt").read_text().split()
+    masked = sorted({path.stem for path in (root / "SegmentationClass").glob("*.png")} - {*val})
+    write_split(root, "train_aug", masked)
+    numbers = {name: number for number, name in enumerate(VOC_CLASSES, start=1)}
+    ids = tqdm([*masked, *val], desc="tags")
+    named = ((id, set(_names(root / "Annotations" / f"{id}.xml"))) for id in ids)
+    tags = ((id, {numbers[name] for name in found & {*numbers}}) for id, found in named)
+    write_tags(root, VOC_CLASSES, tags)
 
 
-def _copy_tree(source: Path, target: Path) -> None:
-    """Move what is missing; what is there stays, so that a second start goes on."""
+def _take(source: Path, target: Path) -> None:
+    """All files of a folder that are not at their place yet."""
     if not source.is_dir() and not target.is_dir():
         raise InputError(f"{source} is missing: the archive is not that of PASCAL VOC 2012.")
     for path in sorted(source.rglob("*")) if source.is_dir() else ():
-        goal = target / path.relative_to(source)
-        if path.is_file() and not goal.is_file():
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, goal)
-
-
-def _write_tags(root: Path, ids: list[str]) -> None:
-    with (
-        written_whole(root / "image_labels.csv") as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.writer(file)
-        table.writerow(["id", *VOC_CLASSES])
-        for id in tqdm(ids, desc="tags"):
-            found = set(_names(root / "Annotations" / f"{id}.xml"))
-            table.writerow([id, *(int(name in found) for name in VOC_CLASSES)])
+        move_missing(path, target / path.relative_to(source))
 
 
 def _names(path: Path) -> Iterator[str]:
@@ -121,7 +107,7 @@ def main(
 ) -> None:
     """Get PASCAL VOC 2012 (2 GB) and lay it out for the library."""
     typer.echo(TERMS)
-    if (root / "dataset.json").is_file():
+    if is_complete(root):
         typer.echo(f"{root} is complete already.")
         return
     work = root.with_name(f".{root.name}.work")
@@ -131,7 +117,7 @@ def main(
         unpack(fetch(SBD, downloads, sbd_from), work / "sbd")
         extra = work / "sbd" / "benchmark_RELEASE" / "dataset"
     convert(root, work / "voc" / "VOCdevkit" / "VOC2012", extra)
-    write_json(root / "dataset.json", {"name": "voc2012", "terms": TERMS})  # the last: complete
+    finish(root, "voc2012", TERMS)
     shutil.rmtree(work)
     typer.echo(f"{root} is ready. Check it with: wsss doctor {root}")
 

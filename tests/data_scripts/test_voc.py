@@ -84,7 +84,7 @@ def test_a_second_start_does_nothing_and_an_interrupted_one_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(voc, "_write_tags", dies)
+        patch.setattr(voc, "write_tags", dies)
         with pytest.raises(KeyboardInterrupt):
             get(root, archives)
     assert not (root / "dataset.json").exists()

@@ -1,0 +1,112 @@
+"""Cityscapes: ``python -m data_scripts.cityscapes data/cityscapes IMAGES.zip MASKS.zip``.
+
+The archives cannot be fetched by a program. Register at https://www.cityscapes-dataset.com, accept
+the terms, and get ``leftImg8bit_trainvaltest.zip`` (11 GB) and ``gtFine_trainvaltest.zip``
+(241 MB). The 19 classes that are evaluated become 1 to 19, everything else void (255): every
+pixel belongs to a class, and nothing is background.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from tqdm.auto import tqdm
+
+from data_scripts.layout import (
+    classes_in_mask,
+    finish,
+    is_complete,
+    move_missing,
+    write_split,
+    write_tags,
+)
+from data_scripts.unpack import unpack
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.palette import read_labels, write_labels
+
+CLASSES = {
+    "road": 7, "sidewalk": 8, "building": 11, "wall": 12, "fence": 13, "pole": 17,
+    "traffic light": 19, "traffic sign": 20, "vegetation": 21, "terrain": 22, "sky": 23,
+    "person": 24, "rider": 25, "car": 26, "truck": 27, "bus": 28, "train": 31, "motorcycle": 32,
+    "bicycle": 33,
+}  # fmt: skip
+"""Names, and the numbers that they have in ``gtFine_labelIds``."""
+TERMS = (
+    "For non-commercial research and teaching, after registration at "
+    "https://www.cityscapes-dataset.com. Cite Cordts et al. (CVPR 2016)."
+)
+
+
+def renumbered(ids: np.ndarray) -> np.ndarray:
+    """(H, W) numbers of ``gtFine_labelIds`` -> 1 to 19, 255 elsewhere."""
+    table = np.full(256, IGNORE, np.uint8)
+    table[list(CLASSES.values())] = np.arange(1, len(CLASSES) + 1)
+    return table[ids]
+
+
+def convert(root: Path, images: Path, masks: Path) -> None:
+    """Lay the data set out.
+
+    Args:
+        root: the data folder.
+        images: the folder with train/ and val/ of ``leftImg8bit``.
+        masks: that of ``gtFine``.
+
+    Raises:
+        InputError: the folders hold no masks, or a mask without its image.
+    """
+    names: list[str] = []
+    for split in ("train", "val"):
+        found = sorted((masks / split).glob("*/*_gtFine_labelIds.png"))
+        if not found:
+            raise InputError(
+                f"{masks / split} holds no masks: name gtFine_trainvaltest.zip as the second "
+                "archive."
+            )
+        ids = [path.name.removesuffix("_gtFine_labelIds.png") for path in found]
+        for id, path in zip(tqdm(ids, desc=split), found, strict=True):
+            image = root / "JPEGImages" / f"{id}.png"
+            move_missing(images / split / path.parent.name / f"{id}_leftImg8bit.png", image)
+            if not image.is_file():
+                raise InputError(
+                    f"No image of {id}: name leftImg8bit_trainvaltest.zip as the first archive."
+                )
+            mask = root / "SegmentationClass" / f"{id}.png"
+            if not mask.is_file():
+                write_labels(mask, renumbered(read_labels(path)))
+        write_split(root, split, ids)
+        names += ids
+    (root / "classes.txt").write_text("".join(f"{name}\n" for name in CLASSES))
+    bar = tqdm(names, desc="tags")
+    write_tags(root, tuple(CLASSES), ((id, classes_in_mask(root, id)) for id in bar))
+
+
+def main(
+    root: Annotated[Path, typer.Argument(help="The data folder to make.")],
+    images: Annotated[Path, typer.Argument(help="leftImg8bit_trainvaltest.zip.")],
+    masks: Annotated[Path, typer.Argument(help="gtFine_trainvaltest.zip.")],
+) -> None:
+    """Lay Cityscapes out for the library, from archives that you got after registering."""
+    typer.echo(TERMS)
+    if is_complete(root):
+        typer.echo(f"{root} is complete already.")
+        return
+    for archive in (images, masks):
+        if not archive.is_file():
+            raise InputError(
+                f"No archive {archive}. Register at https://www.cityscapes-dataset.com, log in, "
+                f"and download {archive.name} there; a program may not."
+            )
+    work = root.with_name(f".{root.name}.work")
+    # Named after the archives: whoever exchanged them would find the wrong ones unpacked.
+    seen, drawn = (unpack(archive, work / archive.stem) for archive in (images, masks))
+    convert(root, seen / "leftImg8bit", drawn / "gtFine")
+    finish(root, "cityscapes", TERMS)
+    shutil.rmtree(work)
+    typer.echo(f"{root} is ready. Check it with: wsss doctor {root}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
