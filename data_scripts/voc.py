@@ -33,10 +33,11 @@ VOC = Remote(
     _FILE,
     (
         f"http://host.robots.ox.ac.uk/pascal/VOC/voc2012/{_FILE}",
+        f"https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/{_FILE}",
         f"https://web.archive.org/web/http://host.robots.ox.ac.uk/pascal/VOC/voc2012/{_FILE}",
     ),
     size=1_999_639_040,
-    digests=(("md5", "6cd6e144f989b92b3379bac3b3de84fd"),),
+    digests=(("sha256", "e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb"),),
 )
 _SBD = "Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"
 SBD = Remote(
