@@ -275,13 +275,13 @@ def test_which_systems_answer_without_labels():
 
 
 def test_recipes_suit_network_and_images():
-    plain = build(Segmenter, 2, "toy", "random", 0, same_size=True).recipe
-    mixed = build(Segmenter, 2, "toy", "random", 0, same_size=False).recipe
-    photo = build(Segmenter, 2, "mobilenet_v2", "random", 0, same_size=False).recipe
+    plain = build(Segmenter, ("cat", "dog"), "toy", "random", 0, same_size=True).recipe
+    mixed = build(Segmenter, ("cat", "dog"), "toy", "random", 0, same_size=False).recipe
+    photo = build(Segmenter, ("cat", "dog"), "mobilenet_v2", "random", 0, same_size=False).recipe
     assert (plain.crop, mixed.crop, photo.crop) == (None, 64, 224)
     assert photo.lr == plain.lr / 10
-    one, other = (build(Segmenter, 2, "toy", "random", seed, True) for seed in (1, 2))
-    again = build(Segmenter, 2, "toy", "random", 1, True)
+    one, other = (build(Segmenter, ("cat", "dog"), "toy", "random", seed, True) for seed in (1, 2))
+    again = build(Segmenter, ("cat", "dog"), "toy", "random", 1, True)
     weights = [method.net.classifier.weight for method in (one, other, again)]
     assert torch.equal(weights[0], weights[2])
     assert not torch.equal(weights[0], weights[1])
