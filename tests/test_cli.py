@@ -268,6 +268,20 @@ def test_leaderboard_shows_every_figure_with_its_protocol(finished, tmp_path):
     assert "No results below" in wsss("leaderboard", "--results", tmp_path, code=2)
 
 
+def test_leaderboard_tells_a_gpu_from_a_cpu(finished, tmp_path):
+    for path in finished[0].glob("cam/result.json"):
+        for device in ("CPU, x86_64, 2 cores", "NVIDIA H100"):
+            content = {**json.loads(path.read_text()), "device": device}
+            copy = tmp_path / device[:3] / "cam.json"
+            copy.parent.mkdir()
+            copy.write_text(json.dumps(content))
+    said = wsss("leaderboard", "--results", tmp_path)
+    assert [line[:9] for line in said.splitlines() if line.startswith("toy")] == [
+        "toy      ",
+        "toy (GPU)",
+    ]
+
+
 def test_which_systems_answer_without_labels():
     cards = find_cards()
     assert cards["segmenter"].is_network

@@ -109,7 +109,12 @@ def leaderboard(
             f"No results below {results}: `wsss run` writes some into its --out folder, and those "
             "of the book come with the project."
         )
-    entries.sort(key=lambda entry: (entry["data"], -entry["summary"]["miou"]["mean"]))
+
+    def where(entry: dict[str, Any]) -> str:
+        """The data, and whether a GPU was at work: the same worlds were measured on both."""
+        return entry["data"] + ("" if entry["device"].startswith("CPU") else " (GPU)")
+
+    entries.sort(key=lambda entry: (where(entry), -entry["summary"]["miou"]["mean"]))
     table = Table("data", "method", box=None, pad_edge=False)
     table.add_column("mean IoU", justify="right", no_wrap=True)
     for title in ("runs", "scored on", "labels", "threshold", "needs"):
@@ -120,7 +125,7 @@ def leaderboard(
         spread = f" ± {figure['sd']:.3f}" if figure["n"] > 1 else ""
         footnotes = ", ".join(str(1 + needs.index(need)) for need in protocol["needs"])
         table.add_row(
-            entry["data"], entry["method"], f"{figure['mean']:.3f}{spread}", str(figure["n"]),
+            where(entry), entry["method"], f"{figure['mean']:.3f}{spread}", str(figure["n"]),
             protocol["split"], "yes" if protocol["labels_at_inference"] else "no",
             protocol["threshold_rule"], footnotes or "–",
         )  # fmt: skip
