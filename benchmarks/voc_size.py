@@ -7,7 +7,6 @@ end of the training, when all terms are at work, and the peak memory of each on 
 """
 
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import fields
@@ -20,6 +19,7 @@ from skimage.data import astronaut, chelsea
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from benchmarks.timing import seconds
 from wsss_lib.blocks.maps import resize
 from wsss_lib.core import Batch, Method
 from wsss_lib.data.folder import VOC_CLASSES
@@ -68,23 +68,6 @@ def photographs(size: int) -> Batch:
     )
 
 
-def timed(work: Callable[[], Any], device: torch.device, repeats: int) -> list[float]:
-    """Seconds of each call, with the GPU's work finished."""
-    seconds = []
-    for _ in range(repeats):
-        _finish(device)
-        start = time.perf_counter()
-        work()
-        _finish(device)
-        seconds.append(time.perf_counter() - start)
-    return seconds
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def cost(method: Method, batch: Batch, device: torch.device, repeats: int) -> list[dict[str, Any]]:
     """Milliseconds and MiB of an answer and of a training step, once for each repeat."""
     count = len(batch.ids)
@@ -103,8 +86,8 @@ def cost(method: Method, batch: Batch, device: torch.device, repeats: int) -> li
     def measured(name: str, work: Callable[[], None]) -> None:
         with PeakMemory(device) as memory:  # this call warms up as well
             work()
-        for run, seconds in zip(runs, timed(work, device, repeats), strict=True):
-            run[f"{name}_ms"] = 1000 * seconds / count
+        for run in runs:
+            run[f"{name}_ms"] = 1000 * seconds(work, device) / count
             run[f"{name}_mb"] = memory.peak_mb
 
     weights = sum(weight.numel() for weight in method.parameters()) / 1e6

@@ -6,7 +6,6 @@ the terms, and get ``leftImg8bit_trainvaltest.zip`` (11 GB) and ``gtFine_trainva
 pixel belongs to a class, and nothing is background.
 """
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +13,7 @@ import numpy as np
 import typer
 from tqdm.auto import tqdm
 
-from data_scripts.layout import (
-    classes_in_mask,
-    finish,
-    is_complete,
-    move_missing,
-    write_split,
-    write_tags,
-)
+from data_scripts.layout import classes_in_mask, make, move_missing, write_split, write_tags
 from data_scripts.unpack import unpack
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.palette import read_labels, write_labels
@@ -89,23 +81,19 @@ def main(
     masks: Annotated[Path, typer.Argument(help="gtFine_trainvaltest.zip.")],
 ) -> None:
     """Lay Cityscapes out for the library, from archives that you got after registering."""
-    typer.echo(TERMS)
-    if is_complete(root):
-        typer.echo(f"{root} is complete already.")
-        return
-    for archive in (images, masks):
-        if not archive.is_file():
-            raise InputError(
-                f"No archive {archive}. Register at https://www.cityscapes-dataset.com, log in, "
-                f"and download {archive.name} there; a program may not."
-            )
-    work = root.with_name(f".{root.name}.work")
-    # Named after the archives: whoever exchanged them would find the wrong ones unpacked.
-    seen, drawn = (unpack(archive, work / archive.stem) for archive in (images, masks))
-    convert(root, seen / "leftImg8bit", drawn / "gtFine")
-    finish(root, "cityscapes", TERMS)
-    shutil.rmtree(work)
-    typer.echo(f"{root} is ready. Check it with: wsss doctor {root}")
+
+    def build(work: Path) -> None:
+        for archive in (images, masks):
+            if not archive.is_file():
+                raise InputError(
+                    f"No archive {archive}. Register at https://www.cityscapes-dataset.com, log "
+                    f"in, and download {archive.name} there; a program may not."
+                )
+        # Named after the archives: whoever exchanged them would find the wrong ones unpacked.
+        seen, drawn = (unpack(archive, work / archive.stem) for archive in (images, masks))
+        convert(root, seen / "leftImg8bit", drawn / "gtFine")
+
+    make(root, "cityscapes", TERMS, build)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Needs pycocotools: ``pip install pycocotools``.
 """
 
 import json
-import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,14 +16,7 @@ import typer
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import (
-    classes_in_mask,
-    finish,
-    is_complete,
-    move_missing,
-    write_split,
-    write_tags,
-)
+from data_scripts.layout import classes_in_mask, make, move_missing, write_split, write_tags
 from data_scripts.unpack import unpack
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.palette import write_labels
@@ -130,20 +122,16 @@ def main(
     downloads: Annotated[Path, typer.Option(help="Where archives go.")] = Path("data/downloads"),
 ) -> None:
     """Get COCO 2014 (20 GB) and lay it out for the library."""
-    typer.echo(TERMS)
-    if is_complete(root):
-        typer.echo(f"{root} is complete already.")
-        return
-    work = root.with_name(f".{root.name}.work")
-    parts = {
-        what: unpack(fetch(remote, downloads, from_ and from_ / remote.name), work / what)
-        for what, remote in REMOTES.items()
-    }
-    images = {split: parts[split] / f"{split}2014" for split in ("train", "val")}
-    convert(root, parts["annotations"] / "annotations", images)
-    finish(root, "coco2014", TERMS)
-    shutil.rmtree(work)
-    typer.echo(f"{root} is ready. Check it with: wsss doctor {root}")
+
+    def build(work: Path) -> None:
+        parts = {
+            what: unpack(fetch(remote, downloads, from_ and from_ / remote.name), work / what)
+            for what, remote in REMOTES.items()
+        }
+        images = {split: parts[split] / f"{split}2014" for split in ("train", "val")}
+        convert(root, parts["annotations"] / "annotations", images)
+
+    make(root, "coco2014", TERMS, build)
 
 
 if __name__ == "__main__":

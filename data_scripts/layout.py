@@ -2,10 +2,11 @@
 
 import csv
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import typer
 
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.palette import read_labels
@@ -44,11 +45,21 @@ def classes_in_mask(root: Path, id: str) -> set[int]:
     return set(np.unique(read_labels(root / "SegmentationClass" / f"{id}.png")).tolist()) - {0, 255}
 
 
-def is_complete(root: Path) -> bool:
-    """Whether ``finish`` was reached."""
-    return (root / "dataset.json").is_file()
+def make(root: Path, name: str, terms: str, build: Callable[[Path], None]) -> None:
+    """Make a data set unless it is complete, which its ``dataset.json``, written last, tells.
 
-
-def finish(root: Path, name: str, terms: str, **more: bool) -> None:
-    """Note what this is and under which terms; the last thing that is written."""
-    write_json(root / "dataset.json", {"name": name, "terms": terms, **more})
+    Args:
+        root: the data folder.
+        name: what results call it.
+        terms: under which it may be used; printed first, and kept.
+        build: fills ``root``; is given a folder for unpacked archives, which goes afterwards.
+    """
+    typer.echo(terms)
+    if (root / "dataset.json").is_file():
+        typer.echo(f"{root} is complete already.")
+        return
+    work = root.with_name(f".{root.name}.work")
+    build(work)
+    write_json(root / "dataset.json", {"name": name, "terms": terms})
+    shutil.rmtree(work)
+    typer.echo(f"{root} is ready. Check it with: wsss doctor {root}")

@@ -11,7 +11,6 @@ Writes the layout that ``SegmentationFolder`` reads:
 Running it again does nothing; after an interruption it goes on.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +21,7 @@ from scipy.io import loadmat
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import LISTS, finish, is_complete, move_missing, write_split, write_tags
+from data_scripts.layout import LISTS, make, move_missing, write_split, write_tags
 from data_scripts.unpack import unpack
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import VOC_CLASSES
@@ -107,20 +106,16 @@ def main(
     downloads: Annotated[Path, typer.Option(help="Where archives go.")] = Path("data/downloads"),
 ) -> None:
     """Get PASCAL VOC 2012 (2 GB) and lay it out for the library."""
-    typer.echo(TERMS)
-    if is_complete(root):
-        typer.echo(f"{root} is complete already.")
-        return
-    work = root.with_name(f".{root.name}.work")
-    unpack(fetch(VOC, downloads, from_), work / "voc")
-    extra = None
-    if sbd:
-        unpack(fetch(SBD, downloads, sbd_from), work / "sbd")
-        extra = work / "sbd" / "benchmark_RELEASE" / "dataset"
-    convert(root, work / "voc" / "VOCdevkit" / "VOC2012", extra)
-    finish(root, "voc2012", TERMS)
-    shutil.rmtree(work)
-    typer.echo(f"{root} is ready. Check it with: wsss doctor {root}")
+
+    def build(work: Path) -> None:
+        unpack(fetch(VOC, downloads, from_), work / "voc")
+        extra = None
+        if sbd:
+            unpack(fetch(SBD, downloads, sbd_from), work / "sbd")
+            extra = work / "sbd" / "benchmark_RELEASE" / "dataset"
+        convert(root, work / "voc" / "VOCdevkit" / "VOC2012", extra)
+
+    make(root, "voc2012", TERMS, build)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
+from benchmarks import voc_size
 from benchmarks.timing import Case, measure
 from wsss_lib.core import InputError
 
@@ -50,3 +51,20 @@ def test_results_are_written_and_unknown_names_refused(tmp_path, monkeypatch):
 def test_a_real_case_agrees_with_its_peer(name):
     case = bench.CASES[name]()
     assert case.difference(case.ours(torch.device("cpu"))(), case.theirs()) < 0.05
+
+
+def test_cost_at_voc_size_is_written_for_all_systems_but_those_that_fail(tmp_path, monkeypatch):
+    def broken(parts):
+        raise RuntimeError("no such network")
+
+    monkeypatch.setitem(voc_size.BUILDERS, "pamr", broken)
+    with pytest.raises(SystemExit, match="failed: pamr"):
+        voc_size.main(["bbox_rect", "pamr", "pce"], tmp_path, size=65, repeats=2)
+    found = {path.stem: json.loads(path.read_text()) for path in tmp_path.iterdir()}
+    assert set(found) == {"bbox_rect", "pce"}
+    assert all(len(result["runs"]) == 2 for result in found.values())
+    assert "step_ms" not in found["bbox_rect"]["summary"]  # nothing to train
+    pce = found["pce"]["summary"]
+    assert 43 < pce["weights_m"]["mean"] < 44
+    assert pce["answer_ms"]["mean"] > 0
+    assert pce["step_ms"]["mean"] > pce["answer_ms"]["mean"]

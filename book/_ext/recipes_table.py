@@ -16,7 +16,7 @@ HEAD = (
     "recipe",
     "stages",
     "crop",
-    "images a step",
+    "batch",
     "steps",
     "GPU hours (estimate)",
     "paper, VOC val",

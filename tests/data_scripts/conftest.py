@@ -80,3 +80,19 @@ def server() -> Iterator[Server]:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
         running.shutdown()
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Do a conversion that is stopped when it comes to the tags."""
+
+    def do(module, work):
+        def dies(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "write_tags", dies)
+            with pytest.raises(KeyboardInterrupt):
+                work()
+
+    return do

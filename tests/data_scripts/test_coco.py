@@ -106,16 +106,9 @@ def test_polygons_run_lengths_and_crowds(archives, tmp_path):
     assert answer.exit_code == 0, answer.output
 
 
-def test_it_goes_on_and_then_does_nothing(archives, tmp_path, monkeypatch):
+def test_it_goes_on_and_then_does_nothing(archives, tmp_path, interrupted):
     root = tmp_path / "coco"
-
-    def dies(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(coco, "write_tags", dies)
-        with pytest.raises(KeyboardInterrupt):
-            coco.main(root, archives)
+    interrupted(coco, lambda: coco.main(root, archives))
     coco.main(root, archives)
     seen = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     coco.main(root, tmp_path / "gone")

@@ -75,18 +75,9 @@ def test_masks_tags_and_splits_of_both(archives, tmp_path):
     assert answer.exit_code == 0, answer.output
 
 
-def test_a_second_start_does_nothing_and_an_interrupted_one_goes_on(
-    archives, tmp_path, monkeypatch
-):
+def test_an_interrupted_start_goes_on_and_a_second_does_nothing(archives, tmp_path, interrupted):
     root = tmp_path / "voc2012"
-
-    def dies(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(voc, "write_tags", dies)
-        with pytest.raises(KeyboardInterrupt):
-            get(root, archives)
+    interrupted(voc, lambda: get(root, archives))
     assert not (root / "dataset.json").exists()
     get(root, archives)
     seen = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
