@@ -14,13 +14,26 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import run
 
+seen = 0
+
+
+class Counting(Calm):
+    """Counts the images that it learns from."""
+
+    def loss(self, batch):
+        global seen
+        seen += len(batch.ids)
+        return super().loss(batch)
+
+
 data, out, accumulate = sys.argv[1:]
-method = Calm()
+method = Counting()
 method.recipe = replace(SGD, batch_size=2, accumulate=int(accumulate))
 stage = run([method], WeakView(SegmentationFolder(data)), folder=out, cpu=True)[0]
 state = PartialState()
 found = {
     "processes": state.num_processes,
+    "seen": seen,
     "answered": method.answered,
     "losses": stage.fitted.losses,
     "weights": [weight.flatten().tolist() for weight in method.parameters()],

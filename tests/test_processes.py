@@ -50,6 +50,8 @@ def launched(tmp_path, processes, accumulate):
 def test_two_processes_find_what_one_finds(view, tmp_path):
     (one,), two = launched(tmp_path, 1, accumulate=3), launched(tmp_path, 2, accumulate=3)
     assert [found["processes"] for found in two] == [2, 2]
+    assert one["seen"] == 36  # 6 steps of 3 batches of 2
+    assert [found["seen"] for found in two] == [18, 18]
     assert two[0]["answered"] + two[1]["answered"] == one["answered"]
     for found in two:
         for there, here in zip(found["weights"], one["weights"], strict=True):
