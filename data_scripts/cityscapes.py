@@ -13,8 +13,16 @@ import numpy as np
 import typer
 from tqdm.auto import tqdm
 
-from data_scripts.layout import classes_in_mask, make, move_missing, write_split, write_tags
+from data_scripts.layout import (
+    classes_in_mask,
+    make,
+    move_missing,
+    write_classes,
+    write_split,
+    write_tags,
+)
 from data_scripts.unpack import unpack
+from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.palette import read_labels, write_labels
 
@@ -59,18 +67,14 @@ def convert(root: Path, images: Path, masks: Path) -> None:
             )
         ids = [path.name.removesuffix("_gtFine_labelIds.png") for path in found]
         for id, path in zip(tqdm(ids, desc=split), found, strict=True):
-            image = root / "JPEGImages" / f"{id}.png"
-            move_missing(images / split / path.parent.name / f"{id}_leftImg8bit.png", image)
-            if not image.is_file():
-                raise InputError(
-                    f"No image of {id}: name leftImg8bit_trainvaltest.zip as the first archive."
-                )
+            photograph = images / split / path.parent.name / f"{id}_leftImg8bit.png"
+            move_missing(photograph, root / "JPEGImages" / f"{id}.png")
             mask = root / "SegmentationClass" / f"{id}.png"
             if not mask.is_file():
                 write_labels(mask, renumbered(read_labels(path)))
         write_split(root, split, ids)
         names += ids
-    (root / "classes.txt").write_text("".join(f"{name}\n" for name in CLASSES))
+    write_classes(root, CLASSES)
     bar = tqdm(names, desc="tags")
     write_tags(root, tuple(CLASSES), ((id, classes_in_mask(root, id)) for id in bar))
 
@@ -97,4 +101,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(plainly(main))

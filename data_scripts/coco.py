@@ -2,12 +2,15 @@
 
 Masks are drawn from the annotations, small objects in front of large ones; what is annotated as a
 crowd is void where no object lies. The 80 classes keep the order of their category numbers. Images
-that show none of them are left out; 82,081 and 40,137 remain, the numbers that papers give.
+that show none of them are left out; 82,081 and 40,137 remain, the numbers that papers give. The
+boxes are those of the annotations, crowds left out.
 Needs pycocotools: ``pip install pycocotools``.
 """
 
 import json
+import math
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +19,18 @@ import typer
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import classes_in_mask, make, move_missing, write_split, write_tags
+from data_scripts.layout import (
+    classes_in_mask,
+    make,
+    move_missing,
+    write_classes,
+    write_marks,
+    write_split,
+    write_tags,
+)
 from data_scripts.unpack import unpack
-from wsss_lib.core import IGNORE, InputError
+from wsss_lib.cli.errors import plainly
+from wsss_lib.core import IGNORE
 from wsss_lib.data.palette import write_labels
 
 _HOST = "http://images.cocodataset.org"
@@ -84,6 +96,7 @@ def convert(root: Path, annotations: Path, images: dict[str, Path]) -> None:
     """
     names: dict[int, str] = {}
     shown: list[str] = []
+    boxes: list[tuple] = []
     for split, folder in images.items():
         content = json.loads((annotations / f"instances_{split}2014.json").read_bytes())
         kinds = sorted(content["categories"], key=lambda kind: kind["id"])
@@ -102,16 +115,28 @@ def convert(root: Path, annotations: Path, images: dict[str, Path]) -> None:
                 if not ((labels > 0) & (labels < IGNORE)).any():
                     continue
                 write_labels(mask, labels)
-            photograph = root / "JPEGImages" / about["file_name"]
-            move_missing(folder / about["file_name"], photograph)
-            if not photograph.is_file():
-                raise InputError(f"{folder} lacks {about['file_name']}; fetch the archive anew.")
+            move_missing(folder / about["file_name"], root / "JPEGImages" / about["file_name"])
             ids.append(id)
+            boxes += _boxes(id, about, of_image[about["id"]], names)
         write_split(root, split, ids)
         shown += ids
-    (root / "classes.txt").write_text("".join(f"{name}\n" for name in names.values()))
+    write_classes(root, names.values())
+    write_marks(root, "boxes", boxes)
     tags = ((id, classes_in_mask(root, id)) for id in tqdm(shown, desc="tags"))
     write_tags(root, tuple(names.values()), tags)
+
+
+def _boxes(
+    id: str, about: dict[str, Any], annotations: list[dict[str, Any]], names: dict[int, str]
+) -> Iterator[tuple]:
+    """Lines of ``boxes.csv``: the boxes of an image, crowds left out, in whole pixels."""
+    for found in annotations:
+        left, top, width, height = found["bbox"]
+        x0, y0 = max(0, math.floor(left)), max(0, math.floor(top))
+        x1, y1 = math.ceil(left + width), math.ceil(top + height)
+        if not found["iscrowd"] and x1 > x0 and y1 > y0:
+            last = (min(x1, about["width"]), min(y1, about["height"]))
+            yield id, names[found["category_id"]], x0, y0, *last
 
 
 def main(
@@ -135,4 +160,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(plainly(main))

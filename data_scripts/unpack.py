@@ -1,12 +1,12 @@
 """Archives opened so that nothing leaves the folder, and nothing half-done stays."""
 
-import shutil
 import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
 from wsss_lib.core import InputError
+from wsss_lib.data.atomic import folder_written_whole
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -20,26 +20,21 @@ def unpack(archive: Path, folder: Path) -> Path:
     """
     if folder.is_dir():
         return folder
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        if zipfile.is_zipfile(archive):
-            _unzip(archive, partial)
-        else:
-            with tarfile.open(archive) as tar:
-                # "data" refuses absolute names, "..", links that lead out, and devices.
-                tar.extractall(partial, filter="data")
-                _check_end(tar)
-        partial.rename(folder)
+        with folder_written_whole(folder) as partial:
+            if zipfile.is_zipfile(archive):
+                _unzip(archive, partial)
+            else:
+                with tarfile.open(archive) as tar:
+                    # "data" refuses absolute names, "..", links that lead out, and devices.
+                    tar.extractall(partial, filter="data")
+                    _check_end(tar)
     except tarfile.FilterError as error:
         raise InputError(f"{archive} is not to be trusted: {error}.") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise InputError(
             f"{archive} is damaged or no archive ({error}); delete it and fetch it again."
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 

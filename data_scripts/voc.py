@@ -5,24 +5,32 @@ Writes the layout that ``SegmentationFolder`` reads:
 - ``JPEGImages``, ``SegmentationClass`` and ``ImageSets/Segmentation`` of VOC, masks of SBD added
   where VOC has none;
 - ``train_aug.txt``: all images with a mask that are not in ``val``, 10,582 of them;
-- ``image_labels.csv``: tags, from the objects of ``Annotations``, which somebody named one by one;
-  images of SBD have such a file as well.
+- ``image_labels.csv`` and ``boxes.csv``: tags and boxes, from the objects of ``Annotations``, which
+  somebody named and framed one by one; images of SBD have such a file as well.
 
 Running it again does nothing; after an interruption it goes on.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
-from xml.etree import ElementTree
 
 import typer
 from scipy.io import loadmat
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import LISTS, make, move_missing, write_split, write_tags
+from data_scripts.layout import (
+    LISTS,
+    make,
+    move_missing,
+    number_in,
+    read_xml,
+    write_marks,
+    write_split,
+    write_tags,
+)
 from data_scripts.unpack import unpack
+from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import VOC_CLASSES
 from wsss_lib.data.palette import write_labels
@@ -73,10 +81,11 @@ def convert(root: Path, voc: Path, sbd: Path | None) -> None:
     val = (lists / "val.txt").read_text().split()
     masked = sorted({path.stem for path in (root / "SegmentationClass").glob("*.png")} - {*val})
     write_split(root, "train_aug", masked)
+    objects = {id: _objects(root / "Annotations" / f"{id}.xml") for id in tqdm([*masked, *val])}
     numbers = {name: number for number, name in enumerate(VOC_CLASSES, start=1)}
-    ids = tqdm([*masked, *val], desc="tags")
-    named = ((id, set(_names(root / "Annotations" / f"{id}.xml"))) for id in ids)
-    tags = ((id, {numbers[name] for name in found & {*numbers}}) for id, found in named)
+    tags = ((id, {numbers[name] for name, _ in found}) for id, found in objects.items())
+    boxes = ((id, name, *box) for id, found in objects.items() for name, box in found)
+    write_marks(root, "boxes", boxes)
     write_tags(root, VOC_CLASSES, tags)
 
 
@@ -84,18 +93,24 @@ def _take(source: Path, target: Path) -> None:
     """All files of a folder that are not at their place yet."""
     if not source.is_dir() and not target.is_dir():
         raise InputError(f"{source} is missing: the archive is not that of PASCAL VOC 2012.")
-    for path in sorted(source.rglob("*")) if source.is_dir() else ():
-        move_missing(path, target / path.relative_to(source))
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            move_missing(path, target / path.relative_to(source))
 
 
-def _names(path: Path) -> Iterator[str]:
-    """Classes of the objects that an annotation names."""
-    try:
-        tree = ElementTree.parse(path)
-    except (OSError, ElementTree.ParseError) as error:
-        raise InputError(f"{path} cannot be read ({error}); unpack the archive anew.") from error
-    for found in tree.iter("object"):
-        yield found.findtext("name", "")
+def _objects(path: Path) -> list[tuple[str, list[int]]]:
+    """Classes and boxes (x0, y0, x1, y1; half-open) of the objects that an annotation names."""
+    tree = read_xml(path)
+    width, height = (round(number_in(tree, f"size/{side}")) for side in ("width", "height"))
+    found = []
+    for thing in tree.iter("object"):
+        name = thing.findtext("name", "")
+        if name in VOC_CLASSES:
+            # VOC counts pixels from 1 and includes the last one; a few boxes have fractions.
+            x0, y0 = (max(0, round(number_in(thing, f"bndbox/{k}")) - 1) for k in ("xmin", "ymin"))
+            x1, y1 = (round(number_in(thing, f"bndbox/{k}")) for k in ("xmax", "ymax"))
+            found.append((name, [x0, y0, min(x1, width), min(y1, height)]))
+    return found
 
 
 def main(
@@ -119,4 +134,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(plainly(main))

@@ -55,7 +55,7 @@ def test_missing_folder_and_layout_name_the_command_that_helps(tmp_path):
     for root in (tmp_path / "no", tmp_path):
         (finding,) = examine(root).findings
         assert "wsss toy" in finding.remedy
-        assert "VOCSegmentation" in finding.remedy
+        assert "data_scripts.voc" in finding.remedy
         assert finding.serious
 
 

@@ -9,14 +9,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from wsss_lib.core import IGNORE, InputError
-from wsss_lib.data.folder import SegmentationFolder, read_image, read_table
+from wsss_lib.data.drawn import DrawnLabels
+from wsss_lib.data.folder import SegmentationFolder, read_image
 from wsss_lib.data.palette import read_labels
+from wsss_lib.data.tables import read_table
 
 GET_TOY = "A toy world is drawn by: wsss toy {root}"
-GET_VOC = (
-    'PASCAL VOC 2012 comes with: python -c "from torchvision.datasets import VOCSegmentation; '
-    "VOCSegmentation('data', download=True)\"; its folder is then data/VOCdevkit/VOC2012"
-)
+GET_VOC = "PASCAL VOC 2012 comes with: python -m data_scripts.voc data/voc2012"
 _EXAMPLES = 5
 
 
@@ -94,6 +93,7 @@ def examine(root: Path) -> Examination:
     images = _check_images(found, every)
     tags = _check_tags(found, every)
     _check_masks(found, every, images, tags)
+    _check_drawn(found, every, images)
     return found
 
 
@@ -292,6 +292,38 @@ def _check_masks(
         return
     _note_disagreement(found, "in a mask but not in the labels", untagged)
     _note_disagreement(found, "in the labels but not in the mask", unseen)
+
+
+def _check_drawn(
+    found: Examination, every: SegmentationFolder, sizes: dict[str, tuple[int, int]]
+) -> None:
+    """Boxes, points, scribbles and saliency maps, where there are files of them."""
+    drawn = DrawnLabels(every.root, every.classes, every.allows_empty)
+    for kind in drawn.kinds:
+        wrong: dict[str, str] = {}
+        try:
+            covered = [id for id in every.ids if drawn.covers(kind, id)]
+        except InputError as error:
+            found.add(str(error), "Correct this file.")
+            continue
+        for id in tqdm([id for id in covered if id in sizes], desc=kind, leave=False):
+            try:
+                drawn.label(kind, id, sizes[id])
+            except InputError as error:
+                wrong[id] = str(error)
+        name = drawn.path(kind).name
+        found.counts[f"images in {name}"] = len(covered)
+        found.add(
+            f"{{n}} images have something in {name} that cannot be used.",
+            f"The first: {next(iter(wrong.values()), '')}",
+            wrong,
+        )
+        found.add(
+            f"{{n}} of {len(every.ids)} images have nothing in {name}.",
+            f"Methods that need {kind} can be run on splits of the others.",
+            set(every.ids) - {*covered},
+            serious=False,
+        )
 
 
 def _note_disagreement(found: Examination, how: str, where: list[str]) -> None:

@@ -9,13 +9,9 @@ from PIL import Image
 
 from tests.tiny import plain_folder
 from wsss_lib.core import InputError
-from wsss_lib.data.folder import (
-    VOC_CLASSES,
-    SegmentationFolder,
-    read_image,
-    read_table,
-)
+from wsss_lib.data.folder import VOC_CLASSES, SegmentationFolder, read_image
 from wsss_lib.data.palette import write_labels
+from wsss_lib.data.tables import read_table
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from tests.tiny import Pixels, plain_folder
 from wsss_lib.core import Batch, InputError
@@ -104,25 +103,6 @@ def test_labels_follow_the_longest_side(data):
         assert y0 <= y < y1
 
 
-def test_drawn_scribbles_are_taken_as_they_are(data):
-    drawn = np.full((24, 32), 255, np.uint8)
-    drawn[10, 10:20], drawn[2, 2:30] = 1, 0
-    write_labels(data.root / "Scribbles" / "im0.png", drawn)
-    shutil.rmtree(data.root / "masks")
-    view = WeakView(SegmentationFolder(data.root), ("tags", "scribble"))
-    assert torch.equal(view[0].scribble, torch.from_numpy(drawn.astype(np.int64))[None])
-    before = view.digest
-    with pytest.raises(InputError, match=r"Scribbles/im1\.png"):
-        view[1]
-    write_labels(data.root / "Scribbles" / "im1.png", drawn[:20])
-    assert view.digest != before
-    with pytest.raises(InputError, match=r"im1\.png is \(20, 32\) but the image is \(24, 32\)"):
-        view[1]
-    write_labels(data.root / "Scribbles" / "im1.png", np.full((24, 32), 9))
-    with pytest.raises(InputError, match=r"indices \[9\] are neither"):
-        view[1]
-
-
 def test_labels_cannot_be_made_without_masks_or_from_those_of_another_size(data):
     write_labels(data.root / "masks" / "im0.png", np.zeros((12, 16)))
     with pytest.raises(InputError, match=r"mask of image 'im0' is \(12, 16\) but the image is"):
@@ -132,26 +112,6 @@ def test_labels_cannot_be_made_without_masks_or_from_those_of_another_size(data)
         InputError, match=r"'points' is made from masks, and .* none of image 'im0'"
     ):
         WeakView(data, ("points",))[0]
-
-
-def test_saliency_comes_from_files_and_never_from_masks(data):
-    view = WeakView(data, ("saliency",))
-    with pytest.raises(
-        InputError, match=r"No saliency at .*Saliency/im0\.png.* not made from masks"
-    ):
-        view[0]
-    grey = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (24, 1))
-    (data.root / "Saliency").mkdir()
-    Image.fromarray(grey).save(data.root / "Saliency" / "im0.png")
-    assert torch.allclose(view[0].saliency, torch.from_numpy(grey / 255).float()[None, None])
-    assert WeakView(data, ("saliency",), longest=8)[0].saliency.shape == (1, 1, 6, 8)
-    for number, wrong in (
-        (1, grey[:5]),
-        (2, np.random.default_rng(0).integers(0, 255, (24, 32, 3))),
-    ):
-        Image.fromarray(wrong.astype(np.uint8)).save(data.root / "Saliency" / f"im{number}.png")
-        with pytest.raises(InputError, match="is no saliency map: it must be grey and"):
-            view[number]
 
 
 def test_an_image_without_any_class_needs_permission(data):

@@ -4,8 +4,13 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from tests.data_scripts import archives
+from wsss_lib.cli import app
 
 
 class Server(ThreadingHTTPServer):
@@ -83,16 +88,17 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def interrupted(monkeypatch):
-    """Do a conversion that is stopped when it comes to the tags."""
+def tiny(monkeypatch) -> None:
+    """The scripts take tiny archives for the real ones."""
+    archives.forget_checksums(monkeypatch)
 
-    def do(module, work):
-        def dies(*_):
-            raise KeyboardInterrupt
 
-        with monkeypatch.context() as patch:
-            patch.setattr(module, "write_tags", dies)
-            with pytest.raises(KeyboardInterrupt):
-                work()
+@pytest.fixture
+def healthy():
+    """Ask the doctor, who must find nothing."""
 
-    return do
+    def ask(root: Path) -> None:
+        answer = CliRunner().invoke(app, ["doctor", str(root)])
+        assert answer.exit_code == 0, answer.output
+
+    return ask

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, whatever happens, and work that is not done twice."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -28,6 +29,28 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(folder: Path) -> Iterator[Path]:
+    """Offer a temporary folder and give it its name once everything is written.
+
+    What a process that was killed left is thrown away by the next one.
+
+    Args:
+        folder: the folder to make, which is not there yet.
+
+    Yields:
+        Where to write.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def is_first_process() -> bool:

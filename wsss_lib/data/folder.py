@@ -14,10 +14,8 @@ Image files may end in .jpg, .jpeg or .png. Where no table of tags exists, they 
 masks: a class that covers at least ``min_area`` pixels is present.
 """
 
-import csv
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -29,6 +27,7 @@ from torch import Tensor
 
 from wsss_lib.core import InputError
 from wsss_lib.data.palette import read_labels
+from wsss_lib.data.tables import read_table
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -62,32 +61,6 @@ def read_image(path: Path) -> Tensor:
             f"{path} is truncated or not an image ({error}); fetch it again."
         ) from error
     return torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
-
-
-def read_table(path: Path, column: str) -> dict[str, dict[str, str]]:
-    """Rows of a CSV file by the value of ``column``.
-
-    Raises:
-        InputError: missing file, not UTF-8, missing column, or a value that stands twice.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            rows = list(reader)
-    except FileNotFoundError as error:
-        raise InputError(f"No table at {path}. Run `wsss doctor` on the data folder.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error}); save it as CSV, UTF-8.") from error
-    if column not in (reader.fieldnames or ()):
-        raise InputError(
-            f"{path} needs a column {column!r} in its first line, separated by commas."
-        )
-    table = {row[column]: row for row in rows}
-    if len(table) < len(rows):
-        counts = Counter(row[column] for row in rows)
-        twice = [value for value, count in counts.items() if count > 1]
-        raise InputError(f"{path}: the lines of {column} {twice[:5]} stand there twice.")
-    return table
 
 
 class SegmentationFolder:

@@ -1,17 +1,16 @@
 """What a method may see of a data set: images and the weak labels that were asked for.
 
-============ ======================================================================
+============ =================================================================
 supervision  where it comes from
-============ ======================================================================
+============ =================================================================
 tags         the table of tags, or the masks
 captions     ``captions.csv``
-saliency     ``Saliency/<id>.png``, grey; never made from masks
-scribble     ``Scribbles/<id>.png`` in the palette of the masks, 255 where nobody
-             drew; where there is no such folder, made from the masks
-boxes        made from the masks, and from ``SegmentationObject`` where it is there
+saliency     files (``wsss_lib.data.drawn``); never made from masks
+scribble     files; where there are none, made from the masks
+boxes        likewise, with ``SegmentationObject`` where it is there
 points       likewise
-extremes     likewise
-============ ======================================================================
+extremes     made from the masks, and boxes with them where both are asked for
+============ =================================================================
 """
 
 import hashlib
@@ -19,20 +18,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from wsss_lib.blocks.maps import resize
 from wsss_lib.core import Batch, InputError
-from wsss_lib.data.folder import SegmentationFolder, read_image
+from wsss_lib.data.drawn import DrawnLabels
+from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.move import rescale
-from wsss_lib.data.palette import read_labels
 from wsss_lib.data.weak import MADE, Annotator
 
 AVAILABLE = ("tags", "captions", "saliency", *MADE)
 """Kinds of supervision that can be read or made from masks."""
-_SALIENCY, _SCRIBBLES, _OBJECTS = "Saliency", "Scribbles", "SegmentationObject"
+_OBJECTS = "SegmentationObject"
 
 
 class WeakView:
@@ -71,6 +69,7 @@ class WeakView:
         self.longest = longest
         self.cache_mb = cache_mb
         self.annotator = annotator or Annotator()
+        self._files = DrawnLabels(dataset.root, dataset.classes, dataset.allows_empty)
         self._cache: dict[int, Batch] = {}
         self._room = cache_mb * 2**20
 
@@ -93,14 +92,11 @@ class WeakView:
     def digest(self) -> str:
         """Stands for the content of the data set and for its annotator, where there is one."""
         content = self._dataset.digest()
-        files = {"scribble": _SCRIBBLES, "saliency": _SALIENCY}
-        folders = [self._dataset.root / files[kind] for kind in files if kind in self.supervision]
-        paths = [folder / f"{id}.png" for folder in folders for id in self.ids]
-        sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
+        files = self._files.digest(self.supervision, self.ids)
         made = self.annotator if set(self.supervision) & set(MADE) else None
-        if not sizes and made is None:
+        if not files and made is None:
             return content
-        return hashlib.sha256(f"{content}{sizes}{made}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{content}{files}{made}".encode()).hexdigest()[:12]
 
     def with_scores(self, scores: Mapping[str, Tensor] | Any) -> Self:
         """The same view, with the scores of a stage."""
@@ -139,7 +135,7 @@ class WeakView:
         if "captions" in self.supervision:
             weak["captions"] = (source.caption(id),)
         if "saliency" in self.supervision:
-            weak["saliency"] = self._saliency(id, tuple(image.shape[-2:]))[None]
+            weak["saliency"] = self._files.label("saliency", id, tuple(image.shape[-2:]))[None]
         for kind in MADE:
             if kind in self.supervision:
                 label = self._drawn(kind, id, tuple(image.shape[-2:]))
@@ -148,31 +144,13 @@ class WeakView:
         scores = None if self.scores is None else resize(self.scores[id][None], size)
         return replace(batch, scores=scores)
 
-    def _saliency(self, id: str, size: tuple[int, ...]) -> Tensor:
-        """(1, H, W) in [0, 1]."""
-        path = self._dataset.root / _SALIENCY / f"{id}.png"
-        if not path.is_file():
-            raise InputError(
-                f"No saliency at {path}. It is not made from masks: put the grey maps of a "
-                f"saliency detector into {path.parent}, one PNG for each image."
-            )
-        grey = read_image(path)
-        if (grey != grey[:1]).any() or tuple(grey.shape[-2:]) != size:
-            raise InputError(f"{path} is no saliency map: it must be grey and {size}.")
-        return grey[:1]
-
     def _drawn(self, kind: str, id: str, size: tuple[int, ...]) -> Tensor:
         """A label that somebody drew, or that the annotator makes from the mask."""
+        # Extreme points are made, and are understood by the boxes that are made with them.
+        together = kind == "boxes" and "extremes" in self.supervision
+        if kind in self._files.kinds and not together:
+            return self._files.label(kind, id, size)
         source = self._dataset
-        folder = source.root / _SCRIBBLES
-        if kind == "scribble" and folder.is_dir():
-            label = read_labels(folder / f"{id}.png", len(source.classes))
-            if label.shape != size:
-                raise InputError(
-                    f"{folder / id}.png is {label.shape} but the image is {size}; "
-                    "draw the scribble at the size of the image."
-                )
-            return torch.from_numpy(label.astype(np.int64))
         if not source.has_mask(id):
             raise InputError(
                 f"Supervision {kind!r} is made from masks, and {source.masks} has none of image "

@@ -1,0 +1,52 @@
+"""Saliency maps of a detector: ``python -m data_scripts.saliency data/voc2012 MAPS``.
+
+Adds ``Saliency/<id>.png`` to a data folder from a folder of grey PNG or JPEG files named after the
+images. Authors of systems that need saliency publish such folders, or run a detector themselves;
+its training on saliency masks is supervision, to be named beside every figure.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image, UnidentifiedImageError
+from tqdm.auto import tqdm
+
+from data_scripts.layout import add
+from wsss_lib.cli.errors import plainly
+from wsss_lib.core import InputError
+from wsss_lib.data.atomic import folder_written_whole
+from wsss_lib.data.folder import SegmentationFolder
+
+TERMS = "Name the detector of these maps, and what it was trained on, beside every figure."
+
+
+def main(
+    root: Annotated[Path, typer.Argument(help="The data folder.")],
+    maps: Annotated[Path, typer.Argument(help="A folder of grey images, named after the photos.")],
+) -> None:
+    """Add saliency maps to a data folder; maps of another size are stretched to the image."""
+
+    def find(_: SegmentationFolder) -> dict[str, Path]:
+        if not maps.is_dir():
+            raise InputError(f"No folder {maps}; unpack the maps first.")
+        suffixes = (".png", ".jpg", ".jpeg")
+        return {path.stem: path for path in maps.iterdir() if path.suffix.lower() in suffixes}
+
+    def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
+        with folder_written_whole(root / "Saliency") as partial:
+            for id, path in tqdm(found.items(), desc="saliency"):
+                with Image.open(data.image_path(id)) as image:
+                    size = image.size
+                try:
+                    with Image.open(path) as grey:
+                        fitting = grey.convert("L").resize(size, Image.Resampling.BILINEAR)
+                except (UnidentifiedImageError, OSError) as error:
+                    raise InputError(f"{path} is truncated or no image ({error}).") from error
+                fitting.save(partial / f"{id}.png")
+
+    add(root, "saliency", TERMS, find, write)
+
+
+if __name__ == "__main__":
+    typer.run(plainly(main))

@@ -1,0 +1,89 @@
+"""Scribbles of ScribbleSup: ``python -m data_scripts.scribblesup data/voc2012``.
+
+Adds ``Scribbles/<id>.png`` to a data folder. The originals are XML files with the pixels that the
+pen went through; a line of ``--width`` pixels joins them. What nobody drew on is 255.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from PIL import Image
+from tqdm.auto import tqdm
+
+from data_scripts.fetch import Remote, fetch
+from data_scripts.layout import add, number_in, read_xml
+from data_scripts.unpack import unpack
+from wsss_lib.cli.errors import plainly
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.atomic import folder_written_whole
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import write_labels
+
+_FILE = "scribble_annotation.zip"
+SCRIBBLES = Remote(_FILE, (f"https://www.dropbox.com/s/9vh3kvtd742red8/{_FILE}?dl=1",))
+SHORT = {
+    "plane": "aeroplane", "bike": "bicycle", "table": "diningtable", "plant": "pottedplant",
+    "monitor": "tvmonitor",
+}  # fmt: skip
+"""What the annotators called five classes of PASCAL VOC."""
+TERMS = (
+    "Scribbles of https://jifengdai.org/downloads/scribble_sup/. Cite Lin et al. (CVPR 2016), "
+    "ScribbleSup."
+)
+
+
+def draw(path: Path, size: tuple[int, int], classes: tuple[str, ...], width: int) -> np.ndarray:
+    """(H, W) class indices of an annotation in XML, 255 where nobody drew.
+
+    Args:
+        path: the annotation. Where it was made on an image of another size, it is stretched.
+        size: (H, W) of the image.
+        classes: names of the foreground classes, 1 to C.
+        width: of the pen, in pixels.
+
+    Raises:
+        InputError: a broken file, or a class that the data set does not have.
+    """
+    tree = read_xml(path)
+    numbers = {name: number for number, name in enumerate(("background", *classes))}
+    stretch = [size[1] / number_in(tree, "size/width"), size[0] / number_in(tree, "size/height")]
+    labels = np.full(size, IGNORE, np.uint8)
+    for stroke in tree.iter("polygon"):
+        tag = stroke.findtext("tag", "").strip()
+        name = tag if tag in numbers else SHORT.get(tag, tag)
+        if name not in numbers:
+            raise InputError(f"{path}: {tag!r} is no class of this data set.")
+        places = [[number_in(point, k) for k in ("X", "Y")] for point in stroke.iter("point")]
+        line = np.rint(np.array(places).reshape(-1, 2) * stretch).astype(np.int32)
+        cv2.polylines(labels, [line], isClosed=False, color=numbers[name], thickness=width)
+    return labels
+
+
+def main(
+    root: Annotated[Path, typer.Argument(help="The data folder of PASCAL VOC 2012 or Context.")],
+    from_: Annotated[Path | None, typer.Option("--from", help=f"{_FILE}, if here.")] = None,
+    part: Annotated[str, typer.Option(help="Or pascal_context.")] = "pascal_2012",
+    width: Annotated[int, typer.Option(min=1, help="Of the pen, in pixels.")] = 3,
+    downloads: Annotated[Path, typer.Option(help="Where archives go.")] = Path("data/downloads"),
+) -> None:
+    """Add the scribbles of ScribbleSup to a data folder."""
+
+    def find(_: SegmentationFolder) -> dict[str, Path]:
+        source = unpack(fetch(SCRIBBLES, downloads, from_), downloads / Path(_FILE).stem)
+        return {path.stem: path for path in source.rglob(f"{part}/*.xml")}
+
+    def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
+        with folder_written_whole(root / "Scribbles") as partial:
+            for id, path in tqdm(found.items(), desc="scribbles"):
+                with Image.open(data.image_path(id)) as image:
+                    size = (image.height, image.width)
+                write_labels(partial / f"{id}.png", draw(path, size, data.classes, width))
+
+    add(root, "scribble", TERMS, find, write)
+
+
+if __name__ == "__main__":
+    typer.run(plainly(main))

@@ -1,0 +1,45 @@
+"""What a user can mend, told in one line."""
+
+import errno
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def plainly(work: Callable[P, R]) -> Callable[P, R]:
+    """A command that ends with one line instead of a traceback where the user can help.
+
+    Exit code 2 for unusable input and a full disk, 130 when interrupted.
+    """
+
+    @wraps(work)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        from rich.console import Console
+        from rich.markup import escape
+
+        wrong = Console(stderr=True, soft_wrap=True)
+        try:
+            return work(*args, **kwargs)
+        except KeyboardInterrupt:
+            wrong.print("Stopped. The same command goes on where it was interrupted.")
+            raise SystemExit(130) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            wrong.print(
+                f"[red]The disk is full ({escape(str(error))}). Make room and give the same "
+                "command again: what is finished is kept.[/red]"
+            )
+            raise SystemExit(2) from error
+        except ValueError as error:
+            from wsss_lib.core import InputError
+
+            if not isinstance(error, InputError):
+                raise
+            wrong.print(f"[red]{escape(str(error))}[/red]")
+            raise SystemExit(2) from error
+
+    return told
