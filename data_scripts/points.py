@@ -43,20 +43,18 @@ def main(
     def find(data: SegmentationFolder) -> dict[str, list[tuple]]:
         if data.classes != VOC_CLASSES:
             raise InputError(f"{root} does not have the classes of PASCAL VOC, which were clicked.")
+        names = dict(enumerate(VOC_CLASSES, start=1))
         try:
             content = json.loads(clicks.read_bytes())
-            return {
-                id: [
-                    (VOC_CLASSES[c["cls"] - 1], int(c["x"]), int(c["y"]))
-                    for c in chosen(found, each)
-                ]
+            marks = {
+                id: [(names[c["cls"]], int(c["x"]), int(c["y"])) for c in chosen(found, each)]
                 for id, found in content.items()
-                if found
             }
         except FileNotFoundError as error:
             raise InputError(f"No {clicks}. The archive of {SITE} holds it.") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{clicks} does not hold clicks ({error!r}).") from error
+        return {id: found for id, found in marks.items() if found}
 
     def write(_: SegmentationFolder, found: dict[str, list[tuple]]) -> None:
         write_marks(root, "points", ((id, *mark) for id, marks in found.items() for mark in marks))

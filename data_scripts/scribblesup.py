@@ -7,10 +7,9 @@ pen went through; a line of ``--width`` pixels joins them. What nobody drew on i
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import typer
-from PIL import Image
+from PIL import Image, ImageDraw
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
@@ -50,16 +49,18 @@ def draw(path: Path, size: tuple[int, int], classes: tuple[str, ...], width: int
     tree = read_xml(path)
     numbers = {name: number for number, name in enumerate(("background", *classes))}
     stretch = [size[1] / number_in(tree, "size/width"), size[0] / number_in(tree, "size/height")]
-    labels = np.full(size, IGNORE, np.uint8)
+    labels = Image.new("L", size[::-1], IGNORE)
+    pen = ImageDraw.Draw(labels)
     for stroke in tree.iter("polygon"):
         tag = stroke.findtext("tag", "").strip()
         name = tag if tag in numbers else SHORT.get(tag, tag)
         if name not in numbers:
             raise InputError(f"{path}: {tag!r} is no class of this data set.")
-        places = [[number_in(point, k) for k in ("X", "Y")] for point in stroke.iter("point")]
-        line = np.rint(np.array(places).reshape(-1, 2) * stretch).astype(np.int32)
-        cv2.polylines(labels, [line], isClosed=False, color=numbers[name], thickness=width)
-    return labels
+        spots = [[number_in(spot, axis) for axis in ("X", "Y")] for spot in stroke.iter("point")]
+        line = [tuple(spot) for spot in np.rint(np.array(spots) * stretch).astype(int).tolist()]
+        pen.line(line, fill=numbers[name], width=width, joint="curve")
+        pen.point(line, fill=numbers[name])  # a line of one spot has no length
+    return np.asarray(labels)
 
 
 def main(

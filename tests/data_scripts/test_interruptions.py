@@ -3,8 +3,8 @@
 import errno
 import multiprocessing
 import random
+import runpy
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -84,8 +84,9 @@ def test_a_disk_that_fills_up(make, tmp_path, monkeypatch):
     assert content(tmp_path / "data") == content(tmp_path / "whole")
 
 
-def test_what_can_be_mended_is_told_in_one_line(tmp_path):
-    command = [sys.executable, "-m", context.__name__, str(tmp_path / "c"), "--from", "no.tar"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    assert answer.returncode == 2
-    assert answer.stderr == f"no.tar is not {context._FILE}: there is no such file.\n"
+def test_what_can_be_mended_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["context", str(tmp_path / "c"), "--from", "no.tar"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(context.__file__, run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"no.tar is not {context._FILE}: there is no such file.\n"

@@ -63,7 +63,7 @@ def test_strokes_become_lines(root, scribbles, tmp_path, capsys):
                 stroke("plane", (2, 5), (10, 5), (10, 8)),
                 stroke("background", (0, 20), (39, 20)),
             ],
-            IDS[1]: [stroke("tvmonitor", (35, 2), (60, 2))],
+            IDS[1]: [stroke("tvmonitor", (35, 2), (60, 2)), stroke("cow", (3, 4))],
             "2011_000009": [stroke("sky", (1, 1), (2, 2))],
         }
     )
@@ -73,6 +73,7 @@ def test_strokes_become_lines(root, scribbles, tmp_path, capsys):
     expected[5, 2:11], expected[5:9, 10], expected[20] = 1, 1, 0
     assert torch.equal(train[0].scribble[0], expected)
     assert (train[1].scribble[0] == 20).nonzero().tolist() == [[2, x] for x in range(35, 40)]
+    assert (train[1].scribble[0] == 10).nonzero().tolist() == [[4, 3]]
     told = capsys.readouterr().out
     assert "2 of 3 images have scribble now" in told
     assert "train: 2 of 2" in told
