@@ -1,8 +1,13 @@
-"""What tests/test_processes.py launches, with a data folder, one for the answers, and a number."""
+"""What tests/test_processes.py launches.
+
+Arguments: a data folder, one for the answers, batches of a step, seconds to wait at each of them.
+"""
 
 import json
 import sys
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
@@ -10,9 +15,9 @@ from accelerate import PartialState
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.test_engine import SGD, Calm
+from wsss_lib import engine
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
-from wsss_lib.engine import run
 
 seen = 0
 
@@ -23,13 +28,15 @@ class Counting(Calm):
     def loss(self, batch):
         global seen
         seen += len(batch.ids)
+        time.sleep(pause)
         return super().loss(batch)
 
 
-data, out, accumulate = sys.argv[1:]
+data, out, accumulate, pause = *sys.argv[1:4], float(sys.argv[4])
+engine.fit = partial(engine.fit, save_every=1)
 method = Counting()
 method.recipe = replace(SGD, batch_size=2, accumulate=int(accumulate))
-stage = run([method], WeakView(SegmentationFolder(data)), folder=out, cpu=True)[0]
+stage = engine.run([method], WeakView(SegmentationFolder(data)), folder=out, cpu=True)[0]
 state = PartialState()
 found = {
     "processes": state.num_processes,

@@ -23,9 +23,11 @@ from wsss_lib.engine import (
     CHECKPOINT,
     fit,
     infer,
+    load_checkpoint,
     make_optimizer,
     run,
     same_size_batches,
+    save_checkpoint,
     schedule,
 )
 
@@ -259,6 +261,15 @@ def test_checkpoints_cannot_carry_code(view, tmp_path):
     with pytest.raises(InputError, match="damaged or no checkpoint"):
         fit(Pixels(), view, folder=tmp_path)
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_checkpoint_keeps_the_factor_of_half_precision(tmp_path):
+    method, scaler = Pixels(), torch.amp.GradScaler("cpu", init_scale=8.0)
+    optimizer = make_optimizer(method, method.recipe)
+    save_checkpoint(tmp_path / CHECKPOINT, method, optimizer, "x", 3, 1.5, scaler)
+    other = torch.amp.GradScaler("cpu")
+    assert load_checkpoint(tmp_path / CHECKPOINT, method, optimizer, "x", other) == (3, 1.5)
+    assert other.get_scale() == scaler.get_scale() == 8
 
 
 def test_a_damaged_checkpoint_is_named(view, tmp_path):

@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,32 +34,65 @@ def view(tmp_path):
     return WeakView(SegmentationFolder(plain_folder(tmp_path / "mine")))
 
 
-def launched(tmp_path, processes, accumulate):
+def start(tmp_path, processes, pause=0.0):
     out = tmp_path / f"out_{processes}"
     how = LAUNCH if processes == 2 else []
-    command = [sys.executable, *how, str(SCRIPT), str(tmp_path / "mine"), str(out), str(accumulate)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
+    what = [tmp_path / "mine", out, 3, pause]
+    return out, subprocess.Popen(
+        [sys.executable, *how, str(SCRIPT), *map(str, what)],
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"},
     )
-    assert done.returncode == 0, done.stderr
+
+
+def launched(tmp_path, processes):
+    out, process = start(tmp_path, processes)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, said
     return [json.loads(path.read_text()) for path in sorted(out.glob("found_*.json"))]
 
 
-def test_two_processes_find_what_one_finds(view, tmp_path):
-    (one,), two = launched(tmp_path, 1, accumulate=3), launched(tmp_path, 2, accumulate=3)
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """What one process finds."""
+    folder = tmp_path_factory.mktemp("one")
+    plain_folder(folder / "mine")
+    return launched(folder, 1)[0]
+
+
+def same(found, expected):
+    for there, here in zip(found["weights"], expected["weights"], strict=True):
+        assert there == pytest.approx(here, abs=1e-5)
+    assert found["scores"] == pytest.approx(expected["scores"], abs=1e-3)  # in half precision
+
+
+def test_two_processes_find_what_one_finds(view, tmp_path, one):
+    two = launched(tmp_path, 2)
     assert [found["processes"] for found in two] == [2, 2]
     assert one["seen"] == 36  # 6 steps of 3 batches of 2
     assert [found["seen"] for found in two] == [18, 18]
     assert two[0]["answered"] + two[1]["answered"] == one["answered"]
     for found in two:
-        for there, here in zip(found["weights"], one["weights"], strict=True):
-            assert there == pytest.approx(here, abs=1e-5)
-        assert found["scores"] == pytest.approx(one["scores"], abs=1e-3)  # kept in half precision
+        same(found, one)
         assert found["losses"] == pytest.approx(one["losses"], abs=1e-4)
+
+
+def test_two_killed_processes_find_it_in_the_end(view, tmp_path, one):
+    out, process = start(tmp_path, 2, pause=0.1)
+    while not list(out.glob("*/checkpoint.pt")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 1))
+    everybody = [process, *psutil.Process(process.pid).children(recursive=True)]
+    for each in everybody:
+        each.kill()
+    process.communicate()
+    assert len(everybody) > 2
+    assert not list(out.glob("found_*"))
+    for found in launched(tmp_path, 2):
+        assert found["seen"] < 18
+        same(found, one)
 
 
 def test_a_batch_is_shared_or_refused():

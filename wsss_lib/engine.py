@@ -106,7 +106,7 @@ def fit(
     method.to(accelerator.device)
     done, earlier = 0, 0.0
     if checkpoint:
-        done, earlier = load_checkpoint(checkpoint, method, optimizer, purpose)
+        done, earlier = load_checkpoint(checkpoint, method, optimizer, purpose, accelerator.scaler)
     model, optimizer = accelerator.prepare(Losses(method), optimizer)
     per_step = recipe.batch_size * recipe.accumulate
     stream = Stream(view, recipe, seed, steps * per_step)
@@ -150,7 +150,9 @@ def fit(
             spent = earlier + time.perf_counter() - start
             if checkpoint and (done % save_every == 0 or done == steps):
                 if accelerator.is_main_process:
-                    save_checkpoint(checkpoint, method, optimizer, purpose, done, spent)
+                    save_checkpoint(
+                        checkpoint, method, optimizer, purpose, done, spent, accelerator.scaler
+                    )
                 accelerator.wait_for_everyone()
     method.progress = 1.0
     method.eval().to(home)
@@ -361,7 +363,13 @@ def fingerprint(**what: Any) -> str:
 
 
 def save_checkpoint(
-    path: Path, method: Method, optimizer: Any, purpose: str, step: int, seconds: float
+    path: Path,
+    method: Method,
+    optimizer: Any,
+    purpose: str,
+    step: int,
+    seconds: float,
+    scaler: Any = None,
 ) -> None:
     """Write everything that a resumed training needs; the file appears whole or not at all."""
     content = {
@@ -370,13 +378,16 @@ def save_checkpoint(
         "step": step,
         "weights": method.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "scaler": scaler and scaler.state_dict(),  # of fp16: it finds its factor as it goes
         "seconds": seconds,
     }
     with written_whole(path) as partial:
         torch.save(content, partial)
 
 
-def load_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str) -> tuple[int, float]:
+def load_checkpoint(
+    path: Path, method: Method, optimizer: Any, purpose: str, scaler: Any = None
+) -> tuple[int, float]:
     """Restore a training; returns the steps done and the seconds they took, 0 without a checkpoint.
 
     Raises:
@@ -397,4 +408,6 @@ def load_checkpoint(path: Path, method: Method, optimizer: Any, purpose: str) ->
         )
     method.load_state_dict(content["weights"])
     optimizer.load_state_dict(content["optimizer"])
+    if scaler:
+        scaler.load_state_dict(content["scaler"])
     return int(content["step"]), float(content["seconds"])
