@@ -16,6 +16,7 @@ from data_scripts.layout import add
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import folder_written_whole
+from wsss_lib.data.drawn import FILES
 from wsss_lib.data.folder import SegmentationFolder
 
 TERMS = "Name the detector of these maps, and what it was trained on, beside every figure."
@@ -34,7 +35,7 @@ def main(
         return {path.stem: path for path in maps.iterdir() if path.suffix.lower() in suffixes}
 
     def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
-        with folder_written_whole(root / "Saliency") as partial:
+        with folder_written_whole(root / FILES["saliency"]) as partial:
             for id, path in tqdm(found.items(), desc="saliency"):
                 with Image.open(data.image_path(id)) as image:
                     size = image.size

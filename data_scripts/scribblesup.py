@@ -18,6 +18,7 @@ from data_scripts.unpack import unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.atomic import folder_written_whole
+from wsss_lib.data.drawn import FILES
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import write_labels
 
@@ -77,7 +78,7 @@ def main(
         return {path.stem: path for path in source.rglob(f"{part}/*.xml")}
 
     def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
-        with folder_written_whole(root / "Scribbles") as partial:
+        with folder_written_whole(root / FILES["scribble"]) as partial:
             for id, path in tqdm(found.items(), desc="scribbles"):
                 with Image.open(data.image_path(id)) as image:
                     size = (image.height, image.width)

@@ -8,6 +8,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.drawn import FILES
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.nets.saliency import Saliency
 
@@ -22,7 +23,7 @@ def write_saliency(data: SegmentationFolder, net: Saliency) -> Path:
     Returns:
         The folder of the maps.
     """
-    folder = data.root / "Saliency"
+    folder = data.root / FILES["saliency"]
     folder.mkdir(exist_ok=True)
     todo = [id for id in data.ids if not (folder / f"{id}.png").is_file()]
     with torch.inference_mode():

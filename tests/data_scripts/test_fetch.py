@@ -1,5 +1,6 @@
 """Downloads that break off, lie, stall or move, and archives that cannot be trusted."""
 
+import errno
 import hashlib
 import io
 import os
@@ -8,6 +9,7 @@ import tarfile
 import zipfile
 
 import pytest
+import requests
 
 from data_scripts import fetch as module
 from data_scripts.fetch import Remote, fetch
@@ -105,6 +107,22 @@ def test_a_disk_that_is_too_small_is_told_before(remote, server, tmp_path, monke
     with pytest.raises(InputError, match=r"needs 0.0 GB .* where 0.0 GB are free"):
         fetch(remote("good"), tmp_path)
     assert not server.asked
+
+
+def test_a_disk_that_fills_up_loses_nothing(remote, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 100_000)
+    received = requests.Response.iter_content
+
+    def breaks_off(answer, size):
+        yield next(received(answer, size))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(requests.Response, "iter_content", breaks_off)
+        with pytest.raises(OSError, match="No space left"):
+            fetch(remote("good"), tmp_path)
+    assert fetch(remote("good"), tmp_path).read_bytes() == CONTENT
+    assert server.asked[-1] == ("good", "bytes=100000-")
 
 
 def tar_of(path, members, kind=tarfile.REGTYPE, link=""):

@@ -62,6 +62,9 @@ def doctor(
     Plain layout, for your own photographs: images/ID.jpg, labels.csv (first line: id and the
     classes, and a column "split" if you like), and masks/ID.png where you have some: 0 is
     background, then the classes in the order of labels.csv, 255 is void.
+
+    In both, optional: boxes.csv (id,class,x0,y0,x1,y1), points.csv (id,class,x,y), Scribbles/ID.png
+    and Saliency/ID.png. Weak labels that are not there are made from the masks.
     """
     from rich.console import Console
     from rich.markup import escape
