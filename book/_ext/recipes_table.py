@@ -12,16 +12,8 @@ from wsss_lib.core import Recipe
 from wsss_lib.recipes import BUILDERS, chain
 from wsss_lib.results import read_result
 
-HEAD = (
-    "recipe",
-    "stages",
-    "crop",
-    "batch",
-    "steps",
-    "GPU hours (estimate)",
-    "paper, VOC val",
-)
-SIDE = 513  # of the photographs of results/voc_size
+HEAD = ("recipe", "first", "then", "batch × crop", "steps", "hours", "GB", "paper, VOC val")
+SIDE, PHOTOGRAPHS = 513, 2  # of results/voc_size: pixels of a side, and of a step
 TRAINAUG = 10_582  # images of PASCAL VOC that papers train on
 
 
@@ -35,32 +27,55 @@ class RecipesTable(SphinxDirective):
         return [table(HEAD, rows, ["results-table"])]
 
 
-def gpu_hours(id: str, recipe: Recipe, images: int = TRAINAUG) -> float | None:
-    """Hours of training and of answering for every image, from the stored time of one photograph.
-
-    A step is taken to cost as much as the pixels that it sees. None where nothing was measured.
-    """
+def cost_of(id: str) -> dict[str, float] | None:
+    """Stored means of one photograph's time and memory; None where nothing was measured."""
     path = results_folder() / "voc_size" / f"{id}.json"
     if not path.is_file():
         return None
-    cost = read_result(path)["summary"]
-    pixels = 1.0 if recipe.crop is None else (recipe.crop / SIDE) ** 2
+    return {name: value["mean"] for name, value in read_result(path)["summary"].items()}
+
+
+def share_of_photograph(recipe: Recipe) -> float:
+    """A crop's pixels, as a share of those of a measured photograph."""
+    return 1.0 if recipe.crop is None else (recipe.crop / SIDE) ** 2
+
+
+def gpu_hours(cost: dict[str, float], recipe: Recipe, images: int = TRAINAUG) -> float:
+    """Hours of training and of answering for every image.
+
+    A step is taken to cost as much as the pixels that it sees.
+    """
     seen = recipe.steps * recipe.batch_size * recipe.accumulate
-    step = cost["step_ms"]["mean"] if recipe.steps else 0.0
-    return (seen * pixels * step + images * cost["answer_ms"]["mean"]) / 3.6e6
+    step = cost.get("step_ms", 0.0) * share_of_photograph(recipe)
+    return (seen * step + images * cost["answer_ms"]) / 3.6e6
+
+
+def gpu_gigabytes(cost: dict[str, float], recipe: Recipe) -> float:
+    """Most memory of training and of answering, weights included.
+
+    All that a step takes is taken to grow with its pixels. Gradients do not, so this is too much
+    where a network has many weights.
+    """
+    step = cost.get("step_mb", 0.0) / PHOTOGRAPHS * recipe.batch_size * share_of_photograph(recipe)
+    return (4e6 * cost["weights_m"] + 2**20 * max(step, cost["answer_mb"])) / 1e9
 
 
 def _line(id: str, name: str, recipe: Recipe) -> list[Any]:
-    parts = [gpu_hours(stage, survey.find_methods()[stage].recipe) for stage in chain(id)]
-    hours = None if None in parts else sum(part for part in parts if part is not None)
+    stages = chain(id)
+    costs = [(cost_of(stage), survey.find_methods()[stage].recipe) for stage in stages]
+    known = [(cost, recipe) for cost, recipe in costs if cost is not None]
+    measured = len(known) == len(stages)
     reported = survey.reported_for(id)
     return [
         [link(f"system-{id}", name)],
-        " → ".join(chain(id)),
-        recipe.crop or ("whole" if recipe.steps else "–"),
-        recipe.batch_size * recipe.accumulate if recipe.steps else "–",
+        stages[0] if stages[0] != id else "–",
+        stages[-1] if stages[-1] != id else "–",
+        f"{recipe.batch_size * recipe.accumulate} × {recipe.crop or 'whole'}"
+        if recipe.steps
+        else "–",
         f"{recipe.steps:,}" if recipe.steps else "none",
-        "–" if hours is None else f"{hours:.1f}",
+        f"{sum(gpu_hours(*one) for one in known):.1f}" if measured else "–",
+        f"{max(gpu_gigabytes(*one) for one in known):.0f}" if measured else "–",
         f"{reported.val} ({reported.backbone})" if reported and reported.val else "–",
     ]
 

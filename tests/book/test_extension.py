@@ -290,21 +290,27 @@ def test_a_survey_table_is_printed_as_it_is_with_marks(build):
     assert "no table 'table9'" in build("```{survey-table} table9\n```\n")[1]
 
 
-def test_hours_of_a_recipe_come_from_the_time_of_one_photograph(build, tmp_path):
+def test_hours_and_memory_of_a_recipe_come_from_photographs(build, tmp_path):
     folder = tmp_path / "results" / "voc_size"
     folder.mkdir()
-    times = {"step_ms": {"mean": 10.0}, "answer_ms": {"mean": 20.0}}
-    for id in ("cam", "segmenter"):
-        (folder / f"{id}.json").write_text(json.dumps({"summary": times}))
+    summary = {"step_ms": 10.0, "answer_ms": 20.0, "weights_m": 50.0, "answer_mb": 300.0}
+    for id, step_mb in (("cam", 2000.0), ("segmenter", 100.0)):
+        means = {name: {"mean": mean} for name, mean in (summary | {"step_mb": step_mb}).items()}
+        (folder / f"{id}.json").write_text(json.dumps({"summary": means}))
     page, warnings = build("```{recipes-table}\n```")
     assert not warnings
     rows = {
         row.td.text.strip(): [cell.text.strip() for cell in row("td")] for row in page("tr")[1:]
     }
-    assert rows["CAM"][1:5] == ["cam → segmenter", "512", "16", "3,000"]
+    assert rows["CAM"][1:5] == ["–", "segmenter", "16 × 512", "3,000"]
+    assert rows["SEAM"][1:3] == ["–", "segmenter"]
+    assert rows["IRNet"][1:3] == ["cam", "segmenter"]
+    assert rows["ToCo"][1:3] == ["–", "–"]
     training = 3000 * 16 * 10 / 3.6e6 * (512 / 513) ** 2
     recipe = Segmenter.recipe
     network = recipe.steps * recipe.batch_size * 10 / 3.6e6 * (recipe.crop / 513) ** 2
     answers = 2 * 10_582 * 20 / 3.6e6
     assert rows["CAM"][5] == f"{training + network + answers:.1f}"
-    assert rows["SEAM"][5] == "–"
+    # 50 million weights, and eight times what two photographs take.
+    assert rows["CAM"][6] == f"{(50e6 * 4 + 8 * 2000 * 2**20 * (512 / 513) ** 2) / 1e9:.0f}" == "17"
+    assert rows["SEAM"][5:7] == ["–", "–"]

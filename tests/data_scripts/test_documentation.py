@@ -24,7 +24,7 @@ def test_every_script_stands_on_the_page():
 
 
 def test_boxes_as_the_page_writes_them_are_enough_for_labels(tmp_path):
-    (table,) = re.findall(r"```\n(id,class,x0.*?)```", PAGE, re.DOTALL)
+    (table,) = re.findall(r"```text\n(id,class,x0.*?)```", PAGE, re.DOTALL)
     (tmp_path / "images").mkdir()
     Image.new("RGB", (240, 200), "gray").save(tmp_path / "images" / "beach_1.png")
     (tmp_path / "labels.csv").write_text("id,dog,person\nbeach_1,1,1\n")
