@@ -12,7 +12,7 @@ from wsss_lib.core import Recipe
 from wsss_lib.recipes import BUILDERS, chain
 from wsss_lib.results import read_result
 
-HEAD = ("recipe", "first", "then", "batch × crop", "steps", "hours", "GB", "paper, VOC val")
+HEAD = ("recipe", "first", "network", "batch × crop", "steps", "hours", "GB", "paper, VOC val")
 SIDE, PHOTOGRAPHS = 513, 2  # of results/voc_size: pixels of a side, and of a step
 TRAINAUG = 10_582  # images of PASCAL VOC that papers train on
 
@@ -69,7 +69,7 @@ def _line(id: str, name: str, recipe: Recipe) -> list[Any]:
     return [
         [link(f"system-{id}", name)],
         stages[0] if stages[0] != id else "–",
-        stages[-1] if stages[-1] != id else "–",
+        "after" if stages[-1] != id else "itself",
         f"{recipe.batch_size * recipe.accumulate} × {recipe.crop or 'whole'}"
         if recipe.steps
         else "–",

@@ -302,10 +302,10 @@ def test_hours_and_memory_of_a_recipe_come_from_photographs(build, tmp_path):
     rows = {
         row.td.text.strip(): [cell.text.strip() for cell in row("td")] for row in page("tr")[1:]
     }
-    assert rows["CAM"][1:5] == ["–", "segmenter", "16 × 512", "3,000"]
-    assert rows["SEAM"][1:3] == ["–", "segmenter"]
-    assert rows["IRNet"][1:3] == ["cam", "segmenter"]
-    assert rows["ToCo"][1:3] == ["–", "–"]
+    assert rows["CAM"][1:5] == ["–", "after", "16 × 512", "3,000"]
+    assert rows["SEAM"][1:3] == ["–", "after"]
+    assert rows["IRNet"][1:3] == ["cam", "after"]
+    assert rows["ToCo"][1:3] == ["–", "itself"]
     training = 3000 * 16 * 10 / 3.6e6 * (512 / 513) ** 2
     recipe = Segmenter.recipe
     network = recipe.steps * recipe.batch_size * 10 / 3.6e6 * (recipe.crop / 513) ** 2

@@ -35,6 +35,7 @@ def test_a_second_start_does_nothing(make, tmp_path):
     make(tmp_path / "data")
     seen = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
     shutil.rmtree(tmp_path / "archives")
+    (tmp_path / ".data.work").mkdir()  # of a process that was killed at the very end
     make(tmp_path / "data")
     assert seen == {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
     assert not list(tmp_path.glob(".*"))
@@ -80,6 +81,7 @@ def test_a_disk_that_fills_up(make, tmp_path, monkeypatch):
             with pytest.raises(OSError, match="No space left"):
                 make(tmp_path / "data")
         assert not (tmp_path / "data" / "dataset.json").exists()
+    (tmp_path / "data" / "JPEGImages" / "a.jpg.7.partial").touch()  # of a process that was killed
     make(tmp_path / "data")
     assert content(tmp_path / "data") == content(tmp_path / "whole")
 

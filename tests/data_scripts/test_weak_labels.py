@@ -160,7 +160,7 @@ def test_saliency_maps_of_a_folder(root, tmp_path):
     grey = np.zeros(SIZE, np.uint8)
     grey[:, 20:] = 255
     Image.fromarray(grey).save(maps / f"{IDS[0]}.png")
-    Image.new("RGB", (20, 15), (51, 51, 51)).save(maps / f"{IDS[1]}.jpg")
+    Image.new("RGB", (20, 15), (48, 53, 44)).save(maps / f"{IDS[1]}.jpg")
     saliency.main(root, maps)
     train = WeakView(SegmentationFolder(root, "train", VOC_CLASSES), ("saliency",))
     assert torch.equal(train[0].saliency[0, 0], torch.from_numpy(grey / 255).float())

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.cli.build import build, find
 from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, with_masks
-from wsss_lib.core import Card, InputError
+from wsss_lib.core import Card, InputError, Method
 from wsss_lib.data.atomic import is_first_process
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import write_labels
@@ -36,6 +36,8 @@ SHOWN = 8
 DRY_IMAGES, DRY_LONGEST = 8, 64
 DRY: dict[str, Any] = {"steps": 2, "batch_size": 2, "accumulate": 1, "crop": DRY_LONGEST}
 """What is left of a recipe in a dry run, which shows that a chain holds and nothing else."""
+DRY_SETTINGS = {"grid": 4, "passes": 2, "climbs": 1}
+"""Repetitions of SAM (points a side), FickleNet and AdvCAM, which take minutes on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
         for kind in kinds
     ]  # fmt: skip
     for method in methods:
-        if plan.dry and method.recipe.steps:
-            method.recipe = replace(method.recipe, **DRY)
+        if plan.dry:
+            _shorten(method)
         elif plan.steps and method.recipe.steps:
             method.recipe = replace(method.recipe, steps=plan.steps)
     for line in _remarks(scene):
@@ -136,6 +138,15 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     outcomes = [_outcome(scene, *part) for part in parts]
     _report(scene, outcomes)
     return outcomes
+
+
+def _shorten(method: Method) -> None:
+    """Leave of a method what a dry run needs."""
+    if method.recipe.steps:
+        method.recipe = replace(method.recipe, **DRY)
+    for part in method.modules():
+        for name in DRY_SETTINGS.keys() & vars(part).keys():
+            setattr(part, name, DRY_SETTINGS[name])
 
 
 def _open(plan: Plan, kinds: list) -> _Scene:
