@@ -13,14 +13,7 @@ import numpy as np
 import typer
 from tqdm.auto import tqdm
 
-from data_scripts.layout import (
-    classes_in_mask,
-    make,
-    move_missing,
-    write_classes,
-    write_split,
-    write_tags,
-)
+from data_scripts.layout import make, move_missing, write_classes_of_masks, write_split
 from data_scripts.unpack import unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
@@ -74,9 +67,7 @@ def convert(root: Path, images: Path, masks: Path) -> None:
                 write_labels(mask, renumbered(read_labels(path)))
         write_split(root, split, ids)
         names += ids
-    write_classes(root, CLASSES)
-    bar = tqdm(names, desc="tags")
-    write_tags(root, tuple(CLASSES), ((id, classes_in_mask(root, id)) for id in bar))
+    write_classes_of_masks(root, tuple(CLASSES), names)
 
 
 def main(

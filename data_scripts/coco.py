@@ -19,15 +19,7 @@ import typer
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import (
-    classes_in_mask,
-    make,
-    move_missing,
-    write_classes,
-    write_marks,
-    write_split,
-    write_tags,
-)
+from data_scripts.layout import make, move_missing, write_classes_of_masks, write_marks, write_split
 from data_scripts.unpack import unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE
@@ -120,10 +112,8 @@ def convert(root: Path, annotations: Path, images: dict[str, Path]) -> None:
             boxes += _boxes(id, about, of_image[about["id"]], names)
         write_split(root, split, ids)
         shown += ids
-    write_classes(root, names.values())
     write_marks(root, "boxes", boxes)
-    tags = ((id, classes_in_mask(root, id)) for id in tqdm(shown, desc="tags"))
-    write_tags(root, tuple(names.values()), tags)
+    write_classes_of_masks(root, tuple(names.values()), shown)
 
 
 def _boxes(

@@ -15,14 +15,7 @@ from scipy.io import loadmat
 from tqdm.auto import tqdm
 
 from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import (
-    classes_in_mask,
-    make,
-    move_missing,
-    write_classes,
-    write_split,
-    write_tags,
-)
+from data_scripts.layout import make, move_missing, write_classes_of_masks, write_split
 from data_scripts.unpack import unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
@@ -104,8 +97,7 @@ def convert(root: Path, voc: Path, labels: Path) -> None:
             move_missing(voc / "JPEGImages" / f"{id}.jpg", root / "JPEGImages" / f"{id}.jpg")
         write_split(root, split, ids)
         shown += ids
-    write_classes(root, CLASSES)
-    write_tags(root, CLASSES, ((id, classes_in_mask(root, id)) for id in tqdm(shown, desc="tags")))
+    write_classes_of_masks(root, CLASSES, shown)
 
 
 def main(

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import typer
+from tqdm.auto import tqdm
 
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import written_whole
@@ -42,12 +43,6 @@ def write_split(root: Path, name: str, ids: Iterable[str]) -> None:
         partial.write_text("".join(f"{id}\n" for id in ids), encoding="utf-8")
 
 
-def write_classes(root: Path, names: Iterable[str]) -> None:
-    """``classes.txt``, one name a line."""
-    with written_whole(root / "classes.txt") as partial:
-        partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-
-
 def write_tags(root: Path, classes: Sequence[str], present: Iterable[tuple[str, set[int]]]) -> None:
     """``image_labels.csv`` from ids and the indices, from 1, of the classes that are there."""
     numbers = range(1, len(classes) + 1)
@@ -60,9 +55,17 @@ def write_marks(root: Path, kind: str, marks: Iterable[Sequence[Any]]) -> None:
     _write_table(root / FILES[kind], ["id", "class", *COLUMNS[kind]], marks)
 
 
-def classes_in_mask(root: Path, id: str) -> set[int]:
-    """Indices of all classes that an image's mask shows, void and background left out."""
-    return set(np.unique(read_labels(root / "SegmentationClass" / f"{id}.png")).tolist()) - {0, 255}
+def write_classes_of_masks(root: Path, classes: Sequence[str], ids: Iterable[str]) -> None:
+    """``classes.txt``, and in ``image_labels.csv`` the classes that each image's mask shows."""
+    with written_whole(root / "classes.txt") as partial:
+        partial.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+    masks = {id: root / "SegmentationClass" / f"{id}.png" for id in ids}
+    bar = tqdm(masks.items(), desc="tags")
+    write_tags(
+        root,
+        classes,
+        ((id, {*np.unique(read_labels(mask)).tolist()} - {0, 255}) for id, mask in bar),
+    )
 
 
 def read_xml(path: Path) -> ElementTree.Element:

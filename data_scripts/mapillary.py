@@ -16,14 +16,7 @@ import typer
 from PIL import Image
 from tqdm.auto import tqdm
 
-from data_scripts.layout import (
-    classes_in_mask,
-    make,
-    move_missing,
-    write_classes,
-    write_split,
-    write_tags,
-)
+from data_scripts.layout import make, move_missing, write_classes_of_masks, write_split
 from data_scripts.unpack import unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
@@ -85,8 +78,7 @@ def convert(root: Path, source: Path) -> None:
             move_missing(source / folder / "images" / photograph, root / "JPEGImages" / photograph)
         write_split(root, split, [path.stem for path in found])
         shown += [path.stem for path in found]
-    write_classes(root, names)
-    write_tags(root, names, ((id, classes_in_mask(root, id)) for id in tqdm(shown, desc="tags")))
+    write_classes_of_masks(root, names, shown)
 
 
 def main(
