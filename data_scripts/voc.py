@@ -81,7 +81,8 @@ def convert(root: Path, voc: Path, sbd: Path | None) -> None:
     val = (lists / "val.txt").read_text().split()
     masked = sorted({path.stem for path in (root / "SegmentationClass").glob("*.png")} - {*val})
     write_split(root, "train_aug", masked)
-    objects = {id: _objects(root / "Annotations" / f"{id}.xml") for id in tqdm([*masked, *val])}
+    ids = tqdm([*masked, *val], desc="annotations")
+    objects = {id: _objects(root / "Annotations" / f"{id}.xml") for id in ids}
     numbers = {name: number for number, name in enumerate(VOC_CLASSES, start=1)}
     tags = ((id, {numbers[name] for name, _ in found}) for id, found in objects.items())
     boxes = ((id, name, *box) for id, found in objects.items() for name, box in found)
