@@ -15,19 +15,17 @@ import torch
 from torch import nn
 
 from tests.tiny import Follower, Pixels, plain_folder
+from wsss_lib.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import (
-    CHECKPOINT,
     fit,
     infer,
-    load_checkpoint,
     make_optimizer,
     run,
     same_size_batches,
-    save_checkpoint,
     schedule,
 )
 

@@ -1,5 +1,7 @@
 """Zhou et al. 2016: a classifier that was told only *what* is in an image knows *where* it is."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -14,7 +16,8 @@ from wsss_lib.nets.toy import toy_cnn
 class Squares:
     """A red or a blue square, somewhere on a grey ground; tags say which, never where."""
 
-    classes, ids, name, split, allows_empty = ("red", "blue"), tuple(map(str, range(48))), "", "", 0
+    classes, ids, name, split = ("red", "blue"), tuple(map(str, range(48))), "", ""
+    root, allows_empty = Path("nowhere"), False
 
     def __len__(self):
         return len(self.ids)

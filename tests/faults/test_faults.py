@@ -20,6 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.tiny import Pixels, plain_folder
+from wsss_lib.checkpoint import CHECKPOINT
 from wsss_lib.cli import app
 from wsss_lib.cli.build import build
 from wsss_lib.cli.pipeline import Plan, run_plan
@@ -30,7 +31,7 @@ from wsss_lib.data.palette import read_labels, write_labels
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView
-from wsss_lib.engine import CHECKPOINT, fit, run
+from wsss_lib.engine import fit, run
 from wsss_lib.results import write_json
 from wsss_lib.survey import find_methods
 
