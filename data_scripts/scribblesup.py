@@ -4,6 +4,7 @@ Adds ``Scribbles/<id>.png`` to a data folder. The originals are XML files with t
 pen went through; a line of ``--width`` pixels joins them. What nobody drew on is 255.
 """
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,7 @@ def main(
     """Add the scribbles of ScribbleSup to a data folder."""
 
     def find(_: SegmentationFolder) -> dict[str, Path]:
-        source = unpack(fetch(SCRIBBLES, downloads, from_), downloads / Path(_FILE).stem)
+        source = unpack(fetch(SCRIBBLES, downloads, from_), Path(work) / "scribbles")
         return {path.stem: path for path in source.rglob(f"{part}/*.xml")}
 
     def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
@@ -84,7 +85,8 @@ def main(
                     size = (image.height, image.width)
                 write_labels(partial / f"{id}.png", draw(path, size, data.classes, width))
 
-    add(root, "scribble", TERMS, find, write)
+    with tempfile.TemporaryDirectory() as work:
+        add(root, "scribble", TERMS, find, write)
 
 
 if __name__ == "__main__":

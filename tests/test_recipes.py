@@ -6,8 +6,11 @@ from typer.testing import CliRunner
 
 from tests.tiny import plain_folder
 from wsss_lib.cli import app
+from wsss_lib.cli.pipeline import DRY_SETTINGS, _shorten
 from wsss_lib.core import InputError
+from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
+from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.nets.sam import load_sam
 from wsss_lib.recipes import BUILDERS, build, chain
 from wsss_lib.survey import find_methods
@@ -43,6 +46,15 @@ def test_networks_have_the_shapes_of_the_papers():
     assert 23 < millions("cam") < 24  # ResNet-50 without its classifier
     assert 21 < millions("mctformer") < 23  # DeiT-S
     assert 149 < millions("clip_es") < 151  # CLIP ViT-B/16
+
+
+def test_a_dry_run_shortens_what_takes_minutes():
+    for kind, name in ((SamPseudo, "grid"), (FickleNet, "passes"), (AdvCAM, "climbs")):
+        method = kind.toy(2)
+        part = method.sam if name == "grid" else method
+        assert getattr(part, name) > DRY_SETTINGS[name]
+        _shorten(method)
+        assert getattr(part, name) == DRY_SETTINGS[name]
 
 
 @pytest.mark.parametrize("id", BUILDERS)
