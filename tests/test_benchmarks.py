@@ -7,9 +7,10 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
-from benchmarks import voc_size
+from benchmarks import reading, voc_size
 from benchmarks.timing import Case, measure
 from wsss_lib.core import InputError
+from wsss_lib.data.weak import MADE
 
 
 def slow(seconds, value):
@@ -68,3 +69,12 @@ def test_cost_at_voc_size_is_written_for_all_systems_but_those_that_fail(tmp_pat
     assert 43 < pce["weights_m"]["mean"] < 44
     assert pce["answer_ms"]["mean"] > 0
     assert pce["step_ms"]["mean"] > pce["answer_ms"]["mean"]
+
+
+def test_reading_is_dearest_where_labels_are_drawn_and_cheaper_the_second_time(tmp_path):
+    reading.main(tmp_path, images=2, repeats=2)
+    found = {path.stem: json.loads(path.read_text())["summary"] for path in tmp_path.iterdir()}
+    assert set(found) == {"tags", *MADE}
+    drawn = found["scribble"]
+    assert drawn["first_ms"]["mean"] > 1.2 * drawn["again_ms"]["mean"]
+    assert drawn["first_ms"]["mean"] > found["tags"]["first_ms"]["mean"]

@@ -314,12 +314,14 @@ def test_a_killed_training_ends_like_one_that_was_not(view, tmp_path):
 def test_images_of_several_sizes_are_answered_in_batches_of_one_size(tmp_path):
     sizes = ((8, 8), (8, 8), (9, 5), (8, 8), (8, 8), (8, 8), (8, 8))
     view = WeakView(SegmentationFolder(plain_folder(tmp_path / "mine", sizes)))
-    batches = [*same_size_batches(view, range(7), 3)]
+    batches = same_size_batches(view[index] for index in range(7))
     assert [batch.ids for batch in batches] == [
-        ("im0", "im1"), ("im2",), ("im3", "im4", "im5"), ("im6",),
+        ("im0", "im1"), ("im2",), ("im3", "im4", "im5", "im6"),
     ]  # fmt: skip
     store = infer(Pixels(), view, tmp_path / "scores")
     assert [tuple(store[id].shape) for id in view.ids] == [(2, *size) for size in sizes]
+    read_ahead = infer(Pixels(), view, tmp_path / "ahead", batch_size=3, workers=2)
+    assert all(torch.equal(store[id], read_ahead[id]) for id in view.ids)
 
 
 def test_a_group_that_was_interrupted_is_answered_as_a_whole(view, tmp_path):

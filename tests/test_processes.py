@@ -23,7 +23,7 @@ from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import fit
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
-from wsss_lib.processes import share_of
+from wsss_lib.processes import readers, share_of
 
 SCRIPT = Path(__file__).with_name("processes_script.py")
 LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -167,3 +167,17 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
 
     before = work(range(300))
     assert work(range(300, 3000)) - before < 20 * 2**20  # scores alone would take 88 MB
+
+
+def test_images_are_read_ahead_where_a_gpu_would_wait(monkeypatch):
+    monkeypatch.setattr("wsss_lib.processes.cpu_count", lambda: 12)
+    for gpu, cpu, processes, expected in (
+        (True, False, 1, 8),
+        (True, False, 4, 3),
+        (True, False, 24, 1),
+        (True, True, 1, 0),
+        (False, False, 1, 0),
+    ):
+        monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+        assert readers(cpu) == expected

@@ -4,8 +4,9 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,7 @@ def infer(
     folder: Path | str,
     *,
     batch_size: int = 16,
+    workers: int = 0,
     cpu: bool = False,
 ) -> ScoreStore:
     """Ask a method about every image of a view; images that are answered already are skipped.
@@ -175,6 +177,7 @@ def infer(
         view: what it may see; without tags, a segmentation network is on its own.
         folder: where the scores go.
         batch_size: images of the same size that are asked about together.
+        workers: processes that read images.
         cpu: stay on the CPU even where a GPU is present.
     """
     store = ScoreStore(folder, len(view.classes))
@@ -189,10 +192,11 @@ def infer(
     todo = [group for group in groups if any(view.ids[index] not in store for index in group)]
     accelerator.wait_for_everyone()  # all must have looked before anybody answers
     todo = todo[accelerator.process_index :: accelerator.num_processes]
-    total = sum(map(len, todo))
-    with torch.inference_mode(), bar_of(accelerator, total=total, desc="predict") as bar:
+    order: Any = [*chain.from_iterable(todo)]
+    images = iter(DataLoader(view, batch_size=None, sampler=order, num_workers=workers))
+    with torch.inference_mode(), bar_of(accelerator, total=len(order), desc="predict") as bar:
         for group in todo:
-            for batch in same_size_batches(view, group, batch_size):
+            for batch in same_size_batches(islice(images, len(group))):
                 for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
                     store.put(id, scores)
                 bar.update(len(batch.ids))
@@ -245,7 +249,7 @@ def run(
             scores = ScoreStore(where / "scores", len(view.classes))
             answered = all(id in scores for id in view.ids)
             start = time.perf_counter()
-            infer(method, view, scores.folder, cpu=cpu)
+            infer(method, view, scores.folder, workers=workers, cpu=cpu)
             now = 0.0 if answered else time.perf_counter() - start
             predicting, peak = _remember_cost(where / "cost.json", now, fitted.peak_memory_mb)
         threshold = calibrate(scores) if calibrate else None
@@ -267,17 +271,10 @@ def _remember_cost(path: Path, predicting: float, peak_mb: float) -> tuple[float
     return predicting, peak_mb
 
 
-def same_size_batches(view: WeakView, indices: Sequence[int], batch_size: int) -> Iterator[Batch]:
+def same_size_batches(images: Iterable[Batch]) -> Iterator[Batch]:
     """Join neighbouring images of equal size into batches; others go alone."""
-    waiting: list[Batch] = []
-    for index in indices:
-        batch = view[index]
-        if waiting and (len(waiting) == batch_size or waiting[0].image.shape != batch.image.shape):
-            yield collate(waiting)
-            waiting = []
-        waiting.append(batch)
-    if waiting:
-        yield collate(waiting)
+    for _, alike in groupby(images, key=lambda one: one.image.shape):
+        yield collate([*alike])
 
 
 def make_optimizer(method: Method, recipe: Recipe) -> torch.optim.Optimizer:

@@ -1,11 +1,13 @@
 """Training and answering by one process or by several that a launcher started."""
 
 import itertools
+import os
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
+from joblib import cpu_count
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -55,6 +57,17 @@ def share_of(method: Method, recipe: Recipe, accelerator: Accelerator) -> slice:
             "number of processes that divides it, or another batch_size."
         )
     return slice(accelerator.process_index * own, (accelerator.process_index + 1) * own)
+
+
+def readers(cpu: bool) -> int:
+    """Processes that read images for one that computes on a GPU: its share of the cores, at most 8.
+
+    None where a CPU computes, which has no core to spare.
+    """
+    if cpu or not torch.cuda.is_available():
+        return 0
+    sharing = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by launchers
+    return min(8, max(1, cpu_count() // sharing))
 
 
 def bar_of(accelerator: Accelerator, **what: Any) -> Any:

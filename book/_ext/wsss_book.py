@@ -54,6 +54,8 @@ METRICS = {
     "answer_mb": "memory (MiB)",
     "step_ms": "training (ms)",
     "step_mb": "its memory (MiB)",
+    "first_ms": "first look (ms)",
+    "again_ms": "next looks (ms)",
 }
 """Column heads of the figures that results hold."""
 
@@ -68,6 +70,8 @@ NAMES = {
     "superpixels": "superpixel means",
     "walker": "random walker",
     "grabcut": "GrabCut",
+    "tags": "image labels",
+    "extremes": "extreme points",
 }
 """What results are called that are no system of their own."""
 
@@ -76,6 +80,7 @@ GPU_MARK = "\N{DAGGER}"
 _DIGITS = {
     "seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2,
     "weights_m": 1, "answer_ms": 1, "answer_mb": 0, "step_ms": 1, "step_mb": 0,
+    "first_ms": 0, "again_ms": 0,
 }  # fmt: skip
 _ONCE = {"weights_m", "answer_mb", "step_mb"}
 """Figures of a run that are taken once, not once for each repeat: they have no spread."""
@@ -183,7 +188,8 @@ class ResultsTable(SphinxDirective):
     """``{results-table} toy/cam toy/pamr``: measured figures beside those of the papers.
 
     Patterns such as ``toy/*`` are allowed; results are then sorted by their mean IoU. ``:bare:``
-    leaves out the protocol, where a table just above has it.
+    leaves out the protocol, where a table just above has it; ``:head:`` names the first column
+    where its lines are no systems.
     """
 
     required_arguments = 1
@@ -192,6 +198,7 @@ class ResultsTable(SphinxDirective):
         "metrics": directives.unchanged,
         "reported": directives.flag,
         "bare": directives.flag,
+        "head": directives.unchanged,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -206,7 +213,7 @@ class ResultsTable(SphinxDirective):
         except InputError as error:
             LOGGER.warning("results-table: %s", error, location=self.get_location())
             return []
-        head = ["system", *[METRICS.get(name, name) for name in metrics]]
+        head = [self.options.get("head", "system"), *[METRICS.get(name, name) for name in metrics]]
         if "bare" not in self.options:
             head += ["labels at inference", "threshold by", "runs"]
         if "reported" in self.options:

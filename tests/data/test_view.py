@@ -138,6 +138,20 @@ def test_the_cache_changes_nothing(data):
     assert without[0] is not without[0]
 
 
+def test_labels_are_drawn_once_where_images_are_read_again(data, monkeypatch):
+    drawn, draw = [], Annotator.label
+    monkeypatch.setattr(
+        Annotator, "label", lambda who, kind, *rest: drawn.append(kind) or draw(who, kind, *rest)
+    )
+    view = WeakView(data, MADE, cache_mb=0)
+    first, again = view[1], view[1]
+    assert sorted(drawn) == sorted(MADE)
+    assert torch.equal(first.scribble, again.scribble)
+    assert torch.equal(first.boxes[0], again.boxes[0])
+    again.scribble.zero_()
+    assert torch.equal(first.scribble, view[1].scribble)
+
+
 def test_scores_of_a_stage_do_not_leak_into_the_first_view(data):
     first = WeakView(data)
     assert first[0].scores is None

@@ -23,6 +23,7 @@ from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, infer
 from wsss_lib.engine import run as run_stages
 from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate
+from wsss_lib.processes import readers
 from wsss_lib.report import Row, write_report
 from wsss_lib.results import write_result
 
@@ -56,6 +57,7 @@ class Plan:
     threshold: float | None = None
     cpu: bool = False
     dry: bool = False
+    workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,17 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
             method.recipe = replace(method.recipe, steps=plan.steps)
     for line in _remarks(scene):
         say(line)
+    workers = readers(plan.cpu) if plan.workers is None else plan.workers
     stages = run_stages(
         methods,
         WeakView(scene.train, scene.supervision, longest=scene.longest),
         folder=plan.out / "work",
         seed=plan.seed,
         calibrate=_calibrate(scene, [method.card for method in methods]),
+        workers=workers,
         cpu=plan.cpu,
     )
-    blind = [_alone(scene, stage) for stage in stages]
+    blind = [_alone(scene, stage, workers) for stage in stages]
     if not is_first_process():
         return []
     parts = zip(_names(plan.systems), stages, blind, strict=True)
@@ -234,12 +238,12 @@ def _names(systems: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _alone(scene: _Scene, stage: Stage) -> ScoreStore | None:
+def _alone(scene: _Scene, stage: Stage, workers: int) -> ScoreStore | None:
     """What a network says of the other split's images, of which it is told nothing."""
     if not stage.method.card.is_network or scene.other is None:
         return None
     view = WeakView(scene.other, (), longest=scene.longest)
-    return infer(stage.method, view, stage.folder / "val", cpu=scene.plan.cpu)
+    return infer(stage.method, view, stage.folder / "val", workers=workers, cpu=scene.plan.cpu)
 
 
 def _outcome(scene: _Scene, name: str, stage: Stage, blind: ScoreStore | None) -> Outcome:

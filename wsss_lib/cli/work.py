@@ -68,6 +68,13 @@ def run(
         ),
     ] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Leave a GPU alone.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Processes that read images [one for each core, at most 8, beside a GPU; else 0].",
+        ),
+    ] = None,
 ) -> None:
     """Run systems one after the other; each learns from the scores of the one before.
 
@@ -89,7 +96,7 @@ def run(
     weights = "random" if dry_run else weights
     plan = Plan(
         tuple(systems or ()), data, out, split, seed, net, weights, longest, steps, threshold, cpu,
-        dry_run,
+        dry_run, workers,
     )  # fmt: skip
     console = Console(quiet=not is_first_process())
     outcomes = run_plan(plan, lambda text: console.print(text, soft_wrap=True, markup=False))

@@ -14,12 +14,15 @@ extremes     made from the masks, and boxes with them where both are asked for
 """
 
 import hashlib
+import pickle
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from wsss_lib.blocks.maps import resize
 from wsss_lib.core import Batch, InputError
@@ -33,7 +36,7 @@ AVAILABLE = ("tags", "captions", "saliency", *MADE)
 _OBJECTS = "SegmentationObject"
 
 
-class WeakView:
+class WeakView(Dataset[Batch]):
     """A data set without its ground truth.
 
     Methods are trained and asked through views only. A view hands out batches of one image, whose
@@ -44,7 +47,7 @@ class WeakView:
         supervision: which weak labels to show; ``()`` shows images alone, as at test time.
         scores: what an earlier stage said, by image id.
         longest: resize images to this longest side in pixels; None keeps their size.
-        cache_mb: memory for decoded images; the rest is read again every time.
+        cache_mb: memory of a process for decoded images; the rest is read again every time.
         annotator: who labels the masks where weak labels are made from them.
 
     Raises:
@@ -71,6 +74,7 @@ class WeakView:
         self.annotator = annotator or Annotator()
         self._files = DrawnLabels(dataset.root, dataset.classes, dataset.allows_empty)
         self._cache: dict[int, Batch] = {}
+        self._made: dict[tuple[str, str], bytes] = {}
         self._room = cache_mb * 2**20
 
     @property
@@ -150,6 +154,13 @@ class WeakView:
         together = kind == "boxes" and "extremes" in self.supervision
         if kind in self._files.kinds and not together:
             return self._files.label(kind, id, size)
+        # Strokes take longer to draw than to learn from, and are small when packed.
+        if (kind, id) not in self._made:
+            label = self._made_from_mask(kind, id, size)
+            self._made[kind, id] = zlib.compress(pickle.dumps(label), level=1)
+        return pickle.loads(zlib.decompress(self._made[kind, id]))
+
+    def _made_from_mask(self, kind: str, id: str, size: tuple[int, ...]) -> Tensor:
         source = self._dataset
         if not source.has_mask(id):
             raise InputError(
