@@ -13,8 +13,9 @@ import numpy as np
 import typer
 from tqdm.auto import tqdm
 
-from data_scripts.layout import make, move_missing, write_classes_of_masks, write_split
-from data_scripts.unpack import unpack
+from data_scripts.layout import move_missing, write_classes_of_masks, write_split
+from data_scripts.make import make
+from data_scripts.unpack import place_of, unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.palette import read_labels, write_labels
@@ -84,8 +85,8 @@ def main(
                     f"No archive {archive}. Register at https://www.cityscapes-dataset.com, log "
                     f"in, and download {archive.name} there; a program may not."
                 )
-        # Named after the archives: whoever exchanged them would find the wrong ones unpacked.
-        seen, drawn = (unpack(archive, work / archive.stem) for archive in (images, masks))
+        seen = unpack(images, place_of(images, work / "images"), lambda name: "/test/" not in name)
+        drawn = unpack(masks, place_of(masks, work / "masks"), lambda name: "_labelIds" in name)
         convert(root, seen / "leftImg8bit", drawn / "gtFine")
 
     make(root, "cityscapes", TERMS, build)

@@ -14,9 +14,10 @@ import typer
 from scipy.io import loadmat
 from tqdm.auto import tqdm
 
-from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import make, move_missing, write_classes_of_masks, write_split
-from data_scripts.unpack import unpack
+from data_scripts.fetch import Remote
+from data_scripts.layout import move_missing, write_classes_of_masks, write_split
+from data_scripts.make import make
+from data_scripts.sources import unpacked
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
 from wsss_lib.data.palette import write_labels
@@ -29,6 +30,7 @@ VOC2010 = Remote(
         f"https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/{_FILE}",
     ),
     digests=(("md5", "da459979d0c395079b5c75ee67908abb"),),
+    wanted=lambda name: "/JPEGImages/" in name or "/ImageSets/Main/" in name,
 )
 LABELS = Remote(
     "trainval.tar.gz",
@@ -36,6 +38,7 @@ LABELS = Remote(
         "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
         "http://www.stat.ucla.edu/~ccvl/datasets/pascal-context/trainval.tar.gz",
     ),
+    option="--labels-from FILE",
 )
 CLASSES = (
     "aeroplane", "bag", "bed", "bedclothes", "bench", "bicycle", "bird", "boat", "book", "bottle",
@@ -109,8 +112,7 @@ def main(
     """Get PASCAL Context (1.4 GB) and lay it out for the library."""
 
     def build(work: Path) -> None:
-        voc = unpack(fetch(VOC2010, downloads, from_), work / "voc")
-        labels = unpack(fetch(LABELS, downloads, labels_from), work / "labels")
+        voc, labels = unpacked([(VOC2010, from_), (LABELS, labels_from)], downloads, work)
         convert(root, voc / "VOCdevkit" / "VOC2010", labels)
 
     make(root, "context", TERMS, build)

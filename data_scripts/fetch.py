@@ -1,7 +1,7 @@
 """Files from elsewhere: several mirrors, resumed where they broke off, checked before use."""
 
 import hashlib
-import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,28 +9,35 @@ from pathlib import Path
 import requests
 from tqdm.auto import tqdm
 
+from data_scripts.unpack import Wanted, everything
 from wsss_lib.core import InputError
 
-TRIES = 3
+TRIES = 3  # since the last one that brought anything
+WAIT = 2.0  # seconds before a second try; a third waits twice as long
 TIMEOUT = (20, 60)  # seconds to connect, and without a single byte
 CHUNK = 1 << 16  # as much is lost when a connection breaks
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file that can be had.
+    """An archive that can be had.
 
     Attributes:
         name: of the file.
         urls: mirrors, tried in this order.
         size: in bytes; None if it is not known.
         digests: checksums by name of the algorithm, such as {"sha256": "..."}.
+        option: of the script; how a user names a copy.
+        wanted: what of it is unpacked.
     """
 
     name: str
     urls: Sequence[str]
     size: int | None = None
     digests: tuple[tuple[str, str], ...] = ()
+    option: str = "--from FILE"
+    wanted: Wanted = everything
 
 
 def fetch(remote: Remote, folder: Path, given: Path | None = None) -> Path:
@@ -44,7 +51,7 @@ def fetch(remote: Remote, folder: Path, given: Path | None = None) -> Path:
         given: a copy that somebody has already; it is verified and used where it lies.
 
     Raises:
-        InputError: the given file is another one, no mirror has it, or the disk is too small.
+        InputError: the given file is another one, or no mirror has it.
     """
     if given is not None:
         if complaint := _complaint(given, remote):
@@ -54,25 +61,46 @@ def fetch(remote: Remote, folder: Path, given: Path | None = None) -> Path:
     if path.is_file() and not _complaint(path, remote):
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    _check_room(remote, folder, part)
-    failures = []
+    failures: dict[str, str] = {}
     for url in remote.urls:
-        for _ in range(TRIES):
-            try:
-                _continue(url, part, remote)
-            except requests.RequestException as error:
-                failures.append(f"{url}: {error}")
-                continue
-            complaint = _complaint(part, remote)
-            if not complaint:
-                part.replace(path)
-                return path
-            failures.append(f"{url}: {complaint}")
-            part.unlink()
+        if failure := _receive(url, part, remote):
+            failures[url] = failure
+        else:
+            part.replace(path)
+            return path
     raise InputError(
-        f"{remote.name} could not be fetched. If you have it, name it with --from. "
-        + "; ".join(dict.fromkeys(failures))
+        f"{remote.name} could not be fetched; run the same command again to continue, or name a "
+        f"copy of yours: {remote.option}. "
+        + "; ".join(f"{url}: {failure}" for url, failure in failures.items())
     )
+
+
+def received(remote: Remote, folder: Path) -> int:
+    """How many bytes of a file are in the folder for downloads."""
+    paths = (folder / remote.name, folder / f"{remote.name}.part")
+    return max(path.stat().st_size if path.is_file() else 0 for path in paths)
+
+
+def _receive(url: str, part: Path, remote: Remote) -> str:
+    """Receive a file from a mirror, in several tries; why that failed, "" if it did not."""
+    tries, failure = 0, ""
+    while tries < TRIES:
+        time.sleep(WAIT * tries)
+        before = part.stat().st_size if part.is_file() else 0
+        try:
+            _continue(url, part, remote)
+        except requests.RequestException as error:
+            failure = str(error)
+            # Large files break off often: as long as they grow, that is no reason to give up.
+            grown = part.is_file() and part.stat().st_size > before
+            tries = 1 if grown else tries + 1
+            continue
+        failure = _complaint(part, remote)
+        if not failure:
+            break
+        part.unlink()
+        tries += 1
+    return failure
 
 
 def _continue(url: str, part: Path, remote: Remote) -> None:
@@ -110,18 +138,19 @@ def _complaint(path: Path, remote: Remote) -> str:
     if remote.size is not None and size != remote.size:
         return f"it has {size} bytes and not {remote.size}"
     for kind, expected in remote.digests:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, kind).hexdigest()
+        found = _digest(path, kind)
         if found != expected:
             return f"its {kind} is {found} and not {expected}"
     return ""
 
 
-def _check_room(remote: Remote, folder: Path, part: Path) -> None:
-    have = part.stat().st_size if part.is_file() else 0
-    free = shutil.disk_usage(folder).free
-    if remote.size is not None and remote.size - have > free:
-        raise InputError(
-            f"{remote.name} needs {(remote.size - have) / 1e9:.1f} GB in {folder}, where "
-            f"{free / 1e9:.1f} GB are free: make room or choose another folder."
-        )
+def _digest(path: Path, kind: str) -> str:
+    digest, total = hashlib.new(kind), path.stat().st_size
+    with (
+        path.open("rb") as file,
+        tqdm(total=total, unit="B", unit_scale=True, desc=f"check of {path.name}") as bar,
+    ):
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            bar.update(len(block))
+    return digest.hexdigest()

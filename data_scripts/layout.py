@@ -1,25 +1,24 @@
-"""What every conversion ends with: the layout that ``SegmentationFolder`` reads."""
+"""What every conversion writes: the layout that ``SegmentationFolder`` reads."""
 
 import csv
+import errno
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-import typer
+from PIL import Image, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.drawn import COLUMNS, FILES
-from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels
-from wsss_lib.results import write_json
 
 LISTS = Path("ImageSets") / "Segmentation"
-T = TypeVar("T")
+_ORIENTATION = 0x0112  # of EXIF; from 5 on, the image is to be turned by a quarter
 
 
 def move_missing(source: Path, target: Path) -> None:
@@ -30,11 +29,34 @@ def move_missing(source: Path, target: Path) -> None:
     """
     if source.is_file() and not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(source, target)
+        try:
+            source.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # On another disk it has to be copied, and half a copy must not pass for the file.
+            with written_whole(target) as partial:
+                shutil.copyfile(source, partial)
+            source.unlink()
     if not target.is_file():
         raise InputError(
-            f"The archive holds no {source.name}: it is another one, or damaged. Fetch it again."
+            f"The archive holds no {source.name}: it is another one, or damaged. Delete the data "
+            "folder and fetch the archive again."
         )
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """(H, W) of an image as it is read; a JPEG need not be decoded for that.
+
+    Raises:
+        InputError: missing, or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(_ORIENTATION, 1) >= 5
+            return image.size if turned else (image.height, image.width)
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError(f"{path} is missing or no image ({error}); fetch it again.") from error
 
 
 def write_split(root: Path, name: str, ids: Iterable[str]) -> None:
@@ -61,11 +83,7 @@ def write_classes_of_masks(root: Path, classes: Sequence[str], ids: Iterable[str
         partial.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
     masks = {id: root / "SegmentationClass" / f"{id}.png" for id in ids}
     bar = tqdm(masks.items(), desc="tags")
-    write_tags(
-        root,
-        classes,
-        ((id, {*np.unique(read_labels(mask)).tolist()} - {0, 255}) for id, mask in bar),
-    )
+    write_tags(root, classes, ((id, _indices(mask) - {0, 255}) for id, mask in bar))
 
 
 def read_xml(path: Path) -> ElementTree.Element:
@@ -92,66 +110,9 @@ def number_in(tree: ElementTree.Element, path: str) -> float:
         raise InputError(f"An annotation has no number at {path!r}; fetch it again.") from error
 
 
-def make(root: Path, name: str, terms: str, build: Callable[[Path], None]) -> None:
-    """Make a data set unless it is complete, which its ``dataset.json``, written last, tells.
-
-    Args:
-        root: the data folder.
-        name: what results call it.
-        terms: under which it may be used; printed first, and kept.
-        build: fills ``root``; is given a folder for unpacked archives, which goes afterwards.
-    """
-    typer.echo(terms)
-    work = root.with_name(f".{root.name}.work")
-    done = (root / "dataset.json").is_file()
-    if not done:
-        build(work)
-        for left_behind in root.rglob("*.partial"):
-            left_behind.unlink()
-        write_json(root / "dataset.json", {"name": name, "terms": terms})
-    shutil.rmtree(work, ignore_errors=True)
-    state = "complete already" if done else "ready"
-    typer.echo(f"{root} is {state}. Check it with: wsss doctor {root}")
-
-
-def add(
-    root: Path,
-    kind: str,
-    terms: str,
-    find: Callable[[SegmentationFolder], dict[str, T]],
-    write: Callable[[SegmentationFolder, dict[str, T]], None],
-) -> None:
-    """Add weak labels to a data set unless they are there.
-
-    Args:
-        root: the data folder, which is there.
-        kind: of supervision; it says which file or folder to make.
-        terms: under which the labels may be used; printed first.
-        find: what there is, by image.
-        write: writes the labels of these images, whole or not at all.
-
-    Raises:
-        InputError: no data folder, or labels of none of its images.
-    """
-    typer.echo(terms)
-    path = root / FILES[kind]
-    data = SegmentationFolder(root, split=None)
-    if path.exists():
-        typer.echo(f"{path} is there already; delete it to make it anew.")
-        return
-    everything = find(data)
-    found = {id: everything[id] for id in data.ids if id in everything}
-    if not found:
-        raise InputError(
-            f"Of {len(everything)} labels none belongs to an image of {root}, whose names are like "
-            f"{data.ids[0]!r}; are they of another data set?"
-        )
-    write(data, found)
-    typer.echo(f"{len(found)} of {len(data)} images have {kind} now.")
-    for split in data.splits:
-        ids = SegmentationFolder(root, split, data.classes).ids
-        typer.echo(f"  {split}: {len(found.keys() & {*ids})} of {len(ids)}")
-    typer.echo(f"Check them with: wsss doctor {root}")
+def _indices(mask: Path) -> set[int]:
+    """The indices in a mask; counting is many times faster than the sorting of ``np.unique``."""
+    return {*np.flatnonzero(np.bincount(read_labels(mask).ravel())).tolist()}
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

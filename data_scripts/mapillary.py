@@ -8,6 +8,7 @@ labels of version 1.2 are taken: 65 classes that are evaluated become 1 to 65, "
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,9 @@ import typer
 from PIL import Image
 from tqdm.auto import tqdm
 
-from data_scripts.layout import make, move_missing, write_classes_of_masks, write_split
-from data_scripts.unpack import unpack
+from data_scripts.layout import move_missing, write_classes_of_masks, write_split
+from data_scripts.make import make
+from data_scripts.unpack import place_of, unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.palette import write_labels
@@ -28,6 +30,11 @@ TERMS = (
     f"For research, under the licence that comes with the archive ({SITE}; CC BY-NC-SA). Cite "
     "Neuhold et al. (ICCV 2017)."
 )
+
+
+def used(name: str) -> bool:
+    """Whether a file of the archive is read; those of objects and of version 2.0 are not."""
+    return bool(re.match(r"config|(training|validation)/(v1\.2/)?(images|labels)/", name))
 
 
 def read_config(folder: Path) -> tuple[list[str], np.ndarray]:
@@ -90,7 +97,7 @@ def main(
     def build(work: Path) -> None:
         if not archive.is_file():
             raise InputError(f"No archive {archive}. Ask for it at {SITE}; a program may not.")
-        convert(root, unpack(archive, work / archive.stem))
+        convert(root, unpack(archive, place_of(archive, work), used))
 
     make(root, "mapillary", TERMS, build)
 

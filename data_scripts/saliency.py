@@ -5,19 +5,22 @@ images. Authors of systems that need saliency publish such folders, or run a det
 its training on saliency masks is supervision, to be named beside every figure.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm.auto import tqdm
 
-from data_scripts.layout import add
+from data_scripts.layout import size_of
+from data_scripts.make import add
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import folder_written_whole
 from wsss_lib.data.drawn import FILES
-from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.folder import SegmentationFolder, read_image
 
 TERMS = "Name the detector of these maps, and what it was trained on, beside every figure."
 
@@ -32,18 +35,19 @@ def main(
         if not maps.is_dir():
             raise InputError(f"No folder {maps}; unpack the maps first.")
         suffixes = (".png", ".jpg", ".jpeg")
-        return {path.stem: path for path in maps.iterdir() if path.suffix.lower() in suffixes}
+        paths = [path for path in maps.iterdir() if path.suffix.lower() in suffixes]
+        counts = Counter(path.stem for path in paths)
+        if twice := sorted(id for id, count in counts.items() if count > 1):
+            raise InputError(f"{maps} holds several files of {twice[:5]}; keep one of each.")
+        return {path.stem: path for path in paths}
 
     def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
         with folder_written_whole(root / FILES["saliency"]) as partial:
             for id, path in tqdm(found.items(), desc="saliency"):
-                with Image.open(data.image_path(id)) as image:
-                    size = image.size
-                try:
-                    with Image.open(path) as grey:
-                        fitting = grey.convert("L").resize(size, Image.Resampling.BILINEAR)
-                except (UnidentifiedImageError, OSError) as error:
-                    raise InputError(f"{path} is truncated or no image ({error}).") from error
+                height, width = size_of(data.image_path(id))
+                colours = (255 * read_image(path)).round().permute(1, 2, 0).numpy()
+                grey = Image.fromarray(colours.astype(np.uint8)).convert("L")
+                fitting = grey.resize((width, height), Image.Resampling.BILINEAR)
                 fitting.save(partial / f"{id}.png")
 
     add(root, "saliency", TERMS, find, write)

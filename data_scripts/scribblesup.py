@@ -1,7 +1,8 @@
 """Scribbles of ScribbleSup: ``python -m data_scripts.scribblesup data/voc2012``.
 
-Adds ``Scribbles/<id>.png`` to a data folder. The originals are XML files with the pixels that the
-pen went through; a line of ``--width`` pixels joins them. What nobody drew on is 255.
+Adds ``Scribbles/<id>.png`` to a data folder of PASCAL VOC 2012 or PASCAL Context. The originals are
+XML files with the pixels that the pen went through; a line of ``--width`` pixels joins them. What
+nobody drew on is 255.
 """
 
 import tempfile
@@ -13,18 +14,22 @@ import typer
 from PIL import Image, ImageDraw
 from tqdm.auto import tqdm
 
-from data_scripts.fetch import Remote, fetch
-from data_scripts.layout import add, number_in, read_xml
-from data_scripts.unpack import unpack
+from data_scripts import context
+from data_scripts.fetch import Remote
+from data_scripts.layout import number_in, read_xml, size_of
+from data_scripts.make import add
+from data_scripts.sources import unpacked
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.atomic import folder_written_whole
 from wsss_lib.data.drawn import FILES
-from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.folder import VOC_CLASSES, SegmentationFolder
 from wsss_lib.data.palette import write_labels
 
 _FILE = "scribble_annotation.zip"
 SCRIBBLES = Remote(_FILE, (f"https://www.dropbox.com/s/9vh3kvtd742red8/{_FILE}?dl=1",))
+PARTS = {VOC_CLASSES: "pascal_2012", context.CLASSES: "pascal_context"}
+"""The folder of the archive by the classes of a data set: its photographs are in both."""
 SHORT = {
     "plane": "aeroplane", "bike": "bicycle", "table": "diningtable", "plant": "pottedplant",
     "monitor": "tvmonitor",
@@ -59,6 +64,8 @@ def draw(path: Path, size: tuple[int, int], classes: tuple[str, ...], width: int
         if name not in numbers:
             raise InputError(f"{path}: {tag!r} is no class of this data set.")
         spots = [[number_in(spot, axis) for axis in ("X", "Y")] for spot in stroke.iter("point")]
+        if not spots:  # some strokes have lost theirs
+            continue
         line = [tuple(spot) for spot in np.rint(np.array(spots) * stretch).astype(int).tolist()]
         pen.line(line, fill=numbers[name], width=width, joint="curve")
         pen.point(line, fill=numbers[name])  # a line of one spot has no length
@@ -68,22 +75,25 @@ def draw(path: Path, size: tuple[int, int], classes: tuple[str, ...], width: int
 def main(
     root: Annotated[Path, typer.Argument(help="The data folder of PASCAL VOC 2012 or Context.")],
     from_: Annotated[Path | None, typer.Option("--from", help=f"{_FILE}, if here.")] = None,
-    part: Annotated[str, typer.Option(help="Or pascal_context.")] = "pascal_2012",
     width: Annotated[int, typer.Option(min=1, help="Of the pen, in pixels.")] = 3,
     downloads: Annotated[Path, typer.Option(help="Where archives go.")] = Path("data/downloads"),
 ) -> None:
     """Add the scribbles of ScribbleSup to a data folder."""
 
-    def find(_: SegmentationFolder) -> dict[str, Path]:
-        source = unpack(fetch(SCRIBBLES, downloads, from_), Path(work) / "scribbles")
-        return {path.stem: path for path in source.rglob(f"{part}/*.xml")}
+    def find(data: SegmentationFolder) -> dict[str, Path]:
+        if data.classes not in PARTS:
+            raise InputError(
+                f"{root} has the classes of neither PASCAL VOC nor PASCAL Context; scribbles were "
+                "drawn for these alone."
+            )
+        (source,) = unpacked([(SCRIBBLES, from_)], downloads, Path(work))
+        return {path.stem: path for path in source.rglob(f"{PARTS[data.classes]}/*.xml")}
 
     def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
         with folder_written_whole(root / FILES["scribble"]) as partial:
             for id, path in tqdm(found.items(), desc="scribbles"):
-                with Image.open(data.image_path(id)) as image:
-                    size = (image.height, image.width)
-                write_labels(partial / f"{id}.png", draw(path, size, data.classes, width))
+                labels = draw(path, size_of(data.image_path(id)), data.classes, width)
+                write_labels(partial / f"{id}.png", labels)
 
     with tempfile.TemporaryDirectory() as work:
         add(root, "scribble", TERMS, find, write)

@@ -2,8 +2,8 @@
 
 Writes the layout that ``SegmentationFolder`` reads:
 
-- ``JPEGImages``, ``SegmentationClass`` and ``ImageSets/Segmentation`` of VOC, masks of SBD added
-  where VOC has none;
+- ``SegmentationClass`` and ``ImageSets/Segmentation`` of VOC, masks of SBD added where VOC has
+  none, and ``JPEGImages`` of what has a mask: VOC's other photographs are for detection;
 - ``train_aug.txt``: all images with a mask that are not in ``val``, 10,582 of them;
 - ``image_labels.csv`` and ``boxes.csv``: tags and boxes, from the objects of ``Annotations``, which
   somebody named and framed one by one; images of SBD have such a file as well.
@@ -18,10 +18,9 @@ import typer
 from scipy.io import loadmat
 from tqdm.auto import tqdm
 
-from data_scripts.fetch import Remote, fetch
+from data_scripts.fetch import Remote
 from data_scripts.layout import (
     LISTS,
-    make,
     move_missing,
     number_in,
     read_xml,
@@ -29,7 +28,8 @@ from data_scripts.layout import (
     write_split,
     write_tags,
 )
-from data_scripts.unpack import unpack
+from data_scripts.make import make
+from data_scripts.sources import Source, unpacked
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import VOC_CLASSES
@@ -45,12 +45,15 @@ VOC = Remote(
     ),
     size=1_999_639_040,
     digests=(("sha256", "e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb"),),
+    wanted=lambda name: "/SegmentationObject/" not in name,
 )
 _SBD = "Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"
 SBD = Remote(
     "benchmark.tgz",
     (f"https://www2.eecs.berkeley.edu/{_SBD}", f"http://www.eecs.berkeley.edu/{_SBD}"),
     digests=(("md5", "82b4d87ceb2ed10f6038a1cba92111cb"),),
+    option="--sbd-from FILE",
+    wanted=lambda name: "/cls/" in name,
 )
 TERMS = (
     "The photographs come from flickr; its terms of use hold: "
@@ -70,7 +73,7 @@ def convert(root: Path, voc: Path, sbd: Path | None) -> None:
     Raises:
         InputError: the unpacked folders are not what they should be.
     """
-    for part in ("JPEGImages", "SegmentationClass", "ImageSets", "Annotations"):
+    for part in (Path("SegmentationClass"), LISTS):
         _take(voc / part, root / part)
     if sbd is not None:
         for mat in tqdm(sorted((sbd / "cls").glob("*.mat")), desc="masks of SBD"):
@@ -81,8 +84,11 @@ def convert(root: Path, voc: Path, sbd: Path | None) -> None:
     val = (lists / "val.txt").read_text().split()
     masked = sorted({path.stem for path in (root / "SegmentationClass").glob("*.png")} - {*val})
     write_split(root, "train_aug", masked)
-    ids = tqdm([*masked, *val], desc="annotations")
-    objects = {id: _objects(root / "Annotations" / f"{id}.xml") for id in ids}
+    objects = {}
+    for id in tqdm([*masked, *val], desc="images"):
+        for file in (f"JPEGImages/{id}.jpg", f"Annotations/{id}.xml"):
+            move_missing(voc / file, root / file)
+        objects[id] = _objects(root / "Annotations" / f"{id}.xml")
     numbers = {name: number for number, name in enumerate(VOC_CLASSES, start=1)}
     tags = ((id, {numbers[name] for name, _ in found}) for id, found in objects.items())
     boxes = ((id, name, *box) for id, found in objects.items() for name, box in found)
@@ -124,14 +130,12 @@ def main(
     """Get PASCAL VOC 2012 (2 GB) and lay it out for the library."""
 
     def build(work: Path) -> None:
-        unpack(fetch(VOC, downloads, from_), work / "voc")
-        extra = None
-        if sbd:
-            unpack(fetch(SBD, downloads, sbd_from), work / "sbd")
-            extra = work / "sbd" / "benchmark_RELEASE" / "dataset"
-        convert(root, work / "voc" / "VOCdevkit" / "VOC2012", extra)
+        sources: list[Source] = [(VOC, from_), (SBD, sbd_from)] if sbd else [(VOC, from_)]
+        voc, *more = unpacked(sources, downloads, work)
+        extra = more[0] / "benchmark_RELEASE" / "dataset" if more else None
+        convert(root, voc / "VOCdevkit" / "VOC2012", extra)
 
-    make(root, "voc2012", TERMS, build)
+    make(root, "voc2012", TERMS, build, sbd=sbd)
 
 
 if __name__ == "__main__":

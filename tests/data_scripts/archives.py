@@ -4,6 +4,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,9 @@ def of_voc(folder: Path) -> dict[str, Path]:
         if number != 1:  # SBD knows the first as well, and draws it otherwise
             content = {"GTcls": {"Segmentation": mask if number else np.zeros_like(mask)}}
             savemat(sbd / f"{id}.mat", content)
+    # Most photographs of VOC are for detection: they have objects, and no mask.
+    photograph(root / "JPEGImages" / "2009_000005.jpg", np.zeros((30, 40)))
+    (root / "Annotations" / "2009_000005.xml").write_text("<annotation/>")
     (lists / "train.txt").write_text("2007_000001\n")
     (lists / "val.txt").write_text("2007_000002\n")
     return {
@@ -214,12 +218,14 @@ def of_mapillary(folder: Path, newer: bool = False) -> Path:
 
 def forget_checksums(monkeypatch) -> None:
     """Let the scripts take the tiny archives for the real ones."""
-    monkeypatch.setattr(voc, "VOC", Remote("voc.tar", ()))
-    monkeypatch.setattr(voc, "SBD", Remote("benchmark.tgz", ()))
-    monkeypatch.setattr(context, "VOC2010", Remote("voc2010.tar", ()))
-    monkeypatch.setattr(
-        coco, "REMOTES", {what: Remote(one.name, ()) for what, one in coco.REMOTES.items()}
-    )
+
+    def tiny(remote: Remote) -> Remote:
+        return replace(remote, urls=(), size=None, digests=())
+
+    for module, names in ((voc, ("VOC", "SBD")), (context, ("VOC2010", "LABELS"))):
+        for name in names:
+            monkeypatch.setattr(module, name, tiny(getattr(module, name)))
+    monkeypatch.setattr(coco, "REMOTES", [tiny(remote) for remote in coco.REMOTES])
 
 
 def scripts(folder: Path) -> dict[str, Make]:

@@ -1,7 +1,6 @@
 """A web server that misbehaves as real ones do."""
 
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,21 +8,26 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from data_scripts import fetch
 from tests.data_scripts import archives
 from wsss_lib.cli import app
+
+SILENCE = 20  # seconds
 
 
 class Server(ThreadingHTTPServer):
     """Serves ``content`` under every path; the path says how.
 
     /good honours ranges, /whole ignores them, /cut breaks off half-way, /wrong flips a byte,
-    /stall falls silent, /move redirects to /good, /login answers with a web page, /gone with 404.
+    /stall falls silent for SILENCE, /move redirects to /good, /login answers with a web page, /gone
+    with 404.
     """
 
     content = b""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.closing = threading.Event()
         self.asked: list[tuple[str, str | None]] = []
 
     def url(self, how: str) -> str:
@@ -58,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(part[: len(part) // 2])
             self.wfile.flush()
             if how == "stall":
-                time.sleep(1.5)
+                self.server.closing.wait(SILENCE)
             self.close_connection = True
             return None
         return self.answer(206 if start else 200, part, start)
@@ -84,7 +88,14 @@ def server() -> Iterator[Server]:
     with Server() as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
+        running.closing.set()
         running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch) -> None:
+    """Nobody waits between two tries."""
+    monkeypatch.setattr(fetch, "WAIT", 0)
 
 
 @pytest.fixture

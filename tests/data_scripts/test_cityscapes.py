@@ -1,5 +1,6 @@
 """Cityscapes from tiny archives in its layout."""
 
+import numpy as np
 import pytest
 
 from data_scripts import cityscapes
@@ -27,6 +28,20 @@ def test_numbers_become_classes_and_the_rest_void(archives, tmp_path, healthy):
         assert (mask[12:] == 1).all()
         assert [data.classes[c] for c in data.tags(id).nonzero().flatten()] == ["road", "car"]
     healthy(root)
+
+
+def test_the_numbers_are_those_of_the_evaluation():
+    void = 255
+    classes = [
+        *[void] * 7, 1, 2, void, void, 3, 4, 5, void, void, void, 6, void, 7, 8, 9, 10, 11, 12, 13,
+        14, 15, 16, void, void, 17, 18, 19,
+    ]  # fmt: skip
+    assert cityscapes.renumbered(np.arange(34)).tolist() == classes
+    assert tuple(cityscapes.CLASSES) == (
+        "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
+        "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
+        "motorcycle", "bicycle",
+    )  # fmt: skip
 
 
 def test_missing_and_exchanged_archives_are_named(archives, tmp_path):

@@ -37,7 +37,20 @@ def test_archives_of_something_else_are_named(archives, tmp_path):
     with pytest.raises(InputError, match=r"labels\.txt: the archive is not that of PASCAL Context"):
         context.main(tmp_path / "c", archives["voc"], archives["voc"])
     with pytest.raises(InputError, match=r"train\.txt: the archive is not that of PASCAL VOC 2010"):
-        context.main(tmp_path / "d", archives["labels"], archives["labels"])
+        context.main(tmp_path / "c", archives["labels"], archives["labels"])
+    context.main(tmp_path / "c", archives["voc"], archives["labels"])
+    assert len(SegmentationFolder(tmp_path / "c", "train")) == 2
+
+
+def test_another_data_set_is_not_taken_for_this_one(archives, tmp_path):
+    (tmp_path / "c").mkdir()
+    about = tmp_path / "c" / "dataset.json"
+    about.write_text('{"name": "toy"}')
+    with pytest.raises(InputError, match="holds name='toy' and not name='context': name another"):
+        context.main(tmp_path / "c", archives["voc"], archives["labels"])
+    about.write_text("[")
+    with pytest.raises(InputError, match=r"dataset\.json cannot be read"):
+        context.main(tmp_path / "c", archives["voc"], archives["labels"])
 
 
 def test_a_list_of_names_that_lacks_a_class_is_refused(tmp_path):

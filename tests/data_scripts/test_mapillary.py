@@ -27,6 +27,13 @@ def test_what_is_evaluated_becomes_a_class_and_the_rest_void(tmp_path, newer, he
     healthy(root)
 
 
+def test_most_of_the_archive_is_not_unpacked():
+    names = ("config_v1.2.json", "training/images/a.jpg", "validation/labels/a.png")
+    assert all(map(mapillary.used, (*names, "training/v1.2/labels/a.png")))
+    names = ("testing/images/a.jpg", "training/v2.0/labels/a.png", "training/instances/a.png")
+    assert not any(map(mapillary.used, (*names, "training/v1.2/panoptic/a.png")))
+
+
 def test_what_is_no_archive_of_it_is_named(tmp_path):
     with pytest.raises(InputError, match=r"No archive .*Ask for it at https://www\.mapillary"):
         mapillary.main(tmp_path / "m", tmp_path / "no.zip")

@@ -38,6 +38,13 @@ def test_masks_tags_boxes_and_splits_of_both(archives, tmp_path, healthy):
     healthy(root)
 
 
+def test_photographs_without_a_mask_are_left_out(archives, tmp_path, healthy):
+    root = tmp_path / "voc2012"
+    get(root, archives)
+    assert {path.stem for path in (root / "JPEGImages").iterdir()} == {*KINDS}
+    assert {path.stem for path in (root / "Annotations").iterdir()} == {*KINDS}
+
+
 def test_another_archive_is_refused(archives, tmp_path):
     with pytest.raises(InputError, match="not that of PASCAL VOC 2012"):
         get(tmp_path / "voc2012", {**archives, "voc": archives["sbd"]})
@@ -46,3 +53,20 @@ def test_another_archive_is_refused(archives, tmp_path):
 def test_without_sbd(archives, tmp_path):
     get(tmp_path / "voc2012", archives, sbd=False)
     assert SegmentationFolder(tmp_path / "voc2012", "train_aug").ids == ("2007_000001",)
+    with pytest.raises(InputError, match=r"holds name='voc2012', sbd=False and not .*sbd=True"):
+        get(tmp_path / "voc2012", archives)
+
+
+def test_masks_of_sbd_that_a_killed_start_left_do_not_stay_unnoticed(archives, tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        get(tmp_path / "voc2012", archives | {"sbd": tmp_path / "no"})
+    with pytest.raises(InputError, match=r"sbd=True and not .*sbd=False"):
+        get(tmp_path / "voc2012", archives, sbd=False)
+    get(tmp_path / "voc2012", archives)
+
+
+def test_archives_are_unpacked_as_far_as_they_are_used():
+    masks, objects = (f"VOCdevkit/VOC2012/Segmentation{p}/a.png" for p in ("Class", "Object"))
+    assert [voc.VOC.wanted(name) for name in (masks, objects)] == [True, False]
+    sbd = "benchmark_RELEASE/dataset/{}/a.mat"
+    assert [voc.SBD.wanted(sbd.format(part)) for part in ("cls", "inst")] == [True, False]

@@ -1,6 +1,7 @@
 """Scribbles, clicks and saliency maps in the formats in which they are published."""
 
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data_scripts import points, saliency, scribblesup
+from data_scripts import context, points, saliency, scribblesup
 from data_scripts.fetch import Remote
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import VOC_CLASSES, SegmentationFolder
@@ -40,20 +41,23 @@ def scribbles(tmp_path, monkeypatch):
     """Pack annotations, strokes by id, made on images of a size (width, height)."""
     monkeypatch.setattr(scribblesup, "SCRIBBLES", Remote("scribble_annotation.zip", ()))
 
-    def pack(strokes, width=40, height=30):
+    def pack(strokes, width=40, height=30, part="pascal_2012"):
         archive = tmp_path / "scribbles.zip"
         with zipfile.ZipFile(archive, "w") as packed:
             for id, drawn in strokes.items():
                 size = f"<size><width>{width}</width><height>{height}</height></size>"
                 text = f"<annotation>{size}{''.join(drawn)}</annotation>"
-                packed.writestr(f"scribble_annotation/pascal_2012/{id}.xml", text)
+                packed.writestr(f"scribble_annotation/{part}/{id}.xml", text)
+                other = f"<annotation>{size}{stroke('person', (0, 0), (39, 29))}</annotation>"
+                for another in {"pascal_2012", "pascal_context"} - {part}:
+                    packed.writestr(f"scribble_annotation/{another}/{id}.xml", other)
         return archive
 
     return pack
 
 
 def get_scribbles(root, archive, tmp_path, width=1):
-    scribblesup.main(root, archive, "pascal_2012", width, tmp_path / "down")
+    scribblesup.main(root, archive, width, tmp_path / "down")
 
 
 def test_strokes_become_lines(root, scribbles, tmp_path, capsys):
@@ -104,23 +108,55 @@ def test_scribbles_of_other_classes_or_images_are_refused_and_leave_nothing(
         get_scribbles(root, other, tmp_path)  # the first archive is not taken again
 
 
+@pytest.mark.parametrize(("tag", "name"), scribblesup.SHORT.items())
+def test_the_annotators_names_of_five_classes(root, scribbles, tmp_path, tag, name):
+    get_scribbles(root, scribbles({IDS[0]: [stroke(tag, (1, 1), (5, 1))]}), tmp_path)
+    data = SegmentationFolder(root, None, VOC_CLASSES)
+    drawn = WeakView(data, ("scribble",))[0].scribble[0]
+    assert set(drawn.unique().tolist()) == {VOC_CLASSES.index(name) + 1, 255}
+    assert tag in ("plane", "bike", "table", "plant", "monitor")
+    assert len(scribblesup.SHORT) == 5
+
+
+def test_the_classes_of_the_data_tell_which_scribbles_are_meant(root, scribbles, tmp_path):
+    archive = scribbles({IDS[0]: [stroke("sky", (1, 1), (5, 1))]}, part="pascal_context")
+    (root / "classes.txt").write_text("\n".join(context.CLASSES))
+    get_scribbles(root, archive, tmp_path)
+    drawn = WeakView(SegmentationFolder(root, None), ("scribble",))[0].scribble[0]
+    assert set(drawn.unique().tolist()) == {context.CLASSES.index("sky") + 1, 255}
+    shutil.rmtree(root / "Scribbles")
+    (root / "classes.txt").write_text("cat\nperson\n")
+    with pytest.raises(InputError, match="classes of neither PASCAL VOC nor PASCAL Context"):
+        get_scribbles(root, archive, tmp_path)
+
+
+def test_a_stroke_without_points_is_passed_over(root, scribbles, tmp_path):
+    archive = scribbles({IDS[0]: [stroke("cat"), stroke("dog", (1, 1), (5, 1))]})
+    get_scribbles(root, archive, tmp_path)
+    view = WeakView(SegmentationFolder(root, None, VOC_CLASSES), ("scribble",))
+    assert set(view[0].scribble[0].unique().tolist()) == {12, 255}
+
+
 CLICKS = {
     IDS[0]: [
         {"x": 39, "y": 29, "cls": 8, "rank": 3},
         {"x": 4, "y": 5, "cls": 8, "rank": 1},
         {"x": 1, "y": 2, "cls": 20, "rank": 2},
+        {"x": 40, "y": 2, "cls": 8, "rank": 0},
+        {"x": 2, "y": -1, "cls": 8, "rank": 0},
     ],
     IDS[2]: [],
     "2011_000009": [{"x": 900, "y": 900, "cls": 1, "rank": 1}],
 }
 
 
-def test_the_first_click_on_each_class_or_all(root, tmp_path):
+def test_the_first_click_on_each_class_or_all(root, tmp_path, capsys):
     file = tmp_path / "clicks.json"
     file.write_text(json.dumps(CLICKS))
     points.main(root, file)
     view = WeakView(SegmentationFolder(root, None, VOC_CLASSES), ("points",))
     assert view[0].points[0].tolist() == [[4, 5, 8], [1, 2, 20]]
+    assert "2 clicks lie beside their image and are dropped" in capsys.readouterr().out
     with pytest.raises(InputError, match="has no line about image '2008_000003'"):
         view[2]
     (root / "points.csv").unlink()
@@ -168,11 +204,33 @@ def test_saliency_maps_of_a_folder(root, tmp_path):
     assert torch.allclose(train[1].saliency, torch.tensor(0.2), atol=0.01)
 
 
+def test_deep_maps_keep_their_shades_and_photographs_may_be_turned(root, tmp_path):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    turn = Image.Exif()
+    turn[0x0112] = 6
+    Image.new("RGB", SIZE).save(root / "JPEGImages" / f"{IDS[0]}.jpg", exif=turn)  # 40 x 30, lying
+    grey = np.full(SIZE, 20_000, np.uint16)
+    Image.fromarray(grey).save(maps / f"{IDS[0]}.png")
+    saliency.main(root, maps)
+    view = WeakView(SegmentationFolder(root, None, VOC_CLASSES), ("saliency",))
+    assert torch.allclose(view[0].saliency, torch.tensor(20_000 / 65_535), atol=0.003)
+
+
+def test_two_maps_of_one_image_are_refused(root, tmp_path):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for suffix in ("png", "jpg"):
+        Image.new("L", SIZE).save(maps / f"{IDS[0]}.{suffix}")
+    with pytest.raises(InputError, match=r"holds several files of \['2007_000001'\]"):
+        saliency.main(root, maps)
+
+
 def test_saliency_that_cannot_be_read_is_named_and_leaves_nothing(root, tmp_path):
     with pytest.raises(InputError, match=r"No folder .*maps; unpack"):
         saliency.main(root, tmp_path / "maps")
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / f"{IDS[0]}.png").write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"2007_000001\.png is truncated or no image"):
+    with pytest.raises(InputError, match=r"2007_000001\.png is truncated or not an image"):
         saliency.main(root, tmp_path / "maps")
     assert not list(root.glob("*aliency*"))

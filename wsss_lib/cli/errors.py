@@ -12,7 +12,8 @@ R = TypeVar("R")
 def plainly(work: Callable[P, R]) -> Callable[P, R]:
     """A command that ends with one line instead of a traceback where the user can help.
 
-    Exit code 2 for unusable input and a full disk, 130 when interrupted.
+    Exit code 2 for unusable input, a full disk and files that are out of reach, 130 when
+    interrupted.
     """
 
     @wraps(work)
@@ -27,12 +28,17 @@ def plainly(work: Callable[P, R]) -> Callable[P, R]:
             wrong.print("Stopped. The same command goes on where it was interrupted.")
             raise SystemExit(130) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                remedy = (
+                    f"The disk is full ({error}). Make room and give the same command again: what "
+                    "is finished is kept."
+                )
+            elif error.filename is not None:
+                why = error.strerror or error
+                remedy = f"{error.filename}: {why}. Name another place, or mend this one."
+            else:
                 raise
-            wrong.print(
-                f"[red]The disk is full ({escape(str(error))}). Make room and give the same "
-                "command again: what is finished is kept.[/red]"
-            )
+            wrong.print(f"[red]{escape(remedy)}[/red]")
             raise SystemExit(2) from error
         except ValueError as error:
             from wsss_lib.core import InputError
