@@ -75,8 +75,18 @@ NAMES = {
 }
 """What results are called that are no system of their own."""
 
+THRESHOLDS = {
+    "held-out": "threshold chosen on held-out images",
+    "fixed": "threshold fixed in advance",
+    "argmax": "labels by the network's own argmax",
+    "train-gt": "threshold chosen on the scored images",
+    "none": "no threshold",
+}
+"""What the rules of a protocol say in the note below a table."""
+
 MINUS = "\N{MINUS SIGN}"
 GPU_MARK = "\N{DAGGER}"
+_NOT = {"yes": "", "no": "not "}
 _DIGITS = {
     "seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2,
     "weights_m": 1, "answer_ms": 1, "answer_mb": 0, "step_ms": 1, "step_mb": 0,
@@ -187,7 +197,8 @@ def link(label: str, text: str) -> addnodes.pending_xref:
 class ResultsTable(SphinxDirective):
     """``{results-table} toy/cam toy/pamr``: measured figures beside those of the papers.
 
-    Patterns such as ``toy/*`` are allowed; results are then sorted by their mean IoU. ``:bare:``
+    Patterns such as ``toy/*`` are allowed; results are then sorted by their mean IoU. What all rows
+    share of their protocol is said once, below the table, and only the rest has columns. ``:bare:``
     leaves out the protocol, where a table just above has it; ``:head:`` names the first column
     where its lines are no systems.
     """
@@ -209,36 +220,60 @@ class ResultsTable(SphinxDirective):
             for metric in metrics:
                 if not any(_figure(result, metric) for result in results):
                     raise InputError(f"none of these results has a figure {metric!r}.")
-            rows = [self._line(result, metrics) for result in results]
         except InputError as error:
             LOGGER.warning("results-table: %s", error, location=self.get_location())
             return []
+        protocol, shared = ({}, "") if "bare" in self.options else _protocol(results)
         head = [self.options.get("head", "system"), *[METRICS.get(name, name) for name in metrics]]
-        if "bare" not in self.options:
-            head += ["labels at inference", "threshold by", "runs"]
+        head += protocol
         if "reported" in self.options:
             head.append("paper, VOC val")
+        rows = [
+            [*self._line(result, metrics), *cells, *self._paper(result)]
+            for result, *cells in zip(results, *protocol.values(), strict=True)
+        ]
         shown: list[nodes.Node] = [table(head, rows, ["results-table"])]
+        notes = [shared] if shared else []
         if any(GPU_MARK in cell for row in rows for cell in row if isinstance(cell, str)):
             note = "the same worlds and seeds, measured again on a GPU (results/toy_gpu)."
-            shown.append(nodes.paragraph("", f"{GPU_MARK} {note}", classes=["table-note"]))
-        return shown
+            notes.append(f"{GPU_MARK} {note}")
+        return shown + [nodes.paragraph("", note, classes=["table-note"]) for note in notes]
 
     def _line(self, result: dict[str, Any], metrics: list[str]) -> list[Any]:
-        id, protocol = str(result["method"]), result["protocol"]
+        id = str(result["method"])
         card = survey.find_cards().get(id)
-        name = NAMES.get(id) or (card.name if card else id)
-        cells: list[Any] = [[link(f"system-{id}", name)]]
+        cells: list[Any] = [[link(f"system-{id}", NAMES.get(id) or (card.name if card else id))]]
         for metric in metrics:
-            # A column may concern some systems only; one that concerns none is a mistake.
-            cells.append(_figure(result, metric) or "–")
-        if "bare" not in self.options:
-            known = "yes" if protocol["labels_at_inference"] else "no"
-            cells += [known, protocol["threshold_rule"], len(result["runs"])]
-        if "reported" in self.options:
-            line = survey.reported_for(id)
-            cells.append(f"{line.val} ({line.backbone})" if line and line.val else "–")
+            # A column may concern some systems only; one that concerns none is a mistake. In a
+            # narrow column, a spread goes below its mean as a whole.
+            figure = _figure(result, metric) or "–"
+            cells.append(figure.replace("± ", "±\N{NO-BREAK SPACE}"))
         return cells
+
+    def _paper(self, result: dict[str, Any]) -> list[str]:
+        if "reported" not in self.options:
+            return []
+        line = survey.reported_for(str(result["method"]))
+        return [f"{line.val} ({line.backbone})" if line and line.val else "–"]
+
+
+def _protocol(results: list[dict[str, Any]]) -> tuple[dict[str, list[str]], str]:
+    """Columns of the protocol in which results differ, and a note of what all share."""
+    known = ["yes" if result["protocol"]["labels_at_inference"] else "no" for result in results]
+    rules = [result["protocol"]["threshold_rule"] for result in results]
+    counts = [str(len(result["runs"])) for result in results]
+    several = "1 run" if counts[0] == "1" else f"{counts[0]} runs, mean ± standard deviation"
+    columns, shared = {}, []
+    for name, values, text in (
+        ("labels known", known, f"labels {_NOT[known[0]]}known at inference"),
+        ("threshold by", rules, THRESHOLDS[rules[0]]),
+        ("runs", counts, several),
+    ):
+        if len(set(values)) == 1:
+            shared.append(text)
+        else:
+            columns[name] = values
+    return columns, f"All rows: {'; '.join(shared)}." if shared else ""
 
 
 def _figure(result: dict[str, Any], metric: str) -> str:

@@ -108,9 +108,40 @@ def test_results_table(build):
     assert not warnings
     rows = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in page("tr")]
     assert rows[0][:3] == ["system", "mIoU", "paired gain over CAM"]
-    assert rows[1][:3] == ["PAMR", "0.500 ± 0.012", "+0.051 ± 0.004"]
-    assert rows[2][:3] == ["CAM", "0.457 ± 0.012", "–"]
-    assert rows[2][3:] == ["yes", "held-out", "3", "–"]
+    assert rows[1][:3] == ["PAMR", "0.500 ±\xa00.012", "+0.051 ±\xa00.004"]
+    assert rows[2] == ["CAM", "0.457 ±\xa00.012", "–", "–"]
+
+
+def test_what_rows_share_of_their_protocol_is_a_note_and_the_rest_has_columns(build, tmp_path):
+    text = "```{results-table} toy/pamr toy/cam\n:metrics: miou\n```"
+    page, warnings = build(text)
+    assert not warnings
+    assert [cell.text.strip() for cell in page("th")] == ["system", "mIoU"]
+    note = page.find("p", class_="table-note").text
+    assert note == (
+        "All rows: labels known at inference; threshold chosen on held-out images; "
+        "3 runs, mean ± standard deviation."
+    )
+    other = result("pamr", 0.5, n=1)
+    other["protocol"] = {"labels_at_inference": False, "threshold_rule": "held-out"}
+    (tmp_path / "results" / "toy" / "pamr.json").write_text(json.dumps(other))
+    page, _ = build(text)
+    rows = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in page("tr")]
+    assert rows[0][2:] == ["labels known", "runs"]
+    assert [row[2:] for row in rows[1:]] == [["no", "1"], ["yes", "3"]]
+    note = page.find("p", class_="table-note").text
+    assert note == "All rows: threshold chosen on held-out images."
+    other["protocol"]["threshold_rule"] = "argmax"
+    (tmp_path / "results" / "toy" / "pamr.json").write_text(json.dumps(other))
+    page, _ = build(text)
+    assert page.find("p", class_="table-note") is None
+    page, _ = build("```{results-table} toy/pamr\n:metrics: miou\n```")
+    note = page.find("p", class_="table-note").text
+    assert note == (
+        "All rows: labels not known at inference; labels by the network\u2019s own argmax; 1 run."
+    )
+    page, _ = build("```{results-table} toy/pamr\n:metrics: miou\n:bare:\n```")
+    assert page.find("p", class_="table-note") is None
 
 
 def test_results_table_takes_patterns_and_sorts(build):
@@ -127,7 +158,7 @@ def test_a_figure_that_only_a_gpu_measured_is_marked(build, tmp_path):
     page, warnings = build("```{results-table} toy/cam toy/pamr\n:metrics: miou network_miou\n```")
     assert not warnings
     rows = [[cell.text.strip() for cell in row("td")] for row in page("tr")[1:]]
-    assert rows[0][1:3] == ["0.457 ± 0.012", "0.600 ± 0.010†"]
+    assert rows[0][1:3] == ["0.457 ±\xa00.012", "0.600 ±\xa00.010†"]
     assert rows[1][2] == "–"
     assert "measured again on a GPU" in page.text
     plain, _ = build("```{results-table} toy/cam\n:metrics: miou\n```")
