@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
 from accelerate import PartialState
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -23,19 +24,26 @@ seen = 0
 
 
 class Counting(Calm):
-    """Counts the images that it learns from."""
+    """Counts the images that it learns from; one of its terms waits for its turn."""
+
+    def __init__(self):
+        super().__init__()
+        self.late = torch.nn.Parameter(torch.zeros(1))
 
     def loss(self, batch):
         global seen
         seen += len(batch.ids)
         time.sleep(pause)
-        return super().loss(batch)
+        terms = super().loss(batch)
+        if self.progress >= 0.5:
+            terms["late"] = (self.late.sum() - 1).square()
+        return terms
 
 
 data, out, accumulate, pause = *sys.argv[1:4], float(sys.argv[4])
 engine.fit = partial(engine.fit, save_every=1)
 method = Counting()
-method.recipe = replace(SGD, batch_size=2, accumulate=int(accumulate))
+method.recipe = replace(SGD, batch_size=3, accumulate=int(accumulate))
 stage = engine.run([method], WeakView(SegmentationFolder(data)), folder=out, cpu=True)[0]
 state = PartialState()
 found = {

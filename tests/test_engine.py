@@ -15,12 +15,15 @@ import torch
 from torch import nn
 
 from tests.tiny import Follower, Pixels, plain_folder
+from wsss_lib.blocks.crf import CRF
+from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.store import LabelStore, ScoreStore
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import (
+    answer,
     fit,
     infer,
     make_optimizer,
@@ -28,6 +31,8 @@ from wsss_lib.engine import (
     same_size_batches,
     schedule,
 )
+from wsss_lib.fingerprint import describe, fingerprint
+from wsss_lib.methods.refine.densecrf import DenseCRF
 
 ROOT = Path(__file__).parent.parent
 SGD = Recipe(
@@ -400,3 +405,101 @@ def test_two_teachers_and_two_data_sets_are_told_apart(view, tmp_path):
 def test_a_stage_that_needs_scores_says_who_gives_them(view, tmp_path):
     with pytest.raises(InputError, match=r"follower needs batch\.scores.* \(such as cam\)"):
         run([Follower()], view, folder=tmp_path)
+
+
+def test_slow_steps_are_saved_before_their_number_is_reached(view, tmp_path, monkeypatch):
+    monkeypatch.setattr("wsss_lib.engine.SAVE_SECONDS", 0.0)
+
+    class Interrupted(Pixels):
+        def loss(self, batch):
+            if self.asked == 3:
+                raise KeyboardInterrupt
+            return super().loss(batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Interrupted(), view, folder=tmp_path, save_every=1000)
+    resumed = Pixels()
+    fit(resumed, view, folder=tmp_path)
+    assert resumed.asked == 37
+
+
+@pytest.mark.parametrize("terms", [torch.zeros(()), {}, {"cls": torch.zeros(2)}])
+def test_a_loss_that_is_no_dictionary_of_scalars_is_named(view, terms):
+    class Wrong(Pixels):
+        def loss(self, batch):
+            return terms
+
+    with pytest.raises(InputError, match="pixels: loss has to return a dictionary of scalars"):
+        fit(Wrong(), view)
+
+
+def test_an_answer_of_another_shape_is_named(view, tmp_path):
+    class Small(Pixels):
+        def predict(self, batch):
+            return super().predict(batch)[..., ::2, ::2]
+
+    expected = r"pixels: predict answered \(6, 2, 12, 16\), not \(B, C, H, W\) = \(6, 2, 24, 32\)"
+    with pytest.raises(InputError, match=expected):
+        infer(Small(), view, tmp_path)
+
+
+def test_large_images_are_asked_about_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("wsss_lib.engine.MOST_PIXELS", 200)
+    sizes = ((10, 10), (10, 10), (10, 10), (20, 20), (20, 20))
+    view = WeakView(SegmentationFolder(plain_folder(tmp_path / "mine", sizes)))
+    batches = same_size_batches(view[index] for index in range(5))
+    assert [len(batch.ids) for batch in batches] == [2, 1, 1, 1]
+
+
+def test_new_images_are_looked_at_in_several_sizes_and_in_the_mirror(view, tmp_path):
+    class Leaning(Pixels):
+        """Says how far right a pixel lies, and how wide the image is."""
+
+        def predict(self, batch):
+            width = batch.image.shape[-1]
+            ramp = torch.linspace(0, 0.5, width).expand(
+                len(batch.image), 1, batch.image.shape[-2], -1
+            )
+            return torch.cat([ramp, torch.full_like(ramp, width / 100)], dim=1)
+
+    blind = WeakView(view._dataset, ())
+    store = ScoreStore(tmp_path / "scores", 2)
+    answer(Leaning(), blind, store, scales=(0.5, 1.0, 1.5), flip=True)
+    right, wide = store["im0"]
+    assert torch.allclose(right, torch.full((24, 32), 0.25), atol=0.01)  # both ways: the middle
+    assert torch.allclose(wide, torch.full((24, 32), 0.32), atol=0.001)  # 16, 32 and 48 pixels
+
+
+def test_labels_are_all_that_is_kept_where_labels_are_wanted(view, tmp_path):
+    whole = infer(Pixels(), view, tmp_path / "scores")
+    store = LabelStore(tmp_path / "labels", 0.5, lambda id: (48, 64))
+    answer(Pixels(), view, store)
+    for id in view.ids:
+        expected = to_labels(resize(whole[id][None], (48, 64)), 0.5)[0]
+        assert (store[id] == expected).float().mean() > 0.99  # scores are kept in half precision
+    assert [*view.ids] == sorted(path.stem for path in (tmp_path / "labels").iterdir())
+
+
+def test_settings_of_parts_and_of_records_start_elsewhere():
+    class Part(nn.Module):
+        def __init__(self, grid):
+            super().__init__()
+            self.grid = grid
+
+    def name(grid=4, crf=None):
+        method = Pixels()
+        method.part, method.crf = Part(grid), crf or CRF()
+        return fingerprint(**describe(method))
+
+    assert name() == name()
+    assert len({name(), name(grid=8), name(crf=CRF(iterations=1))}) == 3
+    assert fingerprint(**describe(DenseCRF())) != fingerprint(**describe(DenseCRF(CRF(sxy=3))))
+
+
+def test_what_a_killed_process_left_is_thrown_away(view, tmp_path):
+    where = run([Pixels()], view, folder=tmp_path)[0].folder
+    left = [where / "checkpoint.pt.9.partial", where / "scores" / "im0.safetensors.9.partial"]
+    for path in left:
+        path.write_text("half")
+    run([Pixels()], view, folder=tmp_path)
+    assert not any(path.exists() for path in left)

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
+from filelock import FileLock, Timeout
+from torch import nn
 
 from tests.test_engine import SGD, Calm
 from tests.tiny import plain_folder
@@ -21,9 +23,10 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView
-from wsss_lib.engine import fit
+from wsss_lib.engine import fit, run
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
-from wsss_lib.processes import readers, share_of
+from wsss_lib.processes import made_once, readers, share_of
+from wsss_lib.survey import find_methods
 
 SCRIPT = Path(__file__).with_name("processes_script.py")
 LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -37,7 +40,7 @@ def view(tmp_path):
 def start(tmp_path, processes, pause=0.0):
     out = tmp_path / f"out_{processes}"
     how = LAUNCH if processes == 2 else []
-    what = [tmp_path / "mine", out, 3, pause]
+    what = [tmp_path / "mine", out, 2, pause]
     return out, subprocess.Popen(
         [sys.executable, *how, str(SCRIPT), *map(str, what)],
         stderr=subprocess.PIPE,
@@ -70,8 +73,8 @@ def same(found, expected):
 def test_two_processes_find_what_one_finds(view, tmp_path, one):
     two = launched(tmp_path, 2)
     assert [found["processes"] for found in two] == [2, 2]
-    assert one["seen"] == 36  # 6 steps of 3 batches of 2
-    assert [found["seen"] for found in two] == [18, 18]
+    assert one["seen"] == 36  # 6 steps of 2 batches of 3
+    assert [found["seen"] for found in two] == [12, 24]
     assert two[0]["answered"] + two[1]["answered"] == one["answered"]
     for found in two:
         same(found, one)
@@ -91,22 +94,65 @@ def test_two_killed_processes_find_it_in_the_end(view, tmp_path, one):
     assert len(everybody) > 2
     assert not list(out.glob("found_*"))
     for found in launched(tmp_path, 2):
-        assert found["seen"] < 18
+        assert found["seen"] < 24
         same(found, one)
+
+
+def place(processes, index):
+    return SimpleNamespace(
+        num_processes=processes,
+        process_index=index,
+        is_main_process=index == 0,
+        wait_for_everyone=lambda: None,
+    )
 
 
 def test_a_batch_is_shared_or_refused():
     def share(method, batch, processes, index):
-        where = SimpleNamespace(num_processes=processes, process_index=index)
-        return list(range(batch)[share_of(method, replace(SGD, batch_size=batch), where)])
+        where = place(processes, index)
+        part, weight = share_of(method, replace(SGD, batch_size=batch), where)
+        return list(range(batch)[part]), weight
 
-    assert [share(Calm(), 4, 2, index) for index in (0, 1)] == [[0, 1], [2, 3]]
-    with pytest.raises(InputError, match="cannot share a batch of 3 equally"):
-        share(Calm(), 3, 2, 0)
+    assert [share(Calm(), 4, 2, index) for index in (0, 1)] == [([0, 1], 1), ([2, 3], 1)]
+    uneven = [share(Calm(), 10, 4, index) for index in range(4)]
+    assert [number for part, _ in uneven for number in part] == [*range(10)]
+    assert [weight for _, weight in uneven] == [0.8, 1.2, 0.8, 1.2]
+    with pytest.raises(InputError, match="2 processes cannot share a batch of 1"):
+        share(Calm(), 1, 2, 0)
     oaa = OAA.toy(2)
-    assert share(oaa, 3, 1, 0) == [0, 1, 2]
+    assert share(oaa, 3, 1, 0) == ([0, 1, 2], 1)
     with pytest.raises(InputError, match="oaa remembers something about each image"):
         share(oaa, 4, 2, 0)
+
+
+def test_every_recipe_can_be_shared_by_four_processes():
+    for kind in find_methods().values():
+        if kind.recipe.steps and kind.get_extra_state is nn.Module.get_extra_state:
+            share_of(kind.toy(2), kind.recipe, place(4, 3))
+
+
+def test_a_stage_that_cannot_be_shared_stops_a_run_before_the_first(view, tmp_path, monkeypatch):
+    monkeypatch.setattr("wsss_lib.engine.accelerator_for", lambda recipe, cpu: place(4, 0))
+    first, second = Calm(), Calm()
+    first.recipe, second.recipe = replace(SGD, batch_size=4), replace(SGD, batch_size=3)
+    with pytest.raises(InputError, match="4 processes cannot share a batch of 3"):
+        run([first, second], view, folder=tmp_path / "runs", cpu=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def free(lock):
+    try:
+        with lock.acquire(timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def test_processes_of_one_run_hold_one_lock_together(tmp_path):
+    lock = FileLock(tmp_path / ".stage.lock")
+    with made_once(tmp_path / "stage", place(2, 0)), made_once(tmp_path / "stage", place(2, 1)):
+        assert not free(lock)
+    assert free(lock)
 
 
 def test_precision_may_change_from_one_training_to_the_next(view):

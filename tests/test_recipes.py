@@ -25,6 +25,8 @@ def test_every_system_has_a_recipe_with_the_training_of_its_paper():
 def test_chains_hold_what_a_system_needs_and_end_with_a_network():
     assert chain("cam") == ("cam", "segmenter")
     assert chain("irnet") == ("cam", "irnet", "segmenter")
+    assert chain("seam") == ("seam", "affinitynet", "segmenter")
+    assert chain("advcam") == ("advcam", "irnet", "segmenter")
     assert chain("segmenter") == ("cam", "segmenter")
     assert chain("ncut_loss") == ("ncut_loss",)
     for id in BUILDERS:

@@ -1,11 +1,10 @@
 """The only training loop, and the only way in which stages chain."""
 
-import hashlib
 import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,21 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from wsss_lib.blocks.cam import multi_scale_flip
 from wsss_lib.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from wsss_lib.core import Batch, InputError, Method, Recipe
-from wsss_lib.data.atomic import is_first_process, one_at_a_time, written_whole
-from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.atomic import is_first_process, written_whole
+from wsss_lib.data.store import LabelStore, ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView, collate
+from wsss_lib.fingerprint import describe, fingerprint, settings_of, what_is_seen
 from wsss_lib.meter import PeakMemory
-from wsss_lib.processes import Losses, accelerator_for, bar_of, device_of, share_of
+from wsss_lib.processes import Losses, accelerator_for, bar_of, device_of, made_once, share_of
+
+SAVE_SECONDS = 300.0
+"""So much may be lost where a job is stopped, however long a step takes."""
+MOST_PIXELS = 2 * 513**2
+"""Of images that are asked about together; small ones are many, large ones go alone."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ def fit(
         view: what it may see.
         seed: of the order, the augmentation and whatever the method draws.
         folder: keeps a checkpoint there, and goes on from the one it finds.
-        save_every: steps between checkpoints.
+        save_every: steps between checkpoints; slow ones are saved after five minutes as well.
         workers: processes that read images.
         cpu: stay on the CPU even where a GPU is present.
 
@@ -97,11 +103,12 @@ def fit(
     if len(view) == 0:
         raise InputError(f"{method.card.id}: the view {view.name} holds no images to train on.")
     accelerator = accelerator_for(recipe, cpu)
-    share = share_of(method, recipe, accelerator)
+    share, weight = share_of(method, recipe, accelerator)
     optimizer = make_optimizer(method, recipe)
     base_rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint = Path(folder) / CHECKPOINT if folder is not None else None
-    purpose = fingerprint(recipe=asdict(recipe), seed=seed, **what_is_seen(view))
+    settings = settings_of(method)
+    purpose = fingerprint(recipe=asdict(recipe), seed=seed, settings=settings, **what_is_seen(view))
     home = device_of(method)
     method.to(accelerator.device)
     done, earlier = 0, 0.0
@@ -114,7 +121,7 @@ def fit(
     parts = [list(range(start, start + recipe.batch_size)[share]) for start in starts]
     loader: Any = DataLoader(stream, batch_sampler=parts, collate_fn=collate, num_workers=workers)
     history: list[dict[str, float]] = []
-    start, spent = time.perf_counter(), earlier
+    start, spent, saved = time.perf_counter(), earlier, time.monotonic()
     method.train()
     with (
         PeakMemory(accelerator.device) as memory,
@@ -137,23 +144,25 @@ def fit(
                         f"{method.card.id}: the loss is not finite at step {done} ({values}); "
                         "lower the learning rate or look for images without labels."
                     )
-                accelerator.backward(total)
+                accelerator.backward(total * weight)
                 optimizer.step()
                 optimizer.zero_grad()
             if not accelerator.sync_gradients:
                 continue
-            history.append({name: float(term.detach()) for name, term in terms.items()})
+            history.append({name: weight * float(term.detach()) for name, term in terms.items()})
             done += 1
             bar.update()
             if done % 20 == 0:
                 bar.set_postfix({name: f"{value:.3f}" for name, value in history[-1].items()})
             spent = earlier + time.perf_counter() - start
-            if checkpoint and (done % save_every == 0 or done == steps):
-                if accelerator.is_main_process:
-                    save_checkpoint(
-                        checkpoint, method, optimizer, purpose, done, spent, accelerator.scaler
-                    )
-                accelerator.wait_for_everyone()
+            due = done % save_every == 0 or done == steps
+            due = due or time.monotonic() - saved > SAVE_SECONDS
+            if checkpoint and due and accelerator.is_main_process:
+                save_checkpoint(
+                    checkpoint, method, optimizer, purpose, done, spent, accelerator.scaler
+                )
+                saved = time.monotonic()
+    accelerator.wait_for_everyone()  # nobody looks for the checkpoint before it is there
     method.progress = 1.0
     method.eval().to(home)
     recent = gather_object(history[-max(1, steps // 10) :])  # of all processes
@@ -176,11 +185,44 @@ def infer(
         method: a trained method.
         view: what it may see; without tags, a segmentation network is on its own.
         folder: where the scores go.
-        batch_size: images of the same size that are asked about together.
+        batch_size: images of the same size that are asked about together, at most.
         workers: processes that read images.
         cpu: stay on the CPU even where a GPU is present.
+
+    Raises:
+        InputError: an answer that is not (B, C, H, W).
     """
     store = ScoreStore(folder, len(view.classes))
+    answer(method, view, store, batch_size=batch_size, workers=workers, cpu=cpu)
+    return store
+
+
+def answer(
+    method: Method,
+    view: WeakView,
+    store: ScoreStore | LabelStore,
+    *,
+    batch_size: int = 16,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    workers: int = 0,
+    cpu: bool = False,
+) -> None:
+    """``infer`` into any store, looking at images at several sizes and in the mirror.
+
+    Args:
+        method: a trained method.
+        view: what it may see; where it is looked at several times, images alone.
+        store: where the answers go.
+        batch_size: images of the same size that are asked about together, at most.
+        scales: factors by which images are resized; answers are averaged.
+        flip: also look at the mirror image.
+        workers: processes that read images.
+        cpu: stay on the CPU even where a GPU is present.
+
+    Raises:
+        InputError: an answer that is not (B, C, H, W).
+    """
     accelerator, home = Accelerator(cpu=cpu), device_of(method)
     device = accelerator.device
     method.to(device).eval()
@@ -197,12 +239,30 @@ def infer(
     with torch.inference_mode(), bar_of(accelerator, total=len(order), desc="predict") as bar:
         for group in todo:
             for batch in same_size_batches(islice(images, len(group))):
-                for id, scores in zip(batch.ids, method.predict(batch.to(device)), strict=True):
+                answers = _looked_at(method, batch.to(device), len(view.classes), scales, flip)
+                for id, scores in zip(batch.ids, answers, strict=True):
                     store.put(id, scores)
                 bar.update(len(batch.ids))
     accelerator.wait_for_everyone()
     method.to(home)
-    return store
+
+
+def _looked_at(
+    method: Method, batch: Batch, num_classes: int, scales: Sequence[float], flip: bool
+) -> Tensor:
+    """(B, C, H, W): the mean answer over sizes and mirror images."""
+
+    def look(image: Tensor) -> Tensor:
+        answers = method.predict(replace(batch, image=image))
+        expected = (len(image), num_classes, *image.shape[-2:])
+        if tuple(answers.shape) != expected:
+            raise InputError(
+                f"{method.card.id}: predict answered {tuple(answers.shape)}, not (B, C, H, W) = "
+                f"{expected}."
+            )
+        return answers
+
+    return multi_scale_flip(look, batch.image, scales, flip) / (len(scales) * (1 + flip))
 
 
 def run(
@@ -235,6 +295,10 @@ def run(
     Returns:
         One entry per stage.
     """
+    accelerator = accelerator_for(Recipe(), cpu)
+    for method in stages:
+        if method.recipe.steps:  # who cannot be trained says so before hours are spent on others
+            share_of(method, method.recipe, accelerator)
     results: list[Stage] = []
     key = fingerprint(**what_is_seen(view))
     for number, method in enumerate(stages):
@@ -244,7 +308,9 @@ def run(
                 method.threshold = results[-1].threshold
         key = fingerprint(before=key, seed=seed, method=describe(method))
         where = Path(folder) / f"{number}_{method.card.id}_{key}"
-        with one_at_a_time(where):
+        with made_once(where, accelerator):
+            for left in where.rglob("*.partial"):  # by a process that was killed
+                left.unlink(missing_ok=True)
             fitted = fit(method, view, seed=seed, folder=where, workers=workers, cpu=cpu)
             scores = ScoreStore(where / "scores", len(view.classes))
             answered = all(id in scores for id in view.ids)
@@ -272,9 +338,11 @@ def _remember_cost(path: Path, predicting: float, peak_mb: float) -> tuple[float
 
 
 def same_size_batches(images: Iterable[Batch]) -> Iterator[Batch]:
-    """Join neighbouring images of equal size into batches; others go alone."""
-    for _, alike in groupby(images, key=lambda one: one.image.shape):
-        yield collate([*alike])
+    """Join neighbouring images of equal size into batches of at most ``MOST_PIXELS``."""
+    for shape, alike in groupby(images, key=lambda one: one.image.shape):
+        together = max(1, MOST_PIXELS // (shape[-2] * shape[-1]))
+        while part := [*islice(alike, together)]:
+            yield collate(part)
 
 
 def make_optimizer(method: Method, recipe: Recipe) -> torch.optim.Optimizer:
@@ -311,48 +379,3 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - third-party code may draw from the global generator
     torch.manual_seed(seed)
-
-
-def what_is_seen(view: WeakView) -> dict[str, Any]:
-    """Everything that decides what a view shows, scores of an earlier stage included."""
-    scores, source = view.scores, type(view.scores).__name__
-    if isinstance(scores, ScoreStore):
-        # Two teachers may agree in all else, their threshold included. The stage's folder name
-        # tells them apart and survives a move of the whole run.
-        source = "/".join(scores.folder.parts[-2:])
-    return {
-        "view": view.name,
-        "data": view.digest,
-        "supervision": view.supervision,
-        "longest": view.longest,
-        "scores": source,
-    }
-
-
-def describe(method: Method) -> dict[str, Any]:
-    """Everything that decides what a method will do: class, plain settings, modules, weights."""
-    plain = (int, float, str, bool, tuple, list, type(None))
-    settings = {name: v for name, v in vars(method).items() if isinstance(v, plain)}
-    digest = hashlib.sha256()
-    for name, value in sorted(method.state_dict().items()):
-        digest.update(name.encode())
-        if isinstance(value, Tensor):
-            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return {
-        "class": type(method).__name__,
-        "settings": {
-            name: settings[name]
-            for name in sorted(settings)
-            if name[0] != "_" and name not in ("training", "progress")
-        },
-        # Strides and dilations leave no trace in the weights, only here.
-        "modules": repr(method),
-        "recipe": asdict(method.recipe),
-        "weights": digest.hexdigest(),
-    }
-
-
-def fingerprint(**what: Any) -> str:
-    """Twelve hexadecimal digits that stand for these values."""
-    text = json.dumps(what, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -2,6 +2,9 @@
 
 import itertools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +15,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from wsss_lib.core import Batch, InputError, Method, Recipe
+from wsss_lib.data.atomic import one_at_a_time
 
 
 class Losses(nn.Module):
@@ -22,8 +26,19 @@ class Losses(nn.Module):
         self.method = method
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The named terms of ``Method.loss``."""
-        return self.method.loss(batch)
+        """The named terms of ``Method.loss``.
+
+        Raises:
+            InputError: it is no dictionary of scalars.
+        """
+        terms = self.method.loss(batch)
+        named = isinstance(terms, dict) and terms
+        if not named or any(getattr(term, "ndim", None) != 0 for term in terms.values()):
+            raise InputError(
+                f"{self.method.card.id}: loss has to return a dictionary of scalars, such as "
+                f'{{"cls": a tensor without dimensions}}, not {terms!r:.100}.'
+            )
+        return terms
 
 
 def accelerator_for(recipe: Recipe, cpu: bool) -> Accelerator:
@@ -38,25 +53,36 @@ def accelerator_for(recipe: Recipe, cpu: bool) -> Accelerator:
     )
 
 
-def share_of(method: Method, recipe: Recipe, accelerator: Accelerator) -> slice:
-    """This process's part of each batch.
+def share_of(method: Method, recipe: Recipe, accelerator: Accelerator) -> tuple[slice, float]:
+    """This process's part of each batch, and what its losses weigh.
+
+    Processes average their gradients; where their shares differ, the weights (of mean 1) make
+    that the average over the images.
 
     Raises:
-        InputError: the batch cannot be divided, or the method remembers what it has seen.
+        InputError: there are more processes than images, or the method remembers what it has seen.
     """
-    several = accelerator.num_processes
+    several, index = accelerator.num_processes, accelerator.process_index
     if several > 1 and type(method).get_extra_state is not nn.Module.get_extra_state:
         raise InputError(
             f"{method.card.id} remembers something about each image, which processes cannot share: "
             "train it with one process."
         )
-    own, rest = divmod(recipe.batch_size, several)
-    if rest:
+    if recipe.batch_size < several:
         raise InputError(
-            f"{several} processes cannot share a batch of {recipe.batch_size} equally: choose a "
-            "number of processes that divides it, or another batch_size."
+            f"{method.card.id}: {several} processes cannot share a batch of {recipe.batch_size}: "
+            "start fewer, or choose another batch_size."
         )
-    return slice(accelerator.process_index * own, (accelerator.process_index + 1) * own)
+    first, end = (recipe.batch_size * place // several for place in (index, index + 1))
+    return slice(first, end), (end - first) * several / recipe.batch_size
+
+
+@contextmanager
+def made_once(path: Path, accelerator: Accelerator) -> Iterator[None]:
+    """Let one run at a time make ``path``; the processes of one run make it together."""
+    with one_at_a_time(path) if accelerator.is_main_process else nullcontext():
+        accelerator.wait_for_everyone()
+        yield
 
 
 def readers(cpu: bool) -> int:

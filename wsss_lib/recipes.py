@@ -186,8 +186,19 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
+AFTER = {
+    "cda": "affinitynet",
+    "cse": "affinitynet",
+    "mctformer": "affinitynet",
+    "seam": "affinitynet",
+    "advcam": "irnet",
+    "clims": "irnet",
+}
+"""Systems whose papers refine their maps by another paper's affinities."""
+
+
 def chain(id: str) -> tuple[str, ...]:
-    """The stages of a system's recipe: what it needs before it, itself, and the last network.
+    """The stages of a system's recipe: what it needs, itself, what its paper put behind, a network.
 
     Raises:
         InputError: no such system.
@@ -195,7 +206,8 @@ def chain(id: str) -> tuple[str, ...]:
     _check(id)
     card = find_methods()[id].card
     before = ("cam",) if card.needs_scores else ()
-    return (*before, id) if card.is_network else (*before, id, "segmenter")
+    after = (AFTER[id],) if id in AFTER else ()
+    return (*before, id) if card.is_network else (*before, id, *after, "segmenter")
 
 
 def _check(id: str) -> None:

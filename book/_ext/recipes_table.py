@@ -1,7 +1,14 @@
-"""``{recipes-table}``: every system at the size of its paper, and what a run would take."""
+"""Recipes in the book: every system at the size of its paper, and what a run would take.
 
+``{recipes-table}`` has the stages and estimates, ``{recipe-settings}`` how each system is trained,
+``{coco-estimate} cam`` the hours of one chain on a larger data set.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import torch
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -9,12 +16,25 @@ from wsss_book import link, results_folder, table
 
 from wsss_lib import survey
 from wsss_lib.core import Recipe
-from wsss_lib.recipes import BUILDERS, chain
+from wsss_lib.data.folder import VOC_CLASSES
+from wsss_lib.nets.clip import Clip
+from wsss_lib.nets.resnet import ResNet
+from wsss_lib.nets.vit import ViT
+from wsss_lib.recipes import BUILDERS, build, chain
 from wsss_lib.results import read_result
 
-HEAD = ("recipe", "first", "network", "batch × crop", "steps", "hours", "GB", "paper, VOC val")
+HEAD = ("recipe", "stages", "batch × crop", "steps", "hours", "GB", "paper, VOC val")
+SETTINGS = ("recipe", "network", "optimiser", "learning rate", "rest", "decay", "rescaled by")
+ESTIMATE = ("stage", "images seen on VOC", "hours", "images seen on COCO", "hours", "GB of scores")
 SIDE, PHOTOGRAPHS = 513, 2  # of results/voc_size: pixels of a side, and of a step
 TRAINAUG = 10_582  # images of PASCAL VOC that papers train on
+COCO, COCO_SCORES = 82_783, 3 * 480 * 640 * 2  # images; bytes of three classes in half precision
+NETWORKS: dict[type, Callable[[Any], str]] = {
+    ResNet: lambda net: "ResNet-50",
+    ViT: lambda net: "DeiT-S/16" if net.channels[-1] == 384 else "DeiT-B/16",
+    Clip: lambda net: "CLIP ViT-B",
+}
+"""What a system learns with; CLIP only teaches."""
 
 
 class RecipesTable(SphinxDirective):
@@ -68,8 +88,7 @@ def _line(id: str, name: str, recipe: Recipe) -> list[Any]:
     reported = survey.reported_for(id)
     return [
         [link(f"system-{id}", name)],
-        stages[0] if stages[0] != id else "–",
-        "after" if stages[-1] != id else "itself",
+        ", ".join(stages),
         f"{recipe.batch_size * recipe.accumulate} × {recipe.crop or 'whole'}"
         if recipe.steps
         else "–",
@@ -80,7 +99,62 @@ def _line(id: str, name: str, recipe: Recipe) -> list[Any]:
     ]
 
 
+class RecipeSettings(SphinxDirective):
+    """One row for each system that is trained: with what, and how."""
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table."""
+        found = survey.find_methods()
+        rows = [
+            _settings(id, found[id].card.name, found[id].recipe)
+            for id in BUILDERS
+            if found[id].recipe.steps
+        ]
+        return [table(SETTINGS, rows, ["results-table"])]
+
+
+def _settings(id: str, name: str, recipe: Recipe) -> list[Any]:
+    with torch.device("meta"):  # shapes alone
+        parts = [*build(id, VOC_CLASSES, pretrained=False).modules()]
+    found = [say(part) for kind, say in NETWORKS.items() for part in parts if type(part) is kind]
+    low, high = recipe.scale
+    return [
+        [link(f"system-{id}", name)],
+        ", ".join(dict.fromkeys(found)),
+        {"sgd": "SGD", "adamw": "AdamW"}[recipe.optimizer],
+        f"{recipe.lr:g}",
+        f"× {recipe.head_factor:g}",
+        f"{recipe.weight_decay:g}",
+        f"{low:g} to {high:g}" if low < high else "–",
+    ]
+
+
+class CocoEstimate(SphinxDirective):
+    """What the chain of a recipe would take on COCO, each image seen as often as on VOC."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table."""
+        rows = [_estimate(stage) for stage in chain(self.arguments[0])]
+        return [table(ESTIMATE, rows, ["results-table"])]
+
+
+def _estimate(stage: str) -> list[str]:
+    kind, cost = survey.find_methods()[stage], cost_of(stage)
+    recipe, times = kind.recipe, COCO / TRAINAUG
+    seen = recipe.steps * recipe.batch_size * recipe.accumulate
+    longer = replace(recipe, steps=round(recipe.steps * times))
+    hours = ["–", "–"]
+    if cost is not None:
+        hours = [f"{gpu_hours(cost, recipe):.1f}", f"{gpu_hours(cost, longer, COCO):.1f}"]
+    gigabytes = f"{COCO * COCO_SCORES / 1e9:.0f}"
+    return [kind.card.name, f"{seen:,}", hours[0], f"{seen * times:,.0f}", hours[1], gigabytes]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Make the directive known."""
     app.add_directive("recipes-table", RecipesTable)
+    app.add_directive("recipe-settings", RecipeSettings)
+    app.add_directive("coco-estimate", CocoEstimate)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

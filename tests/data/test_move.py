@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.measure import label as components
 
+from wsss_lib.blocks.maps import resize
 from wsss_lib.core import Batch, Recipe
-from wsss_lib.data.move import rescale
+from wsss_lib.data.move import rescale, resize_present
 from wsss_lib.data.stream import augment
 from wsss_lib.data.view import collate
 from wsss_lib.data.weak import Annotator
@@ -201,3 +202,10 @@ def test_images_without_labels_of_a_kind_and_batches(recipe):
     assert moved.scribble.shape == (2, 18, 18)
     assert len(moved.boxes[0]) == len(moved.points[0]) == 0
     assert len(moved.extremes) == len(moved.boxes) == 2
+
+
+def test_absent_classes_are_not_resized_and_change_nothing():
+    maps = torch.rand(2, 5, 9, 7)
+    maps[0, 1] = maps[1, 3:] = 0
+    assert torch.equal(resize_present(maps, (20, 11)), resize(maps, (20, 11)))
+    assert resize_present(torch.zeros(1, 3, 4, 4), (2, 2)).shape == (1, 3, 2, 2)

@@ -23,9 +23,9 @@ from tests.tiny import Pixels, plain_folder
 from wsss_lib.checkpoint import CHECKPOINT
 from wsss_lib.cli import app
 from wsss_lib.cli.build import build
-from wsss_lib.cli.pipeline import Plan, run_plan
+from wsss_lib.cli.pipeline import Plan, _write_label_images, run_plan
 from wsss_lib.core import Batch, InputError
-from wsss_lib.data.atomic import one_at_a_time, written_whole
+from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
 from wsss_lib.data.store import ScoreStore
@@ -140,7 +140,7 @@ def test_grey_transparent_and_turned_images_go_through(tmp_path):
         (lambda root: (root / "images" / "im3.png").write_text("x"), r"im3\.png is .*not an image"),
         (lambda root: edit(root, "im3,0,1\n", ""), "no line for image 'im3'; add one"),
         (lambda root: edit(root, "im3,0,1", "im3,0,0"), "'im3' has no class"),
-        (lambda root: (root / "classes.txt").write_text("cat\ndog\n"), "must be 0 or 1"),
+        (lambda root: (root / "classes.txt").write_text("cat\ndog\n"), "no column for class 'dog'"),
         (lambda root: write_labels(root / "masks" / "im3.png", np.full((24, 32), 9)), "indices"),
         (lambda root: truncate(root / "masks" / "im3.png"), r"im3\.png is truncated"),
         (lambda root: write_labels(root / "masks" / "im3.png", np.zeros((9, 9))), "9 x 9 pixels"),
@@ -251,11 +251,11 @@ def test_two_who_want_the_same_stage_do_not_both_make_it(tmp_path):
     assert sorted(method.answered for method in methods) == [0, 1]
 
 
-def test_processes_that_train_together_do_not_wait_for_each_other(tmp_path, monkeypatch):
-    with one_at_a_time(tmp_path / "stage"):
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        with one_at_a_time(tmp_path / "stage"):
-            pass
+def test_two_who_write_the_same_labels_leave_all_of_them(tmp_path):
+    data = SegmentationFolder(plain_folder(tmp_path / "data", sizes=((24, 32),) * 24))
+    scores = {id: torch.ones(2, 24, 32) for id in data.ids}
+    both_at_once(lambda n: _write_label_images(data, scores, 0.5, tmp_path / "labels"))
+    assert len(list((tmp_path / "labels").glob("*.png"))) == 24
 
 
 def test_two_who_want_the_same_world_both_get_it(tmp_path):

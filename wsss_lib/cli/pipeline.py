@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,15 +14,15 @@ from tqdm.auto import tqdm
 from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.cli.build import build, find
 from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, with_masks
-from wsss_lib.core import Card, InputError, Method
-from wsss_lib.data.atomic import is_first_process
+from wsss_lib.core import Card, InputError, Method, Recipe
+from wsss_lib.data.atomic import folder_written_whole, is_first_process, one_at_a_time
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import write_labels
-from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.store import LabelStore, ScoreStore
 from wsss_lib.data.view import WeakView
-from wsss_lib.engine import Stage, infer
+from wsss_lib.engine import Stage, answer
 from wsss_lib.engine import run as run_stages
-from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate
+from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate, evaluate_labels
 from wsss_lib.processes import readers
 from wsss_lib.report import Row, write_report
 from wsss_lib.results import write_result
@@ -31,6 +31,8 @@ FIXED = 0.3
 """Threshold of score maps where neither masks nor ``--threshold`` are given."""
 ARGMAX = 0.5
 """Where a segmentation network's strongest class beats its background."""
+LOOKS = (0.5, 0.75, 1.0, 1.25, 1.5)
+"""Sizes at which the network of a recipe looks at new images, and at their mirror images."""
 LONGEST = 320
 """Longest side of photographs in pixels, where ``--longest`` is not given."""
 SHOWN = 8
@@ -58,6 +60,9 @@ class Plan:
     cpu: bool = False
     dry: bool = False
     workers: int | None = None
+    factor: float = 1.0
+    at_once: int | None = None
+    precision: Literal["no", "fp16", "bf16"] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,8 +126,8 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     for method in methods:
         if plan.dry:
             _shorten(method)
-        elif plan.steps and method.recipe.steps:
-            method.recipe = replace(method.recipe, steps=plan.steps)
+        if method.recipe.steps:
+            method.recipe = _adapted(method.recipe, plan)
     for line in _remarks(scene):
         say(line)
     workers = readers(plan.cpu) if plan.workers is None else plan.workers
@@ -142,6 +147,19 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     outcomes = [_outcome(scene, *part) for part in parts]
     _report(scene, outcomes)
     return outcomes
+
+
+def _adapted(recipe: Recipe, plan: Plan) -> Recipe:
+    """A recipe with what the user wants otherwise."""
+    if not plan.dry:
+        recipe = replace(recipe, steps=plan.steps or max(1, round(recipe.steps * plan.factor)))
+    if plan.precision:
+        recipe = replace(recipe, precision=plan.precision)
+    if plan.at_once:
+        size, most = recipe.batch_size, plan.at_once
+        parts = next(n for n in range(1, size + 1) if size % n == 0 and size // n <= most)
+        recipe = replace(recipe, batch_size=size // parts, accumulate=recipe.accumulate * parts)
+    return recipe
 
 
 def _shorten(method: Method) -> None:
@@ -238,15 +256,26 @@ def _names(systems: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _alone(scene: _Scene, stage: Stage, workers: int) -> ScoreStore | None:
+def _alone(scene: _Scene, stage: Stage, workers: int) -> LabelStore | None:
     """What a network says of the other split's images, of which it is told nothing."""
-    if not stage.method.card.is_network or scene.other is None:
+    other, plan = scene.other, scene.plan
+    if not stage.method.card.is_network or other is None:
         return None
-    view = WeakView(scene.other, (), longest=scene.longest)
-    return infer(stage.method, view, stage.folder / "val", workers=workers, cpu=scene.plan.cpu)
+
+    def size_of(id: str) -> tuple[int, int]:
+        height, width = other.image(id).shape[-2:]
+        return height, width
+
+    labels = LabelStore(stage.folder / "val", ARGMAX, size_of)
+    answer(
+        stage.method, WeakView(other, (), longest=scene.longest), labels,
+        scales=LOOKS if plan.net == "paper" else (1.0,), flip=plan.net == "paper",
+        workers=workers, cpu=plan.cpu,
+    )  # fmt: skip
+    return labels
 
 
-def _outcome(scene: _Scene, name: str, stage: Stage, blind: ScoreStore | None) -> Outcome:
+def _outcome(scene: _Scene, name: str, stage: Stage, blind: LabelStore | None) -> Outcome:
     """Write the labels and the figures of a stage."""
     card, folder = stage.method.card, scene.plan.out / name
     threshold = ARGMAX if stage.threshold is None else stage.threshold
@@ -276,7 +305,10 @@ def _outcome(scene: _Scene, name: str, stage: Stage, blind: ScoreStore | None) -
             part += ", last nine tenths"
         note(part, True, measured, "result.json")
     if blind is not None and scene.other is not None:
-        note("val", False, evaluate(blind, scene.other, ARGMAX), "result_val.json")
+        seen = folder / "labels_val"
+        with one_at_a_time(seen), folder_written_whole(seen) as partial:
+            shutil.copytree(blind.folder, partial, dirs_exist_ok=True)
+        note("val", False, evaluate_labels(blind.__getitem__, scene.other), "result_val.json")
     return Outcome(name, card, threshold, stage.scores, lines, curve)
 
 
@@ -308,13 +340,10 @@ def _write_label_images(
     dataset: SegmentationFolder, scores: ScoreStore, threshold: float, folder: Path
 ) -> None:
     """All label images of a stage; the folder appears whole, without those of an earlier run."""
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    for id in tqdm(dataset.ids, desc="labels", leave=False):
-        labels = labels_of(dataset, scores, threshold, id)
-        write_labels(partial / f"{id}.png", labels.numpy())
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with one_at_a_time(folder), folder_written_whole(folder) as partial:
+        for id in tqdm(dataset.ids, desc="labels", leave=False):
+            labels = labels_of(dataset, scores, threshold, id)
+            write_labels(partial / f"{id}.png", labels.numpy())
 
 
 def _report(scene: _Scene, outcomes: list[Outcome]) -> None:

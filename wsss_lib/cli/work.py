@@ -1,7 +1,7 @@
 """Commands that make something: toy worlds, runs, figures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,7 +43,9 @@ def run(
         bool, typer.Option("--dry-run", help="A recipe on 8 small images, with random weights.")
     ] = False,
     split: Annotated[str, typer.Option(help="Images to learn from and to label.")] = "train",
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of weights, order and augmentation.")
+    ] = 0,
     net: Annotated[
         str, typer.Option(help="toy, mobilenet_v2, resnet50, resnet101, or paper: as in recipes.")
     ] = "toy",
@@ -53,18 +55,20 @@ def run(
     ] = None,
     longest: Annotated[
         int | None,
-        typer.Option(min=1, help="Resize to this longest side [toy: as it is; others: 320]."),
+        typer.Option(
+            min=1, help="Resize to this longest side (toy and recipes: as it is; others: 320)."
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps of each stage [its recipe].")
+        int | None, typer.Option(min=1, help="Training steps of each stage (those of its recipe).")
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Between background and classes, in hundredths [chosen on the first tenth of "
-            "the images, if they have masks; else 0.3].",
+            help="Between background and classes, in hundredths (chosen on the first tenth of "
+            "the images, if they have masks; else 0.3).",
         ),
     ] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Leave a GPU alone.")] = False,
@@ -72,8 +76,28 @@ def run(
         int | None,
         typer.Option(
             min=0,
-            help="Processes that read images [one for each core, at most 8, beside a GPU; else 0].",
+            help="Processes that read images (one for each core, at most 8, beside a GPU; else 0).",
         ),
+    ] = None,
+    factor: Annotated[
+        float,
+        typer.Option(
+            "--steps-times",
+            min=0.0,
+            help="Multiply the steps of every recipe: 7.8 gives COCO as many epochs as VOC.",
+        ),
+    ] = 1.0,
+    at_once: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most images of a batch that are trained on at once; the gradients of its parts "
+            "are added up. For GPUs with little memory.",
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["no", "fp16", "bf16"] | None,
+        typer.Option(help="Of training (as in the recipes: no, which is float32)."),
     ] = None,
 ) -> None:
     """Run systems one after the other; each learns from the scores of the one before.
@@ -96,7 +120,7 @@ def run(
     weights = "random" if dry_run else weights
     plan = Plan(
         tuple(systems or ()), data, out, split, seed, net, weights, longest, steps, threshold, cpu,
-        dry_run, workers,
+        dry_run, workers, factor, at_once, precision,
     )  # fmt: skip
     console = Console(quiet=not is_first_process())
     outcomes = run_plan(plan, lambda text: console.print(text, soft_wrap=True, markup=False))
@@ -123,7 +147,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Images to score.")] = "val",
     threshold: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="For scores [chosen on the first tenth, not scored]."),
+        typer.Option(min=0.0, max=1.0, help="For scores (chosen on the first tenth, not scored)."),
     ] = None,
     save: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures here.")

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -38,7 +38,7 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
     What a process that was killed left is thrown away by the next one.
 
     Args:
-        folder: the folder to make, which is not there yet.
+        folder: the folder to make; an earlier one of that name is replaced as a whole.
 
     Yields:
         Where to write.
@@ -48,6 +48,7 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
+        shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -62,12 +63,9 @@ def is_first_process() -> bool:
 def one_at_a_time(path: Path) -> Iterator[None]:
     """Let one process at a time make ``path``; whoever waited finds it made.
 
-    Processes that a launcher started together (``WORLD_SIZE``) make it together: nobody waits.
-
     Args:
         path: a file or a folder; a lock stays beside it, and ends with the process that holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    with nullcontext() if together else FileLock(path.with_name(f".{path.name}.lock")):
+    with FileLock(path.with_name(f".{path.name}.lock")):
         yield

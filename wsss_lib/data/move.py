@@ -92,7 +92,7 @@ def rescale(batch: Batch, size: tuple[int, int]) -> Batch:
     if old == tuple(size):
         return batch
     moved: dict[str, Any] = {
-        name: resize(getattr(batch, name), size).clamp(0, 1)  # rounding may leave the range
+        name: resize_present(getattr(batch, name), size).clamp(0, 1)  # rounding may leave the range
         for name in _MAPS
         if getattr(batch, name) is not None
     }
@@ -111,6 +111,15 @@ def rescale(batch: Batch, size: tuple[int, int]) -> Batch:
             for b in batch.boxes
         )
     return replace(batch, **moved)
+
+
+def resize_present(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """``resize`` of (B, C, h, w) maps, of which most classes are absent and stay 0."""
+    present = maps.flatten(2).any(dim=2)
+    resized = maps.new_zeros(*maps.shape[:2], *size)
+    if present.any():
+        resized[present] = resize(maps[present][None], size)[0]
+    return resized
 
 
 def _pick(maps: Tensor, rows: Axis, columns: Axis) -> Tensor:

@@ -1,6 +1,6 @@
 """Scores on disk: half precision, present classes only, one small file per image."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -8,8 +8,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.palette import read_labels, write_labels
 
 
 class ScoreStore:
@@ -79,3 +81,39 @@ class ScoreStore:
 
     def _path(self, id: str) -> Path:
         return self.folder / f"{id}.safetensors"
+
+
+class LabelStore:
+    """What a stage's scores say at a threshold: label images, a few kilobytes each.
+
+    The scores of a network that is not told what is in an image are those of all classes, 50 MB
+    for an image of COCO; where only its labels are wanted, they are all that is kept.
+
+    Args:
+        folder: where the PNG files lie; made when the first labels are put.
+        threshold: between background and classes.
+        size_of: (H, W) in pixels of the label image of an id.
+    """
+
+    def __init__(
+        self, folder: Path | str, threshold: float, size_of: Callable[[str], tuple[int, int]]
+    ) -> None:
+        self.folder = Path(folder)
+        self.threshold = threshold
+        self.size_of = size_of
+
+    def __contains__(self, id: str) -> bool:
+        """Whether the labels of an image are here."""
+        return self._path(id).is_file()
+
+    def put(self, id: str, scores: Tensor) -> None:
+        """Keep what (C, H, W) scores in [0, 1] say, at the size of the label image."""
+        labels = to_labels(resize(scores[None], self.size_of(id)), self.threshold)[0]
+        write_labels(self._path(id), labels.cpu().numpy())
+
+    def __getitem__(self, id: str) -> Tensor:
+        """(H, W) int64 class indices of an image, 255 = undecided."""
+        return torch.from_numpy(read_labels(self._path(id))).long()
+
+    def _path(self, id: str) -> Path:
+        return self.folder / f"{id}.png"

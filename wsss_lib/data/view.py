@@ -24,11 +24,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from wsss_lib.blocks.maps import resize
 from wsss_lib.core import Batch, InputError
 from wsss_lib.data.drawn import DrawnLabels
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.move import rescale
+from wsss_lib.data.move import rescale, resize_present
 from wsss_lib.data.weak import MADE, Annotator
 
 AVAILABLE = ("tags", "captions", "saliency", *MADE)
@@ -145,7 +144,7 @@ class WeakView(Dataset[Batch]):
                 label = self._drawn(kind, id, tuple(image.shape[-2:]))
                 weak[kind] = label[None] if kind == "scribble" else (label,)
         batch = rescale(Batch(ids=(id,), image=image[None], **weak), size)
-        scores = None if self.scores is None else resize(self.scores[id][None], size)
+        scores = None if self.scores is None else resize_present(self.scores[id][None], size)
         return replace(batch, scores=scores)
 
     def _drawn(self, kind: str, id: str, size: tuple[int, ...]) -> Tensor:

@@ -1,0 +1,63 @@
+"""Short names for everything that decides a result: the same name, the same result."""
+
+import hashlib
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from torch import Tensor, uint8
+
+from wsss_lib.core import Method
+from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.view import WeakView
+
+
+def what_is_seen(view: WeakView) -> dict[str, Any]:
+    """Everything that decides what a view shows, scores of an earlier stage included."""
+    scores, source = view.scores, type(view.scores).__name__
+    if isinstance(scores, ScoreStore):
+        # Two teachers may agree in all else, their threshold included. The stage's folder name
+        # tells them apart and survives a move of the whole run.
+        source = "/".join(scores.folder.parts[-2:])
+    return {
+        "view": view.name,
+        "data": view.digest,
+        "supervision": view.supervision,
+        "longest": view.longest,
+        "scores": source,
+    }
+
+
+def settings_of(method: Method) -> dict[str, Any]:
+    """Plain settings of a method and of its parts: what it does beside what it has learned."""
+    kinds = (int, float, str, bool, tuple, list, dict, type(None))
+    return {
+        f"{place}.{name}": asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
+        for place, part in method.named_modules()
+        for name, value in sorted(vars(part).items())
+        if name[0] != "_" and name not in ("training", "progress")
+        if isinstance(value, kinds) or is_dataclass(value)
+    }
+
+
+def describe(method: Method) -> dict[str, Any]:
+    """Everything that decides what a method will do: class, settings, modules, weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(method.state_dict().items()):
+        digest.update(name.encode())
+        if isinstance(value, Tensor):
+            digest.update(value.detach().cpu().reshape(-1).view(uint8).numpy().tobytes())
+    return {
+        "class": type(method).__name__,
+        "settings": settings_of(method),
+        # Strides and dilations leave no trace in the weights, only here.
+        "modules": repr(method),
+        "recipe": asdict(method.recipe),
+        "weights": digest.hexdigest(),
+    }
+
+
+def fingerprint(**what: Any) -> str:
+    """Twelve hexadecimal digits that stand for these values."""
+    text = json.dumps(what, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
