@@ -48,6 +48,8 @@ FLOORS: dict[str, type[Method]] = {
 
 ELSEWHERE = ("cam", "pamr", "densecrf", "affinitynet", "segmenter")
 """What ``experiments.toy`` measures, with more seeds."""
+THRESHOLDS = {"sam_pseudo": 0.15}
+"""Where labels are cut from the scores of the floor; others take its own threshold, if any."""
 
 
 def floor_of(card: Card) -> type[Method]:
@@ -79,7 +81,9 @@ def measure(id: str, world: int, network: bool, folder: Path) -> Record:
     basis = floor_of(kind.card)
     floor = stage(fresh(basis, c, world), basis.card.supervision)
     before = floor if kind.card.needs_scores else None
-    system = stage(fresh(kind, c, world), kind.card.supervision, before)
+    method = fresh(kind, c, world)
+    method.threshold = THRESHOLDS.get(id, method.threshold)
+    system = stage(method, kind.card.supervision, before)
     found = evaluate(system.scores, rest, system.threshold or 0.5)
     refined = stage(fresh(PAMR, c, world), ("tags",), system)
     after = evaluate(refined.scores, rest, refined.threshold or 0.5)

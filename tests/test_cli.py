@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from inspect import getmodule
 
 import numpy as np
 import pytest
@@ -20,8 +21,10 @@ from wsss_lib.data.palette import read_labels, write_labels
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import evaluate, evaluate_labels
+from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.survey import find_cards, systems
+from wsss_lib.nets.vocabulary import CLASSES
+from wsss_lib.survey import find_cards, find_methods, systems
 
 FEW = ("--steps", "2", "--weights", "random", "--cpu")
 
@@ -82,7 +85,7 @@ def test_toy_writes_what_was_asked_for(tmp_path):
 def test_run_writes_labels_figures_and_a_report(world, finished):
     out, said = finished
     data = SegmentationFolder(world)
-    assert "Thresholds are chosen on the masks of 2 images" in said
+    assert "Thresholds are chosen on the masks of 5 images" in said
     assert "val; argmax threshold; without image labels" in said
     for name in ("cam", "pamr", "affinitynet", "segmenter"):
         labels = sorted(path.stem for path in (out / name / "labels").glob("*.png"))
@@ -93,7 +96,7 @@ def test_run_writes_labels_figures_and_a_report(world, finished):
         )
         assert result["protocol"]["labels_at_inference"] is True
         assert result["protocol"]["split"] == "train, last nine tenths"
-        assert result["protocol"]["needs"] == ["masks of 2 training images, for the threshold"]
+        assert result["protocol"]["needs"] == ["masks of 5 training images, for the threshold"]
         assert result["chain"] == ["cam", "pamr", "affinitynet", "segmenter"]
         assert len(result["curve"]["miou"]) == 101
     blind = json.loads((out / "segmenter" / "result_val.json").read_text())
@@ -112,7 +115,7 @@ def test_run_writes_labels_figures_and_a_report(world, finished):
 
 def test_figures_of_a_run_are_those_of_its_labels_on_the_images_not_held_out(world, finished):
     out, _ = finished
-    scored = SegmentationFolder(world).held_out()[1]
+    scored = SegmentationFolder(world).held_out(0.25)[1]
     result = json.loads((out / "affinitynet" / "result.json").read_text())
 
     def labels(id):
@@ -170,6 +173,21 @@ def test_your_own_photographs_of_any_size_without_masks(tmp_path):
         assert "miou" not in result["runs"][0]
         assert result["runs"][0]["threshold"] == (0.3 if name == "cam" else 0.5)
     assert "No image has a mask" in (out / "report.html").read_text()
+
+
+def test_scores_against_a_background_of_their_own_are_cut_at_a_half(tmp_path):
+    root, out = plain_folder(tmp_path / "mine", masks=False), tmp_path / "out"
+    wsss("run", "cam", "densecrf", "--data", root, "--out", out, *FEW)
+    results = [json.loads((out / id / "result.json").read_text()) for id in ("cam", "densecrf")]
+    assert [result["runs"][0]["threshold"] for result in results] == [0.3, 0.5]
+
+
+def test_the_threshold_of_a_run_reaches_sam(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(SamPseudo, "predict", lambda self, batch: seen.append(self) or batch.scores)
+    root, out = plain_folder(tmp_path / "mine"), tmp_path / "out"
+    wsss("run", "cam", "sam_pseudo", "--data", root, "--out", out, "--threshold", 0.4, *FEW)
+    assert {method.threshold for method in seen} == {0.4}
 
 
 def test_a_network_for_photographs_and_a_split_column(tmp_path):
@@ -258,14 +276,23 @@ def test_doctor_ends_with_1_where_something_is_wrong(world, tmp_path):
 
 def test_leaderboard_shows_every_figure_with_its_protocol(finished, tmp_path):
     said = wsss("leaderboard", "--results", finished[0])
-    assert said.count("train, last nine tenths") == 4
+    assert re.search(r"Scored on:\n  a train.*\n  b val\n", said)
+    assert re.findall(r"^toy.* ([ab]) +(?:yes|no) ", said, re.MULTILINE).count("a") == 4
     assert "argmax" in said
-    assert "1 masks of 2 training images, for the threshold" in said
+    assert "1 masks of 5 training images, for the threshold" in said
     lines = [line for line in said.splitlines() if line.startswith("toy")]
     values = [float(line.split()[2]) for line in lines]
     assert len(values) == 5
     assert values == sorted(values, reverse=True)
     assert "No results below" in wsss("leaderboard", "--results", tmp_path, code=2)
+
+
+def test_leaderboard_can_be_read_on_a_narrow_screen(root):
+    asked = ["leaderboard", "--results", str(root / "results")]
+    table = CliRunner().invoke(app, asked, env={"COLUMNS": "80"}).output.split("\nMean ±")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    for name in ("segmenter_affinitynet", "extreme_clicking", "photographs"):
+        assert re.search(rf"{name}\b", table)
 
 
 def test_leaderboard_tells_a_gpu_from_a_cpu(finished, tmp_path):
@@ -288,6 +315,20 @@ def test_which_systems_answer_without_labels():
     assert not any(cards[name].is_network for name in ("cam", "pamr", "affinitynet"))
 
 
+def test_systems_that_read_names_do_not_guess_at_unknown_ones():
+    known = find_methods()
+    reading = {id for id, kind in known.items() if kind.card.reads_names}
+    assert reading == {id for id, kind in known.items() if hasattr(getmodule(kind), "CLASSES")}
+    for id in reading:
+        for net in ("toy", "mobilenet_v2"):
+            with pytest.raises(InputError, match=f"not cat, cup. .*--recipe {id}`, .*--net paper`"):
+                build(known[id], ("cat", "cup"), net, "random", 0, True)
+        with pytest.raises(InputError, match="--net paper"):
+            build(known[id], (*CLASSES, "cup"), "toy", "random", 0, True)
+        build(known[id], CLASSES, "toy", "random", 0, True)
+    build(known["sam_pseudo"], ("cat", "cup"), "toy", "random", 0, True)
+
+
 def test_recipes_suit_network_and_images():
     plain = build(Segmenter, ("cat", "dog"), "toy", "random", 0, same_size=True).recipe
     mixed = build(Segmenter, ("cat", "dog"), "toy", "random", 0, same_size=False).recipe
@@ -303,8 +344,12 @@ def test_recipes_suit_network_and_images():
 
 def test_what_is_held_out_and_scored(world, tmp_path):
     held_out, scored = divided(SegmentationFolder(world))
-    assert (len(held_out), len(scored)) == (2, 18)
+    assert (len(held_out), len(scored)) == (5, 15), "one image chooses nothing for others"
     assert not {*held_out.ids} & {*scored.ids}
+    fourteen = open_split(plain_folder(tmp_path / "14", ((24, 32),) * 14), "train")
+    assert divided(fourteen)[0] is None
+    hundred = open_split(plain_folder(tmp_path / "100", ((9, 9),) * 100), "train")
+    assert [len(part) for part in divided(hundred)] == [10, 90]
     few = open_split(plain_folder(tmp_path / "few"), "train")
     assert few.split == "all"
     assert divided(few)[0] is None

@@ -28,6 +28,10 @@ def toy(toy_source, tmp_path):
     return shutil.copytree(toy_source, tmp_path / "toy")
 
 
+def cures(found):
+    return " | ".join(finding.remedy for finding in found.findings if finding.serious)
+
+
 def said(found, serious=True):
     return " | ".join(
         f"{finding.what} {finding.examples}"
@@ -138,6 +142,11 @@ def test_masks(plain):
         "1 masks have a palette that an image editor renumbered. ('im5',)",
     ):
         assert message in said(found)
+    for cure in (
+        "im3.png: colour (1, 2, 3) is not in the PASCAL VOC palette, so its class is unknown. Save",
+        "im5.png: its palette gives index 1 the colour (0, 128, 0), which is index 2 in PASCAL VOC",
+    ):
+        assert cure in cures(found)
     assert "1 of 6 images have no mask. ('im4',)" in said(found, serious=False)
     assert "1 masks belong to no image here. ('other',)" in said(found, serious=False)
 
@@ -155,6 +164,28 @@ def test_masks_of_0_and_255_would_be_all_void(plain):
             mask = np.asarray(image)
         Image.fromarray(np.where(mask > 0, 255, 0).astype(np.uint8)).save(path)
     assert "All 6 masks hold nothing but 0 and 255" in said(examine(plain))
+
+
+def test_files_that_are_not_read_are_named(plain):
+    for path in (plain / "masks").iterdir():
+        path.rename(path.with_suffix(".PNG"))
+    Image.new("RGB", (32, 24)).save(plain / "images" / "more.webp")
+    (plain / "images" / ".DS_Store").write_text("")
+    found = examine(plain)
+    assert "6 files in masks/ have an ending that is not read. ('im0.PNG'," in said(found)
+    assert "Convert them to .png" in cures(found)
+    notes = said(found, serious=False)
+    assert "1 files in images/ have an ending that is not read. ('more.webp',)" in notes
+    (plain / "images" / "im0.webp").write_text("")
+    assert "2 files in images/ have an ending that is not read." in said(examine(plain))
+
+
+def test_the_column_of_splits_is_no_class(tmp_path):
+    root = plain_folder(tmp_path / "mine", split=True)
+    edit_labels(root, "split", "Split")
+    found = examine(root)
+    assert said(found) == ""
+    assert found.counts["split val"] == 2
 
 
 def test_without_masks_and_without_labels(plain):

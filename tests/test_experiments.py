@@ -11,6 +11,7 @@ import experiments.toy
 from experiments.record import Record
 from wsss_lib.core import InputError, Recipe
 from wsss_lib.data.toy import write_toy
+from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.nets.toy import toy_cnn
 from wsss_lib.results import summarise, write_result
 
@@ -84,6 +85,13 @@ def test_a_system_is_measured_beside_the_floor(tiny, tmp_path):
     assert [run["world"] for run in found["runs"]] == [0, 1]
     wanted = {"gain_over_cam", "refined_miou", "network_miou", "refined_boundary_iou"}
     assert wanted <= set(found["summary"])
+
+
+def test_labels_that_sam_redraws_are_cut_where_the_measured_ones_were(tiny, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(SamPseudo, "predict", lambda self, batch: seen.append(self) or batch.scores)
+    experiments.systems.main(["sam_pseudo"], False, tmp_path / "r", tmp_path / "out", worlds=1)
+    assert {method.threshold for method in seen} == {0.15}
 
 
 def test_several_processes_measure_what_one_measures(tiny, tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ class Batch:
             source = (
                 "run a score-producing stage (such as cam) before it"
                 if name == "scores"
-                else f"open the data with supervision={name!r}"
+                else f"open the data with WeakView(..., supervision=({name!r},))"
             )
             raise InputError(f"{who} needs batch.{name}, which is missing: {source}.")
         return value
@@ -156,6 +156,8 @@ class Card:
         uses_tags_at_inference: its predictions need the image's labels.
         own_background: its scores weigh classes against a background of its own, so that 0.5 is
             the border; other score maps need a threshold from outside.
+        reads_names: it knows classes by their names alone; its toy networks know those of the toy
+            world.
     """
 
     id: str
@@ -175,11 +177,13 @@ class Card:
     needs_scores: bool = False
     uses_tags_at_inference: bool = True
     own_background: bool = False
+    reads_names: bool = False
 
     @property
     def is_network(self) -> bool:
         """Whether its answers stand on their own: no tags, no scores, a background of its own."""
-        return self.own_background and not self.uses_tags_at_inference
+        alone = not self.uses_tags_at_inference and self.family != "refine"
+        return self.own_background and alone
 
 
 class Method(nn.Module):

@@ -9,10 +9,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from wsss_lib.core import IGNORE, InputError
-from wsss_lib.data.drawn import DrawnLabels
-from wsss_lib.data.folder import SegmentationFolder, read_image
+from wsss_lib.data.drawn import FILES, DrawnLabels
+from wsss_lib.data.folder import SUFFIXES, SegmentationFolder, read_image, read_tags
 from wsss_lib.data.palette import read_labels
-from wsss_lib.data.tables import read_table
 
 GET_TOY = "A toy world is drawn by: wsss toy {root}"
 GET_VOC = "PASCAL VOC 2012 comes with: python -m data_scripts.voc data/voc2012"
@@ -91,9 +90,10 @@ def examine(root: Path) -> Examination:
         return found
     _check_splits(found, every)
     images = _check_images(found, every)
+    _check_endings(found, every)
     tags = _check_tags(found, every)
     _check_masks(found, every, images, tags)
-    _check_drawn(found, every, images)
+    _check_drawn(found, every, images, tags)
     return found
 
 
@@ -158,6 +158,20 @@ def _check_images(found: Examination, every: SegmentationFolder) -> dict[str, tu
     return sizes
 
 
+def _check_endings(found: Examination, every: SegmentationFolder) -> None:
+    """Files that nobody reads; one with the name of an image was meant to be read."""
+    layers = (every.masks, *(every.root / FILES[kind] for kind in ("scribble", "saliency")))
+    for folder, read in ((every.images, SUFFIXES), *((layer, (".png",)) for layer in layers)):
+        files = [path for path in folder.glob("[!.]*") if path.is_file()]
+        odd = [path for path in files if path.suffix not in read]
+        found.add(
+            f"{{n}} files in {folder.name}/ have an ending that is not read.",
+            f"Convert them to {read[-1].lower()}, or take them away. Read are: {', '.join(read)}.",
+            [path.name for path in odd],
+            serious=any(path.stem in every.ids for path in odd),
+        )
+
+
 def _check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.ndarray]:
     """Image labels (C,) by id, as far as they can be read from the table."""
     file = every.root / ("image_labels.csv" if every.voc else "labels.csv")
@@ -175,7 +189,7 @@ def _check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.n
                 "line for each image with 0 or 1 for each class.",
             )
         return {}
-    rows = read_table(file, "id")
+    rows = read_tags(file)
     columns = [name for name in next(iter(rows.values()), {}) if name not in ("id", "split")]
     found.counts["lines of labels"] = len(rows)
     found.add(
@@ -195,7 +209,7 @@ def _check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.n
     found.add(
         f"{{n}} lines of {file.name} are about images that are not here.",
         "They are not used; fetch the images if you miss them.",
-        [id for id in rows if id not in set(every.ids)], serious=False,
+        rows.keys() - {*every.ids}, serious=False,
     )  # fmt: skip
     tags: dict[str, np.ndarray] = {}
     unreadable = []
@@ -262,13 +276,13 @@ def _check_masks(
         "{n} masks belong to no image here.", "Fetch the images if you miss them.",
         there - set(every.ids), serious=False,
     )  # fmt: skip
-    broken: dict[str, list[str]] = {}
+    broken: dict[str, dict[str, str]] = {}
     resized, unseen, untagged, binary = [], [], [], []
     for id in tqdm([id for id in every.ids if id in there], desc="masks", leave=False):
         try:
             mask = read_labels(every.masks / f"{id}.png", num_classes=len(every.classes))
         except InputError as error:
-            broken.setdefault(_kind_of(str(error)), []).append(id)
+            broken.setdefault(_kind_of(str(error)), {})[id] = str(error)
             continue
         if id in sizes and mask.shape != sizes[id]:
             resized.append(f"{id} ({_by(mask.shape)}, image {_by(sizes[id])})")
@@ -279,8 +293,8 @@ def _check_masks(
             tagged = set((np.flatnonzero(tags[id]) + 1).tolist())
             unseen += [f"{id}: {every.classes[c - 1]}" for c in tagged - seen]
             untagged += [f"{id}: {every.classes[c - 1]}" for c in seen - tagged]
-    for kind, ids in broken.items():
-        found.add(f"{{n}} masks {kind}", "Mend or remove them.", ids)
+    for kind, messages in broken.items():
+        found.add(f"{{n}} masks {kind}", _first(messages), messages)
     found.add("{n} masks have another size than their image.", "Export them again.", resized)
     readable = len(there & set(every.ids)) - sum(map(len, broken.values()))
     if readable and len(binary) == readable:
@@ -295,12 +309,17 @@ def _check_masks(
 
 
 def _check_drawn(
-    found: Examination, every: SegmentationFolder, sizes: dict[str, tuple[int, int]]
+    found: Examination,
+    every: SegmentationFolder,
+    sizes: dict[str, tuple[int, int]],
+    tags: dict[str, np.ndarray],
 ) -> None:
     """Boxes, points, scribbles and saliency maps, where there are files of them."""
     drawn = DrawnLabels(every.root, every.classes, every.allows_empty)
     for kind in drawn.kinds:
         wrong: dict[str, str] = {}
+        untagged: list[str] = []
+        drawn_on = {}
         try:
             covered = [id for id in every.ids if drawn.covers(kind, id)]
         except InputError as error:
@@ -308,16 +327,36 @@ def _check_drawn(
             continue
         for id in tqdm([id for id in covered if id in sizes], desc=kind, leave=False):
             try:
-                drawn.label(kind, id, sizes[id])
+                label = drawn.label(kind, id, sizes[id]).numpy()
             except InputError as error:
                 wrong[id] = str(error)
+                continue
+            if kind == "scribble":
+                drawn_on[id] = (label != IGNORE).mean()
+            if kind != "saliency" and id in tags:
+                seen = np.unique(label if kind == "scribble" else label[:, -1]).tolist()
+                tagged = {0, IGNORE, *(np.flatnonzero(tags[id]) + 1).tolist()}
+                untagged += [f"{id}: {every.classes[c - 1]}" for c in {*seen} - tagged]
         name = drawn.path(kind).name
         found.counts[f"images in {name}"] = len(covered)
         found.add(
             f"{{n}} images have something in {name} that cannot be used.",
-            f"The first: {next(iter(wrong.values()), '')}",
+            _first(wrong),
             wrong,
         )
+        found.add(
+            "{n} scribbles hold no 255, so that every pixel counts as drawn.",
+            "Write 255 where nobody drew; 0 is drawn background.",
+            [id for id, share in drawn_on.items() if share == 1],
+        )
+        empty = [id for id, share in drawn_on.items() if share == 0]
+        found.add(
+            "{n} scribbles hold nothing but 255, so that nothing is drawn.",
+            "Draw on them; methods learn nothing from these images.",
+            empty,
+            serious=len(empty) == len(drawn_on),
+        )
+        _note_disagreement(found, f"in {name} but not in the labels", untagged)
         found.add(
             f"{{n}} of {len(every.ids)} images have nothing in {name}.",
             f"Methods that need {kind} can be run on splits of the others.",
@@ -333,6 +372,11 @@ def _note_disagreement(found: Examination, how: str, where: list[str]) -> None:
         where,
         serious=False,
     )
+
+
+def _first(messages: dict[str, str]) -> str:
+    """What is wrong with one file and what mends it, in the words of its reader."""
+    return f"The first: {next(iter(messages.values()), '')}"
 
 
 def _by(size: Iterable[int]) -> str:

@@ -55,6 +55,12 @@ def test_evidence_jumps_over_pixels_of_another_colour():
     assert refine(image, start, sxy=40)[near].float().mean() > 0.95
 
 
+def test_its_background_is_its_own_and_half_is_the_border():
+    """Scores are classes against a background, yet it is no network that answers alone."""
+    assert DenseCRF.card.own_background
+    assert not DenseCRF.card.is_network
+
+
 def test_an_image_without_any_score_stays_empty():
     image, _ = discs((24, 20))
     assert not refine(image, torch.zeros(1, 1, 48, 48)).any()

@@ -132,6 +132,31 @@ def test_boxes_asked_for_with_extreme_points_are_those_of_the_points(data):
     assert torch.equal(batch.boxes[0], WeakView(data, MADE)[0].boxes[0])
 
 
+def test_the_doctor_names_drawn_labels_that_cannot_be_meant(data):
+    (data.root / "boxes.csv").write_text(BOXES)
+    (data.root / "points.csv").write_text(f"{POINTS}im1,cat,3,3\n")
+    stroke = np.full((24, 32), 255)
+    stroke[2, 2:20], stroke[9, 2:20] = 1, 0
+    for number, drawn in enumerate(
+        (np.where(stroke == 1, 1, 0), stroke, np.full_like(stroke, 255))
+    ):
+        write_labels(data.root / "Scribbles" / f"im{number}.png", drawn)
+    findings = examine(data.root).findings
+    wrong = " | ".join(f"{f.what} {f.examples}" for f in findings if f.serious)
+    notes = " | ".join(f"{f.what} {f.examples}" for f in findings if not f.serious)
+    assert wrong == "1 scribbles hold no 255, so that every pixel counts as drawn. ('im0',)"
+    for note in (
+        "1 times a class is in boxes.csv but not in the labels. ('im0: red car',)",
+        "1 times a class is in points.csv but not in the labels. ('im1: cat',)",
+        "1 times a class is in Scribbles but not in the labels. ('im1: cat',)",
+        "1 scribbles hold nothing but 255, so that nothing is drawn. ('im2',)",
+    ):
+        assert note in notes
+    for number in (0, 1):
+        write_labels(data.root / "Scribbles" / f"im{number}.png", np.full_like(stroke, 255))
+    assert [f.what[:2] for f in examine(data.root).findings if f.serious] == ["3 "]
+
+
 def test_the_doctor_looks_at_drawn_labels(data):
     (data.root / "boxes.csv").write_text(BOXES)
     (data.root / "points.csv").write_text("id,class,x\n")

@@ -153,6 +153,29 @@ def test_entries_of_labels_are_0_or_1(plain, entry):
         SegmentationFolder(plain).tags("im0")
 
 
+def test_a_class_without_a_column_is_named(plain):
+    data = SegmentationFolder(plain, classes=("cat", "dog"))
+    with pytest.raises(InputError, match=r"labels\.csv has no column for class 'dog'"):
+        data.tags("im0")
+
+
+def test_ids_have_no_ending(plain):
+    text = (plain / "labels.csv").read_text()
+    (plain / "labels.csv").write_text(text.replace("im0,", "im0.png,"))
+    with pytest.raises(InputError, match=r"'im0\.png' is the name of a file; .* write 'im0'"):
+        SegmentationFolder(plain)
+    (plain / "images" / "im0.png").rename(plain / "images" / "im0.png.png")
+    assert "im0.png" in SegmentationFolder(plain).ids
+
+
+def test_the_column_of_splits_may_have_a_capital(tmp_path):
+    root = plain_folder(tmp_path / "mine", split=True)
+    text = (root / "labels.csv").read_text()
+    (root / "labels.csv").write_text(text.replace("split", "Split"))
+    data = SegmentationFolder(root, "val")
+    assert (data.classes, data.ids) == (("cat", "red car"), ("im2", "im5"))
+
+
 def test_a_broken_description_is_named(plain):
     (plain / "dataset.json").write_text("{")
     with pytest.raises(InputError, match=r"dataset\.json is no JSON"):

@@ -31,6 +31,11 @@ def test_a_view_shows_image_and_tags_and_nothing_else(data):
     assert WeakView(data, ())[1].tags is None
 
 
+def test_a_missing_label_is_asked_for_as_it_can_be_typed(data):
+    with pytest.raises(InputError, match=r"WeakView\(\.\.\., supervision=\('boxes',\)\)"):
+        WeakView(data)[0].require("boxes", "BANA")
+
+
 def test_nothing_public_leads_to_masks(data):
     view = WeakView(data)
     public = {name: getattr(view, name) for name in dir(view) if not name.startswith("_")}

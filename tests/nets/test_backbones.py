@@ -59,9 +59,9 @@ def test_missing_weights_say_where_to_put_them(monkeypatch, tmp_path):
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(InputError, match=r"resnet50.*\.pth.*checkpoints"):
+    with pytest.raises(InputError, match=r"resnet50.*\.pth.*checkpoints.*`--weights random`"):
         ResNet(50)
-    with pytest.raises(InputError, match=r"mobilenet_v2.*\.pth.*checkpoints"):
+    with pytest.raises(InputError, match=r"mobilenet_v2.*\.pth.*checkpoints.*`--weights random`"):
         MobileNetV2()
     with pytest.raises(InputError, match="No weights at"):
         MobileNetV2(weights=tmp_path / "none.npz")

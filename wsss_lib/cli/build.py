@@ -12,6 +12,7 @@ from wsss_lib.nets.backbone import Backbone
 from wsss_lib.nets.mobilenet import MobileNetV2
 from wsss_lib.nets.resnet import ResNet
 from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.vocabulary import CLASSES
 from wsss_lib.survey import find_methods
 
 NETS = ("toy", "mobilenet_v2", "resnet50", "resnet101", "paper")
@@ -56,10 +57,19 @@ def build(
         weights: path of folded MobileNetV2 weights, "random", or None for the usual ones.
         seed: of the weights that start at random.
         same_size: whether all images have one size; others are cropped in training.
+
+    Raises:
+        InputError: no such network, weights that are not there, or names that it cannot read.
     """
     seed_everything(seed)
     if net == "paper":
         return recipes.build(kind.card.id, classes, pretrained=weights != "random")
+    if kind.card.reads_names and tuple(classes) != CLASSES[: len(classes)]:
+        raise InputError(
+            f"{kind.card.id} knows classes by their names, and its tiny networks know only those "
+            f"of the toy world ({', '.join(CLASSES)}), not {', '.join(classes)}. Load the large "
+            f"ones with `--recipe {kind.card.id}`, or with `--net paper`."
+        )
     make: Any = kind
     method: Method = make.toy(len(classes), backbone=_backbone(net, weights))
     if method.recipe.steps:

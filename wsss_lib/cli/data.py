@@ -7,8 +7,9 @@ from PIL import ExifTags, Image
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
 
-SMALLEST = 10
-"""Images with masks from which a tenth is held out to choose thresholds."""
+SMALLEST, FEWEST = 15, 5
+"""From how many images with masks on some are held out to choose thresholds, and how many at
+least: the best threshold of one image is not that of others."""
 
 
 def open_split(root: Path, split: str) -> SegmentationFolder:
@@ -28,11 +29,14 @@ def with_masks(dataset: SegmentationFolder) -> SegmentationFolder | None:
 def divided(
     dataset: SegmentationFolder,
 ) -> tuple[SegmentationFolder | None, SegmentationFolder | None]:
-    """Images whose masks may choose thresholds, and images to score; None where there are none."""
+    """Images whose masks may choose thresholds, and images to score; None where there are none.
+
+    A tenth is held out, but at least ``FEWEST``; with less than ``SMALLEST`` masks all are scored.
+    """
     masked = with_masks(dataset)
     if masked is None or len(masked) < SMALLEST:
         return None, masked
-    return masked.held_out()
+    return masked.held_out(max(0.1, FEWEST / len(masked)))
 
 
 def other_split(dataset: SegmentationFolder, split: str = "val") -> SegmentationFolder | None:

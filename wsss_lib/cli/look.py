@@ -118,28 +118,35 @@ def leaderboard(
         return entry["data"] + ("" if entry["device"].startswith("CPU") else " (GPU)")
 
     entries.sort(key=lambda entry: (where(entry), -entry["summary"]["miou"]["mean"]))
-    table = Table("data", "method", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("data", overflow="fold")
+    table.add_column("method", no_wrap=True)
     table.add_column("mean IoU", justify="right", no_wrap=True)
-    for title in ("runs", "scored on", "labels", "threshold", "needs"):
-        table.add_column(title)
+    for title in ("runs", "on", "tags", "rule", "needs"):  # short, for screens of 80 characters
+        table.add_column(title, overflow="fold")
     needs = sorted({need for entry in entries for need in entry["protocol"]["needs"]})
+    splits = sorted({entry["protocol"]["split"] for entry in entries})
+    letters = {split: chr(number) for number, split in enumerate(splits, start=ord("a"))}
     for entry in entries:
         figure, protocol = entry["summary"]["miou"], entry["protocol"]
         spread = f" ± {figure['sd']:.3f}" if figure["n"] > 1 else ""
-        footnotes = ", ".join(str(1 + needs.index(need)) for need in protocol["needs"])
+        footnotes = ",".join(str(1 + needs.index(need)) for need in protocol["needs"])
         table.add_row(
             where(entry), entry["method"], f"{figure['mean']:.3f}{spread}", str(figure["n"]),
-            protocol["split"], "yes" if protocol["labels_at_inference"] else "no",
+            letters[protocol["split"]], "yes" if protocol["labels_at_inference"] else "no",
             protocol["threshold_rule"], footnotes or "–",
         )  # fmt: skip
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        "\nMean ± standard deviation over runs. Labels: whether image labels helped to predict. "
-        "Threshold: held-out (chosen on other images, with masks), fixed in advance, or argmax (a "
-        "network's own rule). Figures of different data or splits cannot be compared.",
+        "\nMean ± standard deviation over runs. Tags: whether image labels helped to predict. "
+        "Rule: the threshold is held-out (chosen on other images, with masks), fixed in advance, "
+        "or argmax (a network's own). Figures of different data or splits cannot be compared.",
         soft_wrap=True,
     )
+    console.print("Scored on:")
+    for split, letter in letters.items():
+        console.print(f"  {letter} {escape(split)}", soft_wrap=True)
     if needs:
         console.print("Needs, beyond the weak labels:")
     for number, need in enumerate(needs, start=1):

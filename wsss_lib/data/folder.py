@@ -34,7 +34,8 @@ VOC_CLASSES = (
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 )  # fmt: skip
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+"""Endings of the image files that are read."""
 
 
 def read_image(path: Path) -> Tensor:
@@ -61,6 +62,18 @@ def read_image(path: Path) -> Tensor:
             f"{path} is truncated or not an image ({error}); fetch it again."
         ) from error
     return torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
+
+
+def read_tags(path: Path) -> dict[str, dict[str, str]]:
+    """Lines of a table of image labels by id; its column of splits may be written ``Split``.
+
+    Raises:
+        InputError: a table that cannot be read.
+    """
+    return {
+        id: {"split" if str(name).lower() == "split" else name: row[name] for name in row}
+        for id, row in read_table(path, "id").items()
+    }
 
 
 class SegmentationFolder:
@@ -109,7 +122,13 @@ class SegmentationFolder:
         self.masks = self.root / ("SegmentationClass" if self.voc else "masks")
         labels = self.root / ("image_labels.csv" if self.voc else "labels.csv")
         self._labels_file = labels
-        self._labels = read_table(labels, "id") if labels.is_file() else None
+        self._labels = read_tags(labels) if labels.is_file() else None
+        for id in self._labels or ():
+            if id.endswith(SUFFIXES) and (self.images / id).is_file():
+                raise InputError(
+                    f"{labels}: {id!r} is the name of a file; ids have no ending: write "
+                    f"{Path(id).stem!r}, and likewise elsewhere."
+                )
         self.classes = tuple(classes) if classes else self._find_classes()
         self.ids = self._find_ids()
         about = self.root / "dataset.json"
@@ -175,7 +194,7 @@ class SegmentationFolder:
 
     def image_path(self, id: str) -> Path:
         """The image file, whatever its ending."""
-        for suffix in _SUFFIXES:
+        for suffix in SUFFIXES:
             path = self.images / f"{id}{suffix}"
             if path.is_file():
                 return path
@@ -185,7 +204,7 @@ class SegmentationFolder:
         """(C,), 1 where the class is present.
 
         Raises:
-            InputError: the image has no label, or an entry that is neither 0 nor 1.
+            InputError: the image has no label, a class no column, or an entry is not 0 or 1.
         """
         if self._labels is None:
             areas = np.bincount(self.mask(id).numpy().ravel(), minlength=256)
@@ -193,10 +212,16 @@ class SegmentationFolder:
         if id not in self._labels:
             raise InputError(f"{self._labels_file} has no line for image {id!r}; add one.")
         row = self._labels[id]
-        values = [row.get(name) for name in self.classes]
+        missing = [name for name in self.classes if name not in row]
+        if missing:
+            raise InputError(
+                f"{self._labels_file} has no column for class {missing[0]!r}: add one, or "
+                "correct the names of the classes."
+            )
+        values = [row[name] for name in self.classes]
         if any(value not in ("0", "1") for value in values):
             raise InputError(f"{self._labels_file}, line of {id!r}: entries must be 0 or 1.")
-        return torch.tensor([float(value or 0) for value in values])
+        return torch.tensor([float(value) for value in values])
 
     def mask(self, id: str) -> Tensor:
         """(H, W) int64 class indices, 255 = void. Only evaluation and label synthesis read it."""
@@ -236,7 +261,7 @@ class SegmentationFolder:
 
     def _find_ids(self) -> tuple[str, ...]:
         if self.split is None or (not self.voc and not self.splits):
-            ids = tuple(sorted({p.stem for p in self.images.iterdir() if p.suffix in _SUFFIXES}))
+            ids = tuple(sorted({p.stem for p in self.images.iterdir() if p.suffix in SUFFIXES}))
             if not ids:
                 raise InputError(f"{self.images} holds no images (.jpg, .jpeg or .png).")
             return ids

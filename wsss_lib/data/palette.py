@@ -54,7 +54,9 @@ def read_labels(path: Path, num_classes: int | None = None) -> np.ndarray:
             array = np.asarray(image.convert("RGB") if mode in ("RGB", "RGBA") else image)
             palette = np.array(image.getpalette("RGB") or [], dtype=np.int64).reshape(-1, 3)
     except FileNotFoundError as error:
-        raise InputError(f"No mask at {path}. Run `wsss doctor` on the data folder.") from error
+        raise InputError(
+            f"No label image at {path}: add it, or leave the image out of the split."
+        ) from error
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise InputError(
             f"{path} is truncated or not an image ({error}); fetch it again."

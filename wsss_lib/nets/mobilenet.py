@@ -85,7 +85,8 @@ def _torchvision_net(pretrained: bool) -> models.MobileNetV2:
         raise InputError(
             f"The ImageNet weights of MobileNetV2 could not be downloaded ({error}). Put "
             f"mobilenet_v2-b0353104.pth from torchvision's model zoo into "
-            f"{torch.hub.get_dir()}/checkpoints, pass weights=PATH.npz, or weights=None."
+            f"{torch.hub.get_dir()}/checkpoints, pass weights=PATH.npz, or weights=None "
+            "(`--weights PATH.npz` or `--weights random` on the command line)."
         ) from error
 
 

@@ -42,7 +42,8 @@ class ResNet(nn.Module):
             raise InputError(
                 f"The ImageNet weights of {name} are not here and could not be downloaded "
                 f"({error}). Put {weights.url.rsplit('/', 1)[-1]} from torchvision's model zoo "
-                f"into {torch.hub.get_dir()}/checkpoints, or use pretrained=False."
+                f"into {torch.hub.get_dir()}/checkpoints, or use pretrained=False (`--weights "
+                "random` on the command line)."
             ) from error
         self.standardize = Standardize()
         self.stem = nn.Sequential(net.conv1, net.bn1, net.relu)

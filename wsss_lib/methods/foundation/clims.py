@@ -36,6 +36,7 @@ CARD = Card(
         "the first part of one training is that of a CAM; the paper starts from a trained CAM",
         "no random walk behind the maps",
     ),
+    reads_names=True,
     fidelity="reduced",
 )
 

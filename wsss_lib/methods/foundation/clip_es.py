@@ -39,6 +39,7 @@ CARD = Card(
         "a refiner and a network can follow as later stages",
         "one name for each class; the paper adds synonyms for some",
     ),
+    reads_names=True,
     fidelity="reduced",
 )
 

@@ -31,6 +31,7 @@ CARD = Card(
     survey_section="4",
     needs=("boxes with names, by the detector", "masks without names, by SAM"),
     own_background=True,
+    reads_names=True,
     differs=(
         "OWL-ViT, or a tiny one of its kind, in the place of Grounding DINO",
         "one threshold on boxes; Grounding DINO has a second one on words",

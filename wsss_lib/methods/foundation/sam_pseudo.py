@@ -31,7 +31,7 @@ CARD = Card(
     needs=("masks without names, by SAM",),
     needs_scores=True,
     own_background=True,
-    differs=("on the toy world the scores are cut at a fixed threshold",),
+    differs=("the measurements on the toy world cut the scores at a fixed threshold",),
 )
 
 
@@ -61,8 +61,8 @@ class SamPseudo(Method):
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
-        """The tiny SAM; neither ``num_classes`` nor a backbone matters."""
-        return cls(load_sam(), threshold=0.15)
+        """The tiny SAM, without a threshold; neither ``num_classes`` nor a backbone matters."""
+        return cls(load_sam())
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): 1 in the masks that a class took, and where no mask is, its labels."""

@@ -23,6 +23,7 @@ CARD = Card(
     survey_section="3.1",
     needs_scores=True,
     uses_tags_at_inference=False,
+    own_background=True,
     differs=(
         "unaries are class maps and a background of power ``background``, not a trained classifier",
         "weights and widths are DeepLab's, found with masks of PASCAL VOC",
