@@ -2,7 +2,8 @@
 
 Photographs of the size of PASCAL VOC's lie on disk as JPEG files, with two objects each. One
 process reads them as a training does: decodes, rescales, mirrors, crops to 321 x 321. Labels that
-are made from masks are made at the first look and kept. Writes ``results/reading/<label>.json``:
+are made from masks are made at the first look and kept; scores are those of an earlier stage, for
+both classes of an image. Writes ``results/reading/<label>.json``:
 milliseconds of one core per image, for the first look and for the next ones.
 """
 
@@ -22,6 +23,7 @@ from benchmarks.voc_size import ellipse
 from wsss_lib.core import Recipe
 from wsss_lib.data.folder import VOC_CLASSES, SegmentationFolder
 from wsss_lib.data.palette import write_labels
+from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView
 from wsss_lib.data.weak import MADE
@@ -29,6 +31,7 @@ from wsss_lib.evaluate import Protocol
 from wsss_lib.results import write_result
 
 HEIGHT, WIDTH, IMAGES = 375, 500, 24
+KINDS = ("tags", *MADE, "scores")
 RECIPE = Recipe(crop=321, scale=(0.5, 1.5))
 
 
@@ -55,10 +58,15 @@ def main(
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         data = write_photographs(Path(folder) / "photographs", images)
-        for kind in tqdm(("tags", *MADE), desc="labels"):
+        scores = ScoreStore(Path(folder) / "scores", len(data.classes))
+        for id in data.ids:
+            scores.put(id, data.tags(id)[:, None, None] * torch.rand(1, HEIGHT, WIDTH))
+        for kind in tqdm(KINDS, desc="labels"):
+            seen = ("tags",) if kind == "scores" else (kind,)
             runs = []
             for seed in range(repeats):
-                stream = Stream(WeakView(data, (kind,), cache_mb=0), RECIPE, seed, 2 * images)
+                view = WeakView(data, seen, scores if kind == "scores" else None, cache_mb=0)
+                stream = Stream(view, RECIPE, seed, 2 * images)
                 start = time.process_time()
                 looks = []
                 for number in range(2 * images):

@@ -74,7 +74,7 @@ def test_cost_at_voc_size_is_written_for_all_systems_but_those_that_fail(tmp_pat
 def test_reading_is_dearest_where_labels_are_drawn_and_cheaper_the_second_time(tmp_path):
     reading.main(tmp_path, images=2, repeats=2)
     found = {path.stem: json.loads(path.read_text())["summary"] for path in tmp_path.iterdir()}
-    assert set(found) == {"tags", *MADE}
+    assert set(found) == {"tags", *MADE, "scores"}
     drawn = found["scribble"]
     assert drawn["first_ms"]["mean"] > 1.2 * drawn["again_ms"]["mean"]
     assert drawn["first_ms"]["mean"] > found["tags"]["first_ms"]["mean"]

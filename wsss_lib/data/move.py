@@ -4,7 +4,7 @@ Points are pixels, boxes are half-open, so both follow from where pixels come fr
 (x, y) of a moved image is the pixel ``(columns.source[x], rows.source[y])`` of the image before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,7 +66,11 @@ def rearrange(batch: Batch, rows: Axis, columns: Axis) -> Batch:
         columns: where the columns come from.
     """
     moved: dict[str, Any] = {
-        name: _pick(getattr(batch, name), rows, columns)
+        name: _of_present(
+            getattr(batch, name),
+            (len(rows.source), len(columns.source)),
+            lambda maps: _pick(maps, rows, columns),
+        )
         for name in _MAPS
         if getattr(batch, name) is not None
     }
@@ -92,7 +96,7 @@ def rescale(batch: Batch, size: tuple[int, int]) -> Batch:
     if old == tuple(size):
         return batch
     moved: dict[str, Any] = {
-        name: resize_present(getattr(batch, name), size).clamp(0, 1)  # rounding may leave the range
+        name: resize_present(getattr(batch, name), size)
         for name in _MAPS
         if getattr(batch, name) is not None
     }
@@ -114,12 +118,18 @@ def rescale(batch: Batch, size: tuple[int, int]) -> Batch:
 
 
 def resize_present(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """``resize`` of (B, C, h, w) maps, of which most classes are absent and stay 0."""
-    present = maps.flatten(2).any(dim=2)
-    resized = maps.new_zeros(*maps.shape[:2], *size)
+    """(B, C, h, w) maps in [0, 1] at another size; most classes are absent, and stay 0."""
+    # Rounding may leave the range.
+    return _of_present(maps, size, lambda present: resize(present, size).clamp(0, 1))
+
+
+def _of_present(maps: Tensor, size: tuple[int, int], work: Callable[[Tensor], Tensor]) -> Tensor:
+    """(B, C, *size): what ``work`` makes of the (1, n, h, w) maps that are not 0 everywhere."""
+    present = maps.flatten(2).amax(dim=2) > 0
+    made = maps.new_zeros(*maps.shape[:2], *size)
     if present.any():
-        resized[present] = resize(maps[present][None], size)[0]
-    return resized
+        made[present] = work(maps[present][None])[0]
+    return made
 
 
 def _pick(maps: Tensor, rows: Axis, columns: Axis) -> Tensor:
