@@ -72,6 +72,7 @@ NAMES = {
     "grabcut": "GrabCut",
     "tags": "image labels",
     "extremes": "extreme points",
+    "scores": "scores of the stage before",
 }
 """What results are called that are no system of their own."""
 

@@ -333,15 +333,33 @@ def test_hours_and_memory_of_a_recipe_come_from_photographs(build, tmp_path):
     rows = {
         row.td.text.strip(): [cell.text.strip() for cell in row("td")] for row in page("tr")[1:]
     }
-    assert rows["CAM"][1:5] == ["–", "after", "16 × 512", "3,000"]
-    assert rows["SEAM"][1:3] == ["–", "after"]
-    assert rows["IRNet"][1:3] == ["cam", "after"]
-    assert rows["ToCo"][1:3] == ["–", "itself"]
+    assert rows["CAM"][1:4] == ["cam, segmenter", "16 × 512", "3,000"]
+    assert rows["IRNet"][1] == "cam, irnet, segmenter"
+    assert rows["ToCo"][1] == "toco"
     training = 3000 * 16 * 10 / 3.6e6 * (512 / 513) ** 2
     recipe = Segmenter.recipe
     network = recipe.steps * recipe.batch_size * 10 / 3.6e6 * (recipe.crop / 513) ** 2
     answers = 2 * 10_582 * 20 / 3.6e6
-    assert rows["CAM"][5] == f"{training + network + answers:.1f}"
+    assert rows["CAM"][4] == f"{training + network + answers:.1f}"
     # 50 million weights, and eight times what two photographs take.
-    assert rows["CAM"][6] == f"{(50e6 * 4 + 8 * 2000 * 2**20 * (512 / 513) ** 2) / 1e9:.0f}" == "17"
-    assert rows["SEAM"][5:7] == ["–", "–"]
+    assert rows["CAM"][5] == f"{(50e6 * 4 + 8 * 2000 * 2**20 * (512 / 513) ** 2) / 1e9:.0f}" == "17"
+    assert rows["SEAM"][4:6] == ["–", "–"]
+
+    estimate, _ = build("```{coco-estimate} cam\n```")
+    found = [[cell.text.strip() for cell in row("td")] for row in estimate("tr")[1:]]
+    assert found[0][:2] == ["CAM", "48,000"]
+    assert float(found[0][2]) == pytest.approx(training + answers / 2, abs=0.05)
+    times = 82_783 / 10_582
+    assert float(found[0][4]) == pytest.approx(times * (training + answers / 2), abs=0.05)
+
+
+def test_settings_of_recipes_name_networks_and_rates(build):
+    page, warnings = build("```{recipe-settings}\n```")
+    assert not warnings
+    rows = {
+        row.td.text.strip(): [cell.text.strip() for cell in row("td")] for row in page("tr")[1:]
+    }
+    assert rows["CAM"][1:] == ["ResNet-50", "SGD", "0.1", "× 10", "0.0001", "0.5 to 1.5"]
+    assert rows["MCTformer"][1:4] == ["DeiT-S/16", "AdamW", "6.25e-05"]
+    assert rows["CLIMS"][1] == "ResNet-50, CLIP ViT-B"
+    assert "GrabCut" not in rows

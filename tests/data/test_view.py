@@ -57,6 +57,8 @@ def test_training_and_prediction_work_where_masks_have_been_deleted(tmp_path, fo
 def test_supervision_that_cannot_be_had(data):
     with pytest.raises(InputError, match=r"\['masks'\] is not available; choose from"):
         WeakView(data, ("tags", "masks"))
+    with pytest.raises(InputError, match=r"write supervision=\('boxes',\)"):
+        WeakView(data, "boxes")
 
 
 def test_boxes_and_captions_of_the_toy_world(tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from wsss_lib.cli.data import divided, open_split, with_masks
+from wsss_lib.cli.data import SMALLEST, divided, open_split, part_scored, with_masks
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels
@@ -36,11 +36,11 @@ def compare(
             held_out, rest = divided(dataset)
             if held_out is None or rest is None:
                 raise InputError(
-                    f"{len(dataset)} images with masks are too few to choose a threshold on a "
-                    "tenth of them: pass --threshold."
+                    f"{len(dataset)} images with masks are too few to hold some out for the choice "
+                    f"of a threshold (from {SMALLEST} on): pass --threshold."
                 )
             threshold, scored, rule = choose_threshold(store, held_out), rest, "held-out"
-            part = f"{part}, last nine tenths"
+            part = part_scored(part, held_out, rest)
         evaluation, count = evaluate(store, scored, threshold), len(scored)
     elif _kind(folder) == ".png":
         _check_all_there({path.stem for path in folder.glob("*.png")}, dataset, folder)

@@ -39,6 +39,13 @@ def divided(
     return masked.held_out(max(0.1, FEWEST / len(masked)))
 
 
+def part_scored(split: str, held_out: SegmentationFolder, scored: SegmentationFolder) -> str:
+    """What a protocol calls the images that are left to be scored."""
+    total = len(held_out) + len(scored)
+    left = "nine tenths" if len(held_out) == round(total / 10) else f"{len(scored)} of {total}"
+    return f"{split}, last {left}"
+
+
 def other_split(dataset: SegmentationFolder, split: str = "val") -> SegmentationFolder | None:
     """Images with masks of a split that was not learned from, None where there are none."""
     if split not in dataset.splits:

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.cli.build import build, find
-from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, with_masks
+from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, part_scored, with_masks
 from wsss_lib.core import Card, InputError, Method, Recipe
 from wsss_lib.data.atomic import folder_written_whole, is_first_process, one_at_a_time
 from wsss_lib.data.folder import SegmentationFolder
@@ -302,7 +302,7 @@ def _outcome(scene: _Scene, name: str, stage: Stage, blind: LabelStore | None) -
         measured = evaluate(stage.scores, scene.scored, threshold)
         curve = measured.curve
         if scene.held_out is not None:
-            part += ", last nine tenths"
+            part = part_scored(part, scene.held_out, scene.scored)
         note(part, True, measured, "result.json")
     if blind is not None and scene.other is not None:
         seen = folder / "labels_val"

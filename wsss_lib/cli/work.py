@@ -68,7 +68,7 @@ def run(
             min=0.0,
             max=1.0,
             help="Between background and classes, in hundredths (chosen on the first tenth of "
-            "the images, if they have masks; else 0.3).",
+            "the images, at least 5, if 15 or more have masks; else 0.3).",
         ),
     ] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Leave a GPU alone.")] = False,
@@ -147,7 +147,9 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Images to score.")] = "val",
     threshold: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="For scores (chosen on the first tenth, not scored)."),
+        typer.Option(
+            min=0.0, max=1.0, help="For scores (chosen on the first tenth, at least 5 images)."
+        ),
     ] = None,
     save: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures here.")

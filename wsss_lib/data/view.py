@@ -62,6 +62,8 @@ class WeakView(Dataset[Batch]):
         cache_mb: int = 512,
         annotator: Annotator | None = None,
     ) -> None:
+        if isinstance(supervision, str):
+            raise InputError(f"supervision is a tuple: write supervision=({supervision!r},).")
         unknown = sorted(set(supervision) - set(AVAILABLE))
         if unknown:
             raise InputError(f"Supervision {unknown} is not available; choose from {AVAILABLE}.")
