@@ -25,7 +25,8 @@ CARD = Card(
     uses_tags_at_inference=False,
     own_background=True,
     differs=(
-        "unaries are class maps and a background that is a power of what they leave over, not a trained classifier",
+        "unaries are class maps and a background that is a power of what they leave over, not a "
+        "trained classifier",
         "weights and widths are DeepLab's, found with masks of PASCAL VOC",
         "the message of a pixel to itself is kept, as in the reference implementation",
     ),
