@@ -25,7 +25,7 @@ def unpacked(sources: Sequence[Source], downloads: Path, work: Path) -> list[Pat
         InputError: an archive cannot be had, is damaged, or the disk is too small.
     """
     for broken_off in [*work.rglob(".*.partial")]:
-        shutil.rmtree(broken_off)
+        shutil.rmtree(broken_off, ignore_errors=True)
     _check_room(sources, downloads, work)
     return [_unpacked(remote, given, downloads, work) for remote, given in sources]
 

@@ -1,5 +1,7 @@
 """Scribbles, clicks and saliency maps in the formats in which they are published."""
 
+import csv
+import errno
 import json
 import shutil
 import zipfile
@@ -163,6 +165,19 @@ def test_the_first_click_on_each_class_or_all(root, tmp_path, capsys):
     points.main(root, file, each=0)
     again = WeakView(SegmentationFolder(root, None, VOC_CLASSES), ("points",))
     assert again[0].points[0].tolist() == [[4, 5, 8], [1, 2, 20], [39, 29, 8]]
+
+
+def test_a_table_that_the_disk_has_no_room_for_is_not_there(root, tmp_path, monkeypatch):
+    file = tmp_path / "clicks.json"
+    file.write_text(json.dumps(CLICKS))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(csv, "writer", full)
+    with pytest.raises(OSError, match="No space left"):
+        points.main(root, file)
+    assert not [*root.glob("points.csv*")]
 
 
 @pytest.mark.parametrize(
