@@ -25,7 +25,7 @@ ALLOWED = {  # room -> rooms that it may import from
     "results": {"core", "data", "evaluate"},
     "show": {"core", "blocks", "data"},
     "report": {"core", "data", "evaluate", "results", "show"},
-    "doctor": {"core", "data"},
+    "doctor": {"core", "data", "doctor"},
 }
 FORBIDDEN = (
     r"\.cuda\(",

@@ -3,7 +3,8 @@
 from PIL import Image
 
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.doctor import Examination, _check_tags
+from wsss_lib.doctor import Examination
+from wsss_lib.doctor.labels import check_tags
 
 
 class Counted(tuple):
@@ -25,6 +26,6 @@ def test_the_doctor_does_not_go_through_all_ids_for_every_line(tmp_path):
     (tmp_path / "labels.csv").write_text(f"id,cat,dog\n{lines}")
     every, found = SegmentationFolder(tmp_path), Examination()
     every.ids = Counted(every.ids)
-    _check_tags(found, every)
+    check_tags(found, every)
     assert any("97 lines of labels.csv" in finding.what for finding in found.findings)
     assert every.ids.walks < 20

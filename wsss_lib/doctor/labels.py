@@ -1,178 +1,18 @@
-"""A complete check of a data folder: what is wrong, where, and what mends it."""
+"""Image labels, masks and weak labels that somebody drew, each alone and against each other."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from wsss_lib.core import IGNORE, InputError
-from wsss_lib.data.drawn import FILES, DrawnLabels
-from wsss_lib.data.folder import SUFFIXES, SegmentationFolder, read_image, read_tags
+from wsss_lib.data.drawn import DrawnLabels
+from wsss_lib.data.folder import SegmentationFolder, read_tags
 from wsss_lib.data.palette import read_labels
-
-GET_TOY = "A toy world is drawn by: wsss toy {root}"
-GET_VOC = "PASCAL VOC 2012 comes with: python -m data_scripts.voc data/voc2012"
-_EXAMPLES = 5
+from wsss_lib.doctor.findings import Examination
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong or worth knowing.
-
-    Attributes:
-        what: what was found.
-        remedy: what mends it.
-        examples: some of the files or ids.
-        serious: whether methods or figures would fail or be wrong.
-    """
-
-    what: str
-    remedy: str
-    examples: tuple[str, ...] = ()
-    serious: bool = True
-
-
-@dataclass
-class Examination:
-    """All that was found.
-
-    Attributes:
-        findings: in the order in which they should be mended.
-        counts: how many images, masks, labels, ... there are.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def serious(self) -> bool:
-        """Whether anything must be mended."""
-        return any(finding.serious for finding in self.findings)
-
-    def add(
-        self, what: str, remedy: str, of: Iterable[str] | None = None, serious: bool = True
-    ) -> None:
-        """Note a finding; with ``of``, only if there are any, and their number replaces ``{n}``."""
-        names = sorted(of) if of is not None else []
-        if of is None or names:
-            text = what.replace("{n}", str(len(names)))
-            self.findings.append(Finding(text, remedy, tuple(names[:_EXAMPLES]), serious))
-
-
-def examine(root: Path) -> Examination:
-    """Look at every file of a data folder.
-
-    Args:
-        root: folder in the layout of PASCAL VOC or in the plain one.
-    """
-    found = Examination()
-    if not root.is_dir():
-        found.add(f"There is no folder {root}.", f"{GET_TOY.format(root=root)}. {GET_VOC}.")
-        return found
-    inside = [path.name for path in root.iterdir() if path.is_dir()]
-    if "JPEGImages" not in inside and "images" not in inside:
-        here = (
-            f"it holds {', '.join(sorted(inside)[:_EXAMPLES])}" if inside else "it has no folders"
-        )
-        found.add(
-            f"{root} holds neither JPEGImages/ nor images/; {here}.",
-            f"Put your photographs into {root}/images and their classes into {root}/labels.csv, "
-            f"as `wsss doctor --help` describes. {GET_TOY.format(root=root / 'toy')}. {GET_VOC}.",
-        )
-        return found
-    try:
-        every = SegmentationFolder(root, split=None)
-    except InputError as error:
-        found.add(str(error), "Nothing else can be checked before this is mended.")
-        return found
-    _check_splits(found, every)
-    images = _check_images(found, every)
-    _check_endings(found, every)
-    tags = _check_tags(found, every)
-    _check_masks(found, every, images, tags)
-    _check_drawn(found, every, images, tags)
-    return found
-
-
-def _check_splits(found: Examination, every: SegmentationFolder) -> None:
-    """Every split names images that exist, once; training and validation share none."""
-    members: dict[str, tuple[str, ...]] = {}
-    for split in every.splits:
-        try:
-            members[split] = SegmentationFolder(every.root, split, every.classes).ids
-        except InputError:
-            found.add(f"Split {split} names no images.", "Write one id a line, or delete it.")
-    if every.voc and not every.splits:
-        found.add(
-            f"{every.root}/ImageSets/Segmentation holds no split.",
-            "Write the ids of the training images into train.txt there, one a line.",
-        )
-    there = set(every.ids)
-    for split, ids in members.items():
-        found.counts[f"split {split}"] = len(ids)
-        missing = set(ids) - there
-        found.add(
-            f"Split {split} names {{n}} of {len(ids)} images that are not in {every.images.name}/.",
-            "Fetch these images, or take their ids out of the split.",
-            missing,
-        )
-        twice = [id for id, count in Counter(ids).items() if count > 1]
-        found.add(f"Split {split} names {{n}} images twice.", "Name them once.", twice)
-    if "train" in members and "val" in members:
-        found.add(
-            "{n} images are in train and in val: figures on val would mean nothing.",
-            "Take them out of one of the two.",
-            set(members["train"]) & set(members["val"]),
-        )
-
-
-def _check_images(found: Examination, every: SegmentationFolder) -> dict[str, tuple[int, int]]:
-    """Sizes (H, W) of the images that can be decoded completely."""
-    found.counts["images"] = len(every.ids)
-    sizes: dict[str, tuple[int, int]] = {}
-    broken, tiny = {}, []
-    for id in tqdm(every.ids, desc="images", leave=False):
-        path = every.image_path(id)
-        try:
-            image = read_image(path)
-        except InputError as error:
-            broken[path.name] = str(error)
-            continue
-        sizes[id] = (image.shape[-2], image.shape[-1])
-        if min(sizes[id]) < 16:
-            tiny.append(f"{path.name} ({sizes[id][1]}x{sizes[id][0]})")
-    found.add("{n} image files are truncated or not images.", "Fetch or export them again.", broken)
-    found.add(
-        "{n} images have a side below 16 pixels.",
-        "They can be used, but no object will be found in them.", tiny, serious=False,
-    )  # fmt: skip
-    twice = Counter(path.stem for path in every.images.iterdir() if path.is_file())
-    found.add(
-        "{n} ids belong to several files, of which only one is read.",
-        "Keep one file for each id.",
-        [id for id in every.ids if twice[id] > 1],
-    )
-    return sizes
-
-
-def _check_endings(found: Examination, every: SegmentationFolder) -> None:
-    """Files that nobody reads; one with the name of an image was meant to be read."""
-    layers = (every.masks, *(every.root / FILES[kind] for kind in ("scribble", "saliency")))
-    for folder, read in ((every.images, SUFFIXES), *((layer, (".png",)) for layer in layers)):
-        files = [path for path in folder.glob("[!.]*") if path.is_file()]
-        odd = [path for path in files if path.suffix not in read]
-        found.add(
-            f"{{n}} files in {folder.name}/ have an ending that is not read.",
-            f"Convert them to {read[-1].lower()}, or take them away. Read are: {', '.join(read)}.",
-            [path.name for path in odd],
-            serious=any(path.stem in every.ids for path in odd),
-        )
-
-
-def _check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.ndarray]:
+def check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.ndarray]:
     """Image labels (C,) by id, as far as they can be read from the table."""
     file = every.root / ("image_labels.csv" if every.voc else "labels.csv")
     if not file.is_file():
@@ -251,7 +91,7 @@ def _check_balance(found: Examination, counts: dict[str, int], total: int) -> No
     )  # fmt: skip
 
 
-def _check_masks(
+def check_masks(
     found: Examination,
     every: SegmentationFolder,
     sizes: dict[str, tuple[int, int]],
@@ -308,7 +148,7 @@ def _check_masks(
     _note_disagreement(found, "in the labels but not in the mask", unseen)
 
 
-def _check_drawn(
+def check_drawn(
     found: Examination,
     every: SegmentationFolder,
     sizes: dict[str, tuple[int, int]],
