@@ -309,8 +309,8 @@ def run(
         key = fingerprint(before=key, seed=seed, method=describe(method))
         where = Path(folder) / f"{number}_{method.card.id}_{key}"
         with made_once(where, accelerator):
-            for left in where.rglob("*.partial"):  # by a process that was killed
-                left.unlink(missing_ok=True)
+            for left in [*where.glob("*.partial"), *where.glob("scores/*.partial")]:
+                left.unlink(missing_ok=True)  # of a process that was killed
             fitted = fit(method, view, seed=seed, folder=where, workers=workers, cpu=cpu)
             scores = ScoreStore(where / "scores", len(view.classes))
             answered = all(id in scores for id in view.ids)
