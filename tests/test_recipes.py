@@ -1,13 +1,16 @@
 """Systems at the size of their papers: all are there, fit together, and say what they lack."""
 
+import json
+
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from tests.tiny import plain_folder
 from wsss_lib.cli import app
-from wsss_lib.cli.pipeline import DRY_SETTINGS, _shorten
+from wsss_lib.cli.pipeline import DRY_SETTINGS, LOOKS, _shorten
 from wsss_lib.core import InputError
+from wsss_lib.engine import answer
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
@@ -74,6 +77,24 @@ def test_a_dry_run_goes_from_weak_labels_to_masks(id, tmp_path, monkeypatch):
     assert answer.exit_code == 0, answer.output
     for stage in chain(id):
         assert len(list((tmp_path / "o" / stage / "labels").glob("*.png"))) == 7
+
+
+def test_the_network_of_a_recipe_looks_at_new_images_as_papers_do(tmp_path, monkeypatch):
+    seen = []
+
+    def watched(method, view, store, **how):
+        seen.append((tuple(how["scales"]), how["flip"]))
+        answer(method, view, store, **how)
+
+    monkeypatch.setattr("wsss_lib.cli.pipeline.answer", watched)
+    root = plain_folder(tmp_path / "mine", sizes=((48, 64),) * 6, split=True)
+    for how in (["--recipe", "pce", "--dry-run"], ["pce", "--steps", "1"]):
+        out = tmp_path / how[0]
+        asked = ["run", *how, "--data", str(root), "--out", str(out)]
+        assert CliRunner().invoke(app, asked).exit_code == 0
+        told = json.loads((out / "pce" / "result_val.json").read_text())
+        assert (tuple(told["scales"]), told["flip"]) == seen[-1]
+    assert seen == [(LOOKS, True), ((1.0,), False)]
 
 
 def test_systems_or_a_recipe_but_not_both(tmp_path):

@@ -267,12 +267,15 @@ def _alone(scene: _Scene, stage: Stage, workers: int) -> LabelStore | None:
         return height, width
 
     labels = LabelStore(stage.folder / "val", ARGMAX, size_of)
-    answer(
-        stage.method, WeakView(other, (), longest=scene.longest), labels,
-        scales=LOOKS if plan.net == "paper" else (1.0,), flip=plan.net == "paper",
-        workers=workers, cpu=plan.cpu,
-    )  # fmt: skip
+    view = WeakView(other, (), longest=scene.longest)
+    answer(stage.method, view, labels, workers=workers, cpu=plan.cpu, **_looks(plan))
     return labels
+
+
+def _looks(plan: Plan) -> dict[str, Any]:
+    """How often a network looks at a new image: as papers do, where it has the size of a paper."""
+    as_papers = plan.net == "paper"
+    return {"scales": LOOKS if as_papers else (1.0,), "flip": as_papers}
 
 
 def _outcome(scene: _Scene, name: str, stage: Stage, blind: LabelStore | None) -> Outcome:
@@ -284,14 +287,16 @@ def _outcome(scene: _Scene, name: str, stage: Stage, blind: LabelStore | None) -
     lines: list[tuple[Protocol, dict[str, Any]]] = []
     curve = None
 
-    def note(split: str, with_labels: bool, measured: Evaluation | None, file: str) -> None:
+    def note(
+        split: str, with_labels: bool, measured: Evaluation | None, file: str, **how: Any
+    ) -> None:
         protocol = _protocol(scene, card, split, with_labels)
         figures = {"seed": scene.plan.seed, "threshold": threshold}
         figures |= {**(measured.figures() if measured else {}), **cost}
         curves = [measured.curve] if measured else []
         write_result(
             folder / file, name, protocol, [figures], curves, classes=scene.train.classes,
-            chain=scene.plan.systems, net=scene.plan.net, stage=stage.folder.name,
+            chain=scene.plan.systems, net=scene.plan.net, stage=stage.folder.name, **how,
         )  # fmt: skip
         lines.append((protocol, figures))
 
@@ -308,7 +313,8 @@ def _outcome(scene: _Scene, name: str, stage: Stage, blind: LabelStore | None) -
         seen = folder / "labels_val"
         with one_at_a_time(seen), folder_written_whole(seen) as partial:
             shutil.copytree(blind.folder, partial, dirs_exist_ok=True)
-        note("val", False, evaluate_labels(blind.__getitem__, scene.other), "result_val.json")
+        measured = evaluate_labels(blind.__getitem__, scene.other)
+        note("val", False, measured, "result_val.json", **_looks(scene.plan))
     return Outcome(name, card, threshold, stage.scores, lines, curve)
 
 
