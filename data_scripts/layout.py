@@ -9,7 +9,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from wsss_lib.core import InputError
@@ -18,7 +17,6 @@ from wsss_lib.data.drawn import COLUMNS, FILES
 from wsss_lib.data.palette import read_labels
 
 LISTS = Path("ImageSets") / "Segmentation"
-_ORIENTATION = 0x0112  # of EXIF; from 5 on, the image is to be turned by a quarter
 
 
 def move_missing(source: Path, target: Path) -> None:
@@ -43,20 +41,6 @@ def move_missing(source: Path, target: Path) -> None:
             f"The archive holds no {source.name}: it is another one, or damaged. Delete the data "
             "folder and fetch the archive again."
         )
-
-
-def size_of(path: Path) -> tuple[int, int]:
-    """(H, W) of an image as it is read; a JPEG need not be decoded for that.
-
-    Raises:
-        InputError: missing, or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(_ORIENTATION, 1) >= 5
-            return image.size if turned else (image.height, image.width)
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"{path} is missing or no image ({error}); fetch it again.") from error
 
 
 def write_split(root: Path, name: str, ids: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from data_scripts.layout import size_of, write_marks
+from data_scripts.layout import write_marks
 from data_scripts.make import add
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
@@ -68,7 +68,7 @@ def main(
             raise InputError(f"{root} does not have the classes of PASCAL VOC, which were clicked.")
         everything, beside = read_clicks(clicks), 0
         for id in everything.keys() & {*data.ids}:
-            height, width = size_of(data.image_path(id))
+            height, width = data.size(id)
             hits = [c for c in everything[id] if 0 <= c[1] < width and 0 <= c[2] < height]
             beside += len(everything[id]) - len(hits)
             everything[id] = hits

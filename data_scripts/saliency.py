@@ -14,7 +14,6 @@ import typer
 from PIL import Image
 from tqdm.auto import tqdm
 
-from data_scripts.layout import size_of
 from data_scripts.make import add
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
@@ -44,7 +43,7 @@ def main(
     def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
         with folder_written_whole(root / FILES["saliency"]) as partial:
             for id, path in tqdm(found.items(), desc="saliency"):
-                height, width = size_of(data.image_path(id))
+                height, width = data.size(id)
                 colours = (255 * read_image(path)).round().permute(1, 2, 0).numpy()
                 grey = Image.fromarray(colours.astype(np.uint8)).convert("L")
                 fitting = grey.resize((width, height), Image.Resampling.BILINEAR)

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from data_scripts import context
 from data_scripts.fetch import Remote
-from data_scripts.layout import number_in, read_xml, size_of
+from data_scripts.layout import number_in, read_xml
 from data_scripts.make import add
 from data_scripts.sources import unpacked
 from wsss_lib.cli.errors import plainly
@@ -92,7 +92,7 @@ def main(
     def write(data: SegmentationFolder, found: dict[str, Path]) -> None:
         with folder_written_whole(root / FILES["scribble"]) as partial:
             for id, path in tqdm(found.items(), desc="scribbles"):
-                labels = draw(path, size_of(data.image_path(id)), data.classes, width)
+                labels = draw(path, data.size(id), data.classes, width)
                 write_labels(partial / f"{id}.png", labels)
 
     with tempfile.TemporaryDirectory() as work:

@@ -87,7 +87,6 @@ THRESHOLDS = {
 
 MINUS = "\N{MINUS SIGN}"
 GPU_MARK = "\N{DAGGER}"
-_NOT = {"yes": "", "no": "not "}
 _DIGITS = {
     "seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2,
     "weights_m": 1, "answer_ms": 1, "answer_mb": 0, "step_ms": 1, "step_mb": 0,
@@ -266,7 +265,7 @@ def _protocol(results: list[dict[str, Any]]) -> tuple[dict[str, list[str]], str]
     several = "1 run" if counts[0] == "1" else f"{counts[0]} runs, mean ± standard deviation"
     columns, shared = {}, []
     for name, values, text in (
-        ("labels known", known, f"labels {_NOT[known[0]]}known at inference"),
+        ("labels known", known, f"labels {'not ' * (known[0] == 'no')}known at inference"),
         ("threshold by", rules, THRESHOLDS[rules[0]]),
         ("runs", counts, several),
     ):

@@ -8,16 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
-from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.cli.build import build, find
 from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, part_scored, with_masks
 from wsss_lib.core import Card, InputError, Method, Recipe
 from wsss_lib.data.atomic import folder_written_whole, is_first_process, one_at_a_time
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.palette import write_labels
 from wsss_lib.data.store import LabelStore, ScoreStore
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, answer
@@ -72,16 +69,14 @@ class Outcome:
     Attributes:
         name: of its folder.
         card: what was run.
-        threshold: between background and classes.
-        scores: what it said of each image.
+        labels: what its scores say at its threshold.
         lines: protocol and figures, once for each split that was scored.
         curve: mean IoU at thresholds 0, 0.01, ..., 1; None without masks.
     """
 
     name: str
     card: Card
-    threshold: float
-    scores: ScoreStore
+    labels: LabelStore
     lines: list[tuple[Protocol, dict[str, Any]]]
     curve: np.ndarray | None
 
@@ -261,12 +256,7 @@ def _alone(scene: _Scene, stage: Stage, workers: int) -> LabelStore | None:
     other, plan = scene.other, scene.plan
     if not stage.method.card.is_network or other is None:
         return None
-
-    def size_of(id: str) -> tuple[int, int]:
-        height, width = other.image(id).shape[-2:]
-        return height, width
-
-    labels = LabelStore(stage.folder / "val", ARGMAX, size_of)
+    labels = LabelStore(stage.folder / "val", ARGMAX, other)
     view = WeakView(other, (), longest=scene.longest)
     answer(stage.method, view, labels, workers=workers, cpu=plan.cpu, **_looks(plan))
     return labels
@@ -282,7 +272,7 @@ def _outcome(scene: _Scene, name: str, stage: Stage, blind: LabelStore | None) -
     """Write the labels and the figures of a stage."""
     card, folder = stage.method.card, scene.plan.out / name
     threshold = ARGMAX if stage.threshold is None else stage.threshold
-    _write_label_images(scene.train, stage.scores, threshold, folder / "labels")
+    labels = _write_label_images(scene.train, stage.scores, threshold, folder / "labels")
     cost = {"seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
     lines: list[tuple[Protocol, dict[str, Any]]] = []
     curve = None
@@ -315,7 +305,7 @@ def _outcome(scene: _Scene, name: str, stage: Stage, blind: LabelStore | None) -
             shutil.copytree(blind.folder, partial, dirs_exist_ok=True)
         measured = evaluate_labels(blind.__getitem__, scene.other)
         note("val", False, measured, "result_val.json", **_looks(scene.plan))
-    return Outcome(name, card, threshold, stage.scores, lines, curve)
+    return Outcome(name, card, labels, lines, curve)
 
 
 def _protocol(scene: _Scene, card: Card, split: str, with_labels: bool) -> Protocol:
@@ -336,20 +326,15 @@ def _protocol(scene: _Scene, card: Card, split: str, with_labels: bool) -> Proto
     )
 
 
-def labels_of(dataset: SegmentationFolder, scores: Any, threshold: float, id: str) -> Tensor:
-    """(H, W) class indices at the size of the image."""
-    size = dataset.image(id).shape[-2:]
-    return to_labels(resize(scores[id][None], (size[0], size[1])), threshold)[0]
-
-
 def _write_label_images(
     dataset: SegmentationFolder, scores: ScoreStore, threshold: float, folder: Path
-) -> None:
+) -> LabelStore:
     """All label images of a stage; the folder appears whole, without those of an earlier run."""
     with one_at_a_time(folder), folder_written_whole(folder) as partial:
+        labels = LabelStore(partial, threshold, dataset)
         for id in tqdm(dataset.ids, desc="labels", leave=False):
-            labels = labels_of(dataset, scores, threshold, id)
-            write_labels(partial / f"{id}.png", labels.numpy())
+            labels.put(id, scores[id])
+    return LabelStore(folder, threshold, dataset)
 
 
 def _report(scene: _Scene, outcomes: list[Outcome]) -> None:
@@ -375,8 +360,5 @@ def _report(scene: _Scene, outcomes: list[Outcome]) -> None:
             for protocol, figures in outcome.lines
         ],
         curves={o.name: o.curve for o in outcomes if o.curve is not None},
-        labels={
-            o.name: {id: labels_of(train, o.scores, o.threshold, id) for id in ids}
-            for o in outcomes
-        },
+        labels={o.name: {id: o.labels[id] for id in ids} for o in outcomes},
     )

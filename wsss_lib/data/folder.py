@@ -22,7 +22,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from wsss_lib.core import InputError
@@ -62,6 +62,23 @@ def read_image(path: Path) -> Tensor:
             f"{path} is truncated or not an image ({error}); fetch it again."
         ) from error
     return torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) of an image as ``read_image`` gives it; the header alone is read.
+
+    Raises:
+        InputError: missing, or not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+            return image.size if turned else (image.height, image.width)
+    except (OSError, SyntaxError) as error:  # Pillow raises both
+        raise InputError(
+            f"{path} is missing, truncated or not an image ({error}); fetch it again. `wsss "
+            "doctor` lists all such files of a data folder."
+        ) from error
 
 
 def read_tags(path: Path) -> dict[str, dict[str, str]]:
@@ -191,6 +208,10 @@ class SegmentationFolder:
     def image(self, id: str) -> Tensor:
         """(3, H, W) RGB in [0, 1]."""
         return read_image(self.image_path(id))
+
+    def size(self, id: str) -> tuple[int, int]:
+        """(H, W) of an image."""
+        return image_size(self.image_path(id))
 
     def image_path(self, id: str) -> Path:
         """The image file, whatever its ending."""

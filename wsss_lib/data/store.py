@@ -1,6 +1,6 @@
 """Scores on disk: half precision, present classes only, one small file per image."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from wsss_lib.blocks.maps import resize, to_labels
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
 
 
@@ -92,23 +93,21 @@ class LabelStore:
     Args:
         folder: where the PNG files lie; made when the first labels are put.
         threshold: between background and classes.
-        size_of: (H, W) in pixels of the label image of an id.
+        dataset: whose images are labelled, each at its size.
     """
 
-    def __init__(
-        self, folder: Path | str, threshold: float, size_of: Callable[[str], tuple[int, int]]
-    ) -> None:
+    def __init__(self, folder: Path | str, threshold: float, dataset: SegmentationFolder) -> None:
         self.folder = Path(folder)
         self.threshold = threshold
-        self.size_of = size_of
+        self.dataset = dataset
 
     def __contains__(self, id: str) -> bool:
         """Whether the labels of an image are here."""
         return self._path(id).is_file()
 
     def put(self, id: str, scores: Tensor) -> None:
-        """Keep what (C, H, W) scores in [0, 1] say, at the size of the label image."""
-        labels = to_labels(resize(scores[None], self.size_of(id)), self.threshold)[0]
+        """Keep what (C, H, W) scores in [0, 1] say, at the size of the image."""
+        labels = to_labels(resize(scores[None], self.dataset.size(id)), self.threshold)[0]
         write_labels(self._path(id), labels.cpu().numpy())
 
     def __getitem__(self, id: str) -> Tensor:
