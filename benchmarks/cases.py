@@ -11,13 +11,13 @@ from torch import Tensor
 
 from benchmarks.inputs import SIZE, as_tensor, blobs, largest, photograph
 from benchmarks.timing import Case
-from wsss_lib.blocks import grabcut as gc
-from wsss_lib.blocks.affinity import half_disc, stencil_affinity
-from wsss_lib.blocks.crf import CRF, _smoothness, dense_crf
-from wsss_lib.blocks.lattice import Lattice, bilateral_features
-from wsss_lib.blocks.pamr import pamr, pamr_weights
-from wsss_lib.blocks.walk import propagate, propagate_dense, stencil_to_dense
-from wsss_lib.blocks.walker import colour_edges, random_walker
+from wsss_lib.blocks.affinity.pairs import half_disc, stencil_affinity
+from wsss_lib.blocks.affinity.random_walk import propagate, propagate_dense, stencil_to_dense
+from wsss_lib.blocks.refine import grabcut as gc
+from wsss_lib.blocks.refine.dense_crf import CRF, _smoothness, dense_crf
+from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
+from wsss_lib.blocks.refine.pamr import pamr, pamr_weights
+from wsss_lib.blocks.refine.random_walker import colour_edges, random_walker
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.losses.regularised import ncut_loss
 

@@ -14,8 +14,8 @@ from torchvision.models import resnet18
 
 from benchmarks.inputs import SIZE, as_tensor, blobs, largest, photograph
 from benchmarks.timing import Case
-from wsss_lib.blocks.gradcam import grad_cam
-from wsss_lib.blocks.maps import resize
+from wsss_lib.blocks.maps.class_maps import resize
+from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.evaluate import STEPS, ious, sweep_of
 
 PRESENT = (3, 17, 42, 100, 250)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from wsss_lib.meter import PeakMemory
+from wsss_lib.engine.meter import PeakMemory
 
 Work = Callable[[], Any]
 

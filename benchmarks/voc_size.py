@@ -20,13 +20,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from benchmarks.timing import seconds
-from wsss_lib.blocks.maps import resize
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import Batch, Method
 from wsss_lib.data.folder import VOC_CLASSES
 from wsss_lib.data.weak import MADE, Annotator
 from wsss_lib.engine import make_optimizer, seed_everything
+from wsss_lib.engine.meter import PeakMemory
 from wsss_lib.evaluate import Protocol
-from wsss_lib.meter import PeakMemory
 from wsss_lib.recipes import BUILDERS, build
 from wsss_lib.results import write_result
 

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from experiments.record import Bench, Record
 from experiments.voc_photographs import IMAGENET_ROWS, LONGEST, imagenet_cam
-from wsss_lib.blocks.maps import power_at
+from wsss_lib.blocks.maps.class_maps import power_at
 from wsss_lib.core import Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.full import MaskScores
@@ -28,9 +28,9 @@ from wsss_lib.evaluate import Protocol, evaluate
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.nets.deeplab import DeepLab
-from wsss_lib.nets.fuse import FusedFeatures
-from wsss_lib.nets.mobilenet import MobileNetV2
+from wsss_lib.nets.backbones.mobilenet import MobileNetV2
+from wsss_lib.nets.heads.deeplab import DeepLab
+from wsss_lib.nets.heads.fuse import FusedFeatures
 
 SORREL = IMAGENET_ROWS["horse"]
 

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from experiments.horses import DEEPLAB_RECIPE, deeplab, segmenter
 from experiments.record import Bench, Record
 from experiments.voc_photographs import LONGEST
-from wsss_lib.blocks.maps import resize_like, to_labels
+from wsss_lib.blocks.maps.class_maps import resize_like, to_labels
 from wsss_lib.core import Method
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView

@@ -27,9 +27,9 @@ from experiments.foundation.sam import sam_figures, sam_loss
 from experiments.pretrain_toy import save
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.toy.variants import VERSION
-from wsss_lib.nets.clip import toy_clip
-from wsss_lib.nets.hub import WEIGHTS
-from wsss_lib.nets.sam import toy_sam
+from wsss_lib.nets.large.clip import toy_clip
+from wsss_lib.nets.large.hub import WEIGHTS
+from wsss_lib.nets.large.sam import toy_sam
 from wsss_lib.results import cpu_name, write_json
 
 

@@ -18,8 +18,8 @@ from experiments.pretrain_toy import augment, save
 from wsss_lib.data.toy.imagenet import toy_objects
 from wsss_lib.data.toy.variants import VERSION
 from wsss_lib.losses.pixels import pixel_loss
-from wsss_lib.nets.hub import WEIGHTS
-from wsss_lib.nets.saliency import Saliency, toy_saliency
+from wsss_lib.nets.large.hub import WEIGHTS
+from wsss_lib.nets.large.saliency import Saliency, toy_saliency
 from wsss_lib.results import cpu_name, write_json
 
 LR = 4e-3

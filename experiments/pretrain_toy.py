@@ -22,8 +22,8 @@ from tqdm import tqdm
 from wsss_lib.core import InputError
 from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
 from wsss_lib.data.toy.variants import VERSION
-from wsss_lib.nets.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
-from wsss_lib.nets.vit import ViT
+from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
+from wsss_lib.nets.backbones.vit import ViT
 
 NETS: dict[str, Callable[..., ToyCNN | ViT]] = {"toy_cnn": toy_cnn, "toy_vit": toy_vit}
 RECIPES: dict[str, dict[str, float]] = {

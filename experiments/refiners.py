@@ -18,11 +18,11 @@ from tqdm.auto import tqdm
 
 from experiments.record import Bench, Record
 from experiments.voc_photographs import IMAGENET_ROWS, LONGEST, imagenet_cam
-from wsss_lib.blocks import grabcut as gc
-from wsss_lib.blocks import maps
-from wsss_lib.blocks.pamr import pamr
-from wsss_lib.blocks.regions import region_means, slic
-from wsss_lib.blocks.walker import colour_edges, random_walker
+from wsss_lib.blocks.maps import class_maps as maps
+from wsss_lib.blocks.refine import grabcut as gc
+from wsss_lib.blocks.refine.pamr import pamr
+from wsss_lib.blocks.refine.random_walker import colour_edges, random_walker
+from wsss_lib.blocks.regions.superpixels import region_means, slic
 from wsss_lib.core import IGNORE, Batch
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView

@@ -32,7 +32,7 @@ from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.nets.saliency import toy_saliency
+from wsss_lib.nets.large.saliency import toy_saliency
 from wsss_lib.saliency import write_saliency
 from wsss_lib.survey import find_methods
 

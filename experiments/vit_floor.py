@@ -20,7 +20,7 @@ from wsss_lib.evaluate import Protocol, evaluate
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
-from wsss_lib.nets.toy import toy_vit
+from wsss_lib.nets.backbones.toy import toy_vit
 
 
 def measure(record: Record, world: int, folder: Path) -> None:

@@ -18,7 +18,7 @@ from wsss_lib.data.view import WeakView
 from wsss_lib.evaluate import Protocol, evaluate
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
-from wsss_lib.nets.mobilenet import MobileNetV2
+from wsss_lib.nets.backbones.mobilenet import MobileNetV2
 
 IMAGENET_ROWS = {  # rows of the classifier with a background row 0
     "aeroplane": (405, 896),

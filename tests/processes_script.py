@@ -16,9 +16,9 @@ from accelerate import PartialState
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.test_engine import SGD, Calm
-from wsss_lib import engine
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
+from wsss_lib.engine import chain
 
 seen = 0
 
@@ -41,10 +41,10 @@ class Counting(Calm):
 
 
 data, out, accumulate, pause = *sys.argv[1:4], float(sys.argv[4])
-engine.fit = partial(engine.fit, save_every=1)
+chain.fit = partial(chain.fit, save_every=1)
 method = Counting()
 method.recipe = replace(SGD, batch_size=3, accumulate=int(accumulate))
-stage = engine.run([method], WeakView(SegmentationFolder(data)), folder=out, cpu=True)[0]
+stage = chain.run([method], WeakView(SegmentationFolder(data)), folder=out, cpu=True)[0]
 state = PartialState()
 found = {
     "processes": state.num_processes,

@@ -25,7 +25,7 @@ from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import evaluate, evaluate_labels
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.nets.vocabulary import CLASSES
+from wsss_lib.nets.large.vocabulary import CLASSES
 from wsss_lib.survey import find_cards, find_methods, systems
 
 FEW = ("--steps", "2", "--weights", "random", "--cpu")

@@ -15,9 +15,8 @@ import torch
 from torch import nn
 
 from tests.tiny import Follower, Pixels, plain_folder
-from wsss_lib.blocks.crf import CRF
-from wsss_lib.blocks.maps import resize, to_labels
-from wsss_lib.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from wsss_lib.blocks.maps.class_maps import resize, to_labels
+from wsss_lib.blocks.refine.dense_crf import CRF
 from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.store import LabelStore, ScoreStore
@@ -31,7 +30,8 @@ from wsss_lib.engine import (
     same_size_batches,
     schedule,
 )
-from wsss_lib.fingerprint import describe, fingerprint
+from wsss_lib.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from wsss_lib.engine.fingerprint import describe, fingerprint
 from wsss_lib.methods.refine.densecrf import DenseCRF
 
 ROOT = Path(__file__).parent.parent
@@ -408,7 +408,7 @@ def test_a_stage_that_needs_scores_says_who_gives_them(view, tmp_path):
 
 
 def test_slow_steps_are_saved_before_their_number_is_reached(view, tmp_path, monkeypatch):
-    monkeypatch.setattr("wsss_lib.engine.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("wsss_lib.engine.training.SAVE_SECONDS", 0.0)
 
     class Interrupted(Pixels):
         def loss(self, batch):
@@ -444,7 +444,7 @@ def test_an_answer_of_another_shape_is_named(view, tmp_path):
 
 
 def test_large_images_are_asked_about_one_by_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("wsss_lib.engine.MOST_PIXELS", 200)
+    monkeypatch.setattr("wsss_lib.engine.inference.MOST_PIXELS", 200)
     sizes = ((10, 10), (10, 10), (10, 10), (20, 20), (20, 20))
     view = WeakView(SegmentationFolder(plain_folder(tmp_path / "mine", sizes)))
     batches = same_size_batches(view[index] for index in range(5))

@@ -12,7 +12,7 @@ from experiments.record import Record
 from wsss_lib.core import InputError, Recipe
 from wsss_lib.data.toy import write_toy
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.results import summarise, write_result
 
 

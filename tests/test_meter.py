@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import time
 import numpy as np
-from wsss_lib.meter import PeakMemory
+from wsss_lib.engine.meter import PeakMemory
 
 with PeakMemory() as small:
     time.sleep(0.1)
@@ -20,7 +20,7 @@ print(small.peak_mb, large.peak_mb)
 REUSE = """
 import time
 import torch
-from wsss_lib.meter import PeakMemory
+from wsss_lib.engine.meter import PeakMemory
 
 def work():
     blocks = [torch.ones(2**13) for _ in range(3200)]  # 100 MiB in small pieces

@@ -24,8 +24,8 @@ from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import fit, run
+from wsss_lib.engine.processes import made_once, readers, share_of
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
-from wsss_lib.processes import made_once, readers, share_of
 from wsss_lib.survey import find_methods
 
 SCRIPT = Path(__file__).with_name("processes_script.py")
@@ -132,7 +132,7 @@ def test_every_recipe_can_be_shared_by_four_processes():
 
 
 def test_a_stage_that_cannot_be_shared_stops_a_run_before_the_first(view, tmp_path, monkeypatch):
-    monkeypatch.setattr("wsss_lib.engine.accelerator_for", lambda recipe, cpu: place(4, 0))
+    monkeypatch.setattr("wsss_lib.engine.chain.accelerator_for", lambda recipe, cpu: place(4, 0))
     first, second = Calm(), Calm()
     first.recipe, second.recipe = replace(SGD, batch_size=4), replace(SGD, batch_size=3)
     with pytest.raises(InputError, match="4 processes cannot share a batch of 3"):
@@ -216,7 +216,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
 
 
 def test_images_are_read_ahead_where_a_gpu_would_wait(monkeypatch):
-    monkeypatch.setattr("wsss_lib.processes.cpu_count", lambda: 12)
+    monkeypatch.setattr("wsss_lib.engine.processes.cpu_count", lambda: 12)
     for gpu, cpu, processes, expected in (
         (True, False, 1, 8),
         (True, False, 4, 3),

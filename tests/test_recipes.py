@@ -14,7 +14,7 @@ from wsss_lib.engine import answer
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
-from wsss_lib.nets.sam import load_sam
+from wsss_lib.nets.large.sam import load_sam
 from wsss_lib.recipes import BUILDERS, build, chain
 from wsss_lib.survey import find_methods
 

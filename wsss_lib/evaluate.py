@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from wsss_lib.blocks.maps import resize, to_labels
+from wsss_lib.blocks.maps.class_maps import resize, to_labels
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.folder import SegmentationFolder
 

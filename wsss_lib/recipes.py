@@ -40,18 +40,18 @@ from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 from wsss_lib.methods.scribble.scribblesup import ScribbleSup
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.nets.clip import Clip, load_clip
-from wsss_lib.nets.contrast import ContrastNet
-from wsss_lib.nets.correlation import PixelCorrelation
-from wsss_lib.nets.deeplab import DeepLab
-from wsss_lib.nets.detector import Detector, load_detector
-from wsss_lib.nets.fuse import FusedFeatures
-from wsss_lib.nets.gated import GatedDeepLab
-from wsss_lib.nets.relation import Relations
-from wsss_lib.nets.resnet import ResNet
-from wsss_lib.nets.sam import Sam, load_sam
-from wsss_lib.nets.untrained import untrained_clip, untrained_detector, untrained_sam
-from wsss_lib.nets.vit import ViT, load_vit
+from wsss_lib.nets.backbones.resnet import ResNet
+from wsss_lib.nets.backbones.vit import ViT, load_vit
+from wsss_lib.nets.heads.contrast import ContrastNet
+from wsss_lib.nets.heads.correlation import PixelCorrelation
+from wsss_lib.nets.heads.deeplab import DeepLab
+from wsss_lib.nets.heads.fuse import FusedFeatures
+from wsss_lib.nets.heads.gated import GatedDeepLab
+from wsss_lib.nets.heads.relation import Relations
+from wsss_lib.nets.large.clip import Clip, load_clip
+from wsss_lib.nets.large.detector import Detector, load_detector
+from wsss_lib.nets.large.sam import Sam, load_sam
+from wsss_lib.nets.large.untrained import untrained_clip, untrained_detector, untrained_sam
 from wsss_lib.survey import find_methods
 
 BACKGROUNDS = (

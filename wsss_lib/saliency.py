@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.drawn import FILES
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.nets.saliency import Saliency
+from wsss_lib.nets.large.saliency import Saliency
 
 
 def write_saliency(data: SegmentationFolder, net: Saliency) -> Path:

@@ -22,7 +22,7 @@ from scipy.ndimage import binary_dilation
 from skimage.segmentation import find_boundaries
 from torch import Tensor
 
-from wsss_lib.blocks.maps import resize
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.folder import SegmentationFolder
 

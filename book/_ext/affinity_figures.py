@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from toy_figures import CAM, stages, toy
 
-from wsss_lib.blocks.affinity import half_disc
-from wsss_lib.blocks.maps import resize
-from wsss_lib.blocks.paths import path_affinity
-from wsss_lib.blocks.tokens import class_attention, patch_affinity, spread
+from wsss_lib.blocks.affinity.class_tokens import class_attention, patch_affinity, spread
+from wsss_lib.blocks.affinity.pairs import half_disc
+from wsss_lib.blocks.affinity.paths import path_affinity
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.show import Picture, show_maps

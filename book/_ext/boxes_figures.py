@@ -9,10 +9,10 @@ from skimage.data import astronaut, chelsea, coffee
 from torch import Tensor
 from toy_figures import fresh, stages, toy
 
-from wsss_lib.blocks.clicks import extreme_trimap
-from wsss_lib.blocks.grabcut import box_trimap, grabcut
-from wsss_lib.blocks.maps import resize, to_labels
-from wsss_lib.blocks.regions import edge_map
+from wsss_lib.blocks.maps.class_maps import resize, to_labels
+from wsss_lib.blocks.refine.grabcut import box_trimap, grabcut
+from wsss_lib.blocks.regions.clicks import extreme_trimap
+from wsss_lib.blocks.regions.superpixels import edge_map
 from wsss_lib.core import Batch
 from wsss_lib.data.view import WeakView
 from wsss_lib.methods.box.bana import BANA

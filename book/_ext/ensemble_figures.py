@@ -3,7 +3,7 @@
 import torch
 from toy_figures import stages, toy
 
-from wsss_lib.blocks.maps import normalize, resize
+from wsss_lib.blocks.maps.class_maps import normalize, resize
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.show import Picture, show_maps
 

@@ -3,7 +3,7 @@
 import torch
 from toy_figures import stages, toy
 
-from wsss_lib.blocks.erase import erase, look_again
+from wsss_lib.blocks.augment.erase import erase, look_again
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
 from wsss_lib.show import Picture, overlay

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from toy_figures import CAM, stages, toy
 
-from wsss_lib.blocks.gradcam import grad_cam
-from wsss_lib.blocks.maps import keep_present, normalize, to_labels
+from wsss_lib.blocks.maps.class_maps import keep_present, normalize, to_labels
+from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam

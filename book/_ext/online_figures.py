@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from toy_figures import stages, toy
 
-from wsss_lib.blocks.maps import resize
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.methods.image_level.online.onestage import OneStage
-from wsss_lib.nets.toy import toy_vit
+from wsss_lib.nets.backbones.toy import toy_vit
 from wsss_lib.show import Picture, show_labels, show_maps
 
 

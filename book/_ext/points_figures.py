@@ -2,7 +2,7 @@
 
 from toy_figures import toy
 
-from wsss_lib.blocks.objectness import objectness_prior
+from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.data.view import WeakView
 from wsss_lib.show import Picture, overlay
 

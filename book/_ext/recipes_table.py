@@ -17,9 +17,9 @@ from wsss_book import link, results_folder, table
 from wsss_lib import survey
 from wsss_lib.core import Recipe
 from wsss_lib.data.folder import VOC_CLASSES
-from wsss_lib.nets.clip import Clip
-from wsss_lib.nets.resnet import ResNet
-from wsss_lib.nets.vit import ViT
+from wsss_lib.nets.backbones.resnet import ResNet
+from wsss_lib.nets.backbones.vit import ViT
+from wsss_lib.nets.large.clip import Clip
 from wsss_lib.recipes import BUILDERS, build, chain
 from wsss_lib.results import read_result
 

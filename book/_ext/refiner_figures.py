@@ -6,13 +6,13 @@ import torch
 from skimage.data import chelsea
 from torch import Tensor
 
-from wsss_lib.blocks import grabcut as gc
-from wsss_lib.blocks.crf import CRF, dense_crf
-from wsss_lib.blocks.lattice import Lattice, bilateral_features, spatial_features
-from wsss_lib.blocks.maps import foreground_scores, resize, with_background
-from wsss_lib.blocks.pamr import pamr
-from wsss_lib.blocks.regions import region_means, slic
-from wsss_lib.blocks.walker import colour_edges, random_walker
+from wsss_lib.blocks.maps.class_maps import foreground_scores, resize, with_background
+from wsss_lib.blocks.refine import grabcut as gc
+from wsss_lib.blocks.refine.dense_crf import CRF, dense_crf
+from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features, spatial_features
+from wsss_lib.blocks.refine.pamr import pamr
+from wsss_lib.blocks.refine.random_walker import colour_edges, random_walker
+from wsss_lib.blocks.regions.superpixels import region_means, slic
 from wsss_lib.core import IGNORE
 from wsss_lib.show import Picture, show_maps
 

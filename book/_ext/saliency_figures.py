@@ -5,7 +5,7 @@ from pathlib import Path
 from toy_figures import CAM, stages, toy
 
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
-from wsss_lib.nets.saliency import toy_saliency
+from wsss_lib.nets.large.saliency import toy_saliency
 from wsss_lib.saliency import write_saliency
 from wsss_lib.show import Picture, show_maps
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from toy_figures import toy
 
-from wsss_lib.blocks.lattice import Lattice, bilateral_features
-from wsss_lib.blocks.propagation import spread_scribble
+from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
+from wsss_lib.blocks.refine.propagation import spread_scribble
 from wsss_lib.data.view import WeakView
 from wsss_lib.show import Picture, show_labels, show_maps
 

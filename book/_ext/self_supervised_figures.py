@@ -3,8 +3,8 @@
 import torch
 from toy_figures import CAM, fresh, stages, toy
 
-from wsss_lib.blocks.ascent import climb
-from wsss_lib.blocks.maps import normalize, resize
+from wsss_lib.blocks.maps.ascent import climb
+from wsss_lib.blocks.maps.class_maps import normalize, resize
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
 from wsss_lib.show import Picture, show_maps

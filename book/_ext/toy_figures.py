@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from wsss_lib.blocks.maps import to_labels
+from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import Method
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy

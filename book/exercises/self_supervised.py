@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from exercises import Exercise
-from wsss_lib.blocks.maps import resize
+from wsss_lib.blocks.maps.class_maps import resize
 
 
 def views_gap(maps: Tensor, small: Tensor) -> Tensor:

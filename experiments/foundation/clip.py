@@ -12,8 +12,8 @@ from experiments.foundation.pictures import drawn, stacked
 from experiments.pretrain_toy import augment
 from wsss_lib.data.toy import KINDS
 from wsss_lib.data.toy.textures import GROUNDS
-from wsss_lib.nets.clip import Clip
-from wsss_lib.nets.vocabulary import VOCABULARY, toy_tokens
+from wsss_lib.nets.large.clip import Clip
+from wsss_lib.nets.large.vocabulary import VOCABULARY, toy_tokens
 
 
 def mentions(numbers: Tensor) -> Tensor:

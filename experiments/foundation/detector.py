@@ -10,8 +10,8 @@ from torchvision.ops import box_convert, box_iou, generalized_box_iou_loss, sigm
 
 from experiments.foundation.pictures import drawn
 from wsss_lib.data.toy import KINDS
-from wsss_lib.nets.clip import toy_clip
-from wsss_lib.nets.detector import Detector, toy_detector
+from wsss_lib.nets.large.clip import toy_clip
+from wsss_lib.nets.large.detector import Detector, toy_detector
 
 PROMPTS = ("a {}", "a photo of a {}")
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.toy import KINDS, VARIANTS, VERSION, Scene, toy_scene
-from wsss_lib.nets.vocabulary import toy_tokens
+from wsss_lib.nets.large.vocabulary import toy_tokens
 
 WORLD = 1000
 """Seed of the world of the pictures; the measured worlds count from 0."""

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from experiments.foundation.pictures import CLUTTER, drawn, regions
-from wsss_lib.blocks.masks import mask_iou
-from wsss_lib.nets.sam import Sam
+from wsss_lib.blocks.regions.masks import mask_iou
+from wsss_lib.nets.large.sam import Sam
 
 
 def prompted(region: Tensor, count: int, chance: Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_lib.blocks.ascent import climb
-from wsss_lib.blocks.maps import normalize
+from wsss_lib.blocks.maps.ascent import climb
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_lib.blocks.erase import MEAN_COLOUR, look_again, mined_labels
-from wsss_lib.blocks.maps import normalize
+from wsss_lib.blocks.augment.erase import MEAN_COLOUR, look_again, mined_labels
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
 from wsss_lib.losses.prohibitive import permitted_labels, prohibitive_loss
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing

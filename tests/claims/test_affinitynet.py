@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_lib.blocks.affinity import half_disc
-from wsss_lib.blocks.pamr import pamr
+from wsss_lib.blocks.affinity.pairs import half_disc
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
-from wsss_lib.nets.fuse import FusedFeatures
+from wsss_lib.nets.heads.fuse import FusedFeatures
 
 RED, ORANGE = (0.9, 0.1, 0.1), (0.9, 0.6, 0.1)  # the object's two colours
 GREEN, BLUE = (0.1, 0.7, 0.2), (0.1, 0.3, 0.9)  # the background's two

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_lib.blocks.bap import (
+from wsss_lib.blocks.maps.bap import (
     background_attention,
     background_prototypes,
     outside_boxes,
     pool_boxes,
 )
-from wsss_lib.blocks.crf import CRF
+from wsss_lib.blocks.refine.dense_crf import CRF
 from wsss_lib.core import Batch
 from wsss_lib.methods.box.bana import BANA
 

@@ -10,7 +10,7 @@ from wsss_lib.data.view import WeakView
 from wsss_lib.engine import fit
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.methods.image_level.cam.cam import CAM
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.toy import toy_cnn
 
 
 class Squares:

@@ -6,8 +6,8 @@ from torch import nn
 
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clims import CLIMS
-from wsss_lib.nets.backbone import Standardize
-from wsss_lib.nets.clip import load_clip
+from wsss_lib.nets.backbones.backbone import Standardize
+from wsss_lib.nets.large.clip import load_clip
 
 RED, BLUE, GREEN = (1.0, 0.5, 0.5), (0.5, 0.5, 1.0), (0.5, 1.0, 0.5)
 """The boat, the water that it lies on, and the meadow far from it."""

@@ -6,7 +6,7 @@ from torch import nn
 
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clip_es import ClipES
-from wsss_lib.nets.clip import ClipView, load_clip
+from wsss_lib.nets.large.clip import ClipView, load_clip
 
 CAT, DOG, GROUND = [1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]
 WORDS = {"cat": CAT, "dog": DOG, "ground": GROUND}

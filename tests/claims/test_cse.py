@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from wsss_lib.blocks.maps import normalize
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from wsss_lib.blocks.crf import CRF
+from wsss_lib.blocks.refine.dense_crf import CRF
 from wsss_lib.core import Batch
 from wsss_lib.methods.refine.densecrf import DenseCRF
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from wsss_lib.blocks.grabcut import OFFSETS, box_trimap, contrast_weights, grabcut
+from wsss_lib.blocks.refine.grabcut import OFFSETS, box_trimap, contrast_weights, grabcut
 from wsss_lib.core import Batch
 from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.box.bbox_rect import BBoxRect

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from wsss_lib.blocks.affinity import half_disc
-from wsss_lib.blocks.pamr import pamr
+from wsss_lib.blocks.affinity.pairs import half_disc
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.losses.displacement import displacement_loss
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
-from wsss_lib.nets.relation import Relations
+from wsss_lib.nets.heads.relation import Relations
 
 
 class Pixels(nn.Module):

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from wsss_lib.blocks.tokens import class_attention, patch_affinity, spread
+from wsss_lib.blocks.affinity.class_tokens import class_attention, patch_affinity, spread
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.image_level.affinity import mctformer
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
-from wsss_lib.nets.toy import toy_cnn, toy_vit
-from wsss_lib.nets.vit import ViT
+from wsss_lib.nets.backbones.toy import toy_cnn, toy_vit
+from wsss_lib.nets.backbones.vit import ViT
 
 COLOURS = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.2, 0.9]])  # of the two classes
 

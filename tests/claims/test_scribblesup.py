@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_lib.blocks.graphcut import energy
-from wsss_lib.blocks.propagation import drawn_classes, likeness
-from wsss_lib.blocks.regions import region_graph, slic
+from wsss_lib.blocks.refine.graph_cut import energy
+from wsss_lib.blocks.refine.propagation import drawn_classes, likeness
+from wsss_lib.blocks.regions.superpixels import region_graph, slic
 from wsss_lib.core import Batch
 from wsss_lib.methods.scribble.scribblesup import ScribbleSup
 

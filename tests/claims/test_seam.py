@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_lib.blocks.correlation import self_correlation
+from wsss_lib.blocks.affinity.correlation import self_correlation
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
-from wsss_lib.nets.correlation import PixelCorrelation
+from wsss_lib.nets.heads.correlation import PixelCorrelation
 
 
 class Small(nn.Module):

@@ -5,8 +5,8 @@ import torch
 
 from wsss_lib.core import Batch, InputError, Recipe
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.nets.deeplab import DeepLab
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.deeplab import DeepLab
 
 
 def scenes(count, seed):

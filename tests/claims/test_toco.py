@@ -9,7 +9,7 @@ from torch import nn
 
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.online.toco import ToCo
-from wsss_lib.nets.contrast import ContrastNet
+from wsss_lib.nets.heads.contrast import ContrastNet
 
 RED, GREEN, BLUE = (0.9, 0.1, 0.1), (0.1, 0.8, 0.2), (0.1, 0.3, 0.9)
 

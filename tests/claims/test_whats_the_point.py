@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from wsss_lib.blocks.objectness import objectness_prior
+from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.core import Batch
 from wsss_lib.losses.clicks import image_level_loss, objectness_loss, point_loss
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.measure import label as components
 
-from wsss_lib.blocks.maps import resize
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import Batch, Recipe
 from wsss_lib.data.move import rescale, resize_present
 from wsss_lib.data.stream import augment

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 from skimage.measure import label as components
 
-from wsss_lib.blocks.regions import extreme_contour
+from wsss_lib.blocks.regions.superpixels import extreme_contour
 from wsss_lib.core import InputError
 from wsss_lib.data.toy import toy_scene
 from wsss_lib.data.weak import (

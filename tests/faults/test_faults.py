@@ -20,7 +20,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.tiny import Pixels, plain_folder
-from wsss_lib.checkpoint import CHECKPOINT
 from wsss_lib.cli import app
 from wsss_lib.cli.build import build
 from wsss_lib.cli.pipeline import Plan, _write_label_images, run_plan
@@ -32,6 +31,7 @@ from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import fit, run
+from wsss_lib.engine.checkpoint import CHECKPOINT
 from wsss_lib.results import write_json
 from wsss_lib.survey import find_methods
 

@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from wsss_lib.blocks.maps import to_labels
+from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import IGNORE
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels

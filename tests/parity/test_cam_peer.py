@@ -5,9 +5,9 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from wsss_lib.blocks.maps import normalize, resize
+from wsss_lib.blocks.maps.class_maps import normalize, resize
 from wsss_lib.methods.image_level.cam.cam import CAM
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.toy import toy_cnn
 
 
 class Classifier(nn.Module):

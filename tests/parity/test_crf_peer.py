@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from wsss_lib.blocks.crf import CRF, PRESETS, dense_crf
+from wsss_lib.blocks.refine.dense_crf import CRF, PRESETS, dense_crf
 
 dcrf = pytest.importorskip(
     "pydensecrf.densecrf", reason="needs pydensecrf2: uv pip install pydensecrf2==1.1"

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from wsss_lib.blocks.grabcut import box_trimap, grabcut
+from wsss_lib.blocks.refine.grabcut import box_trimap, grabcut
 
 STEP = 25
 

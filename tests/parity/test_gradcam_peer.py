@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from wsss_lib.blocks.gradcam import grad_cam, grad_cam_pp, layer_cam, score_cam
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.blocks.maps.gradcam import grad_cam, grad_cam_pp, layer_cam, score_cam
+from wsss_lib.nets.backbones.toy import toy_cnn
 
 peers = pytest.importorskip("pytorch_grad_cam", reason="needs grad-cam: uv pip install grad-cam")
 targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from skimage.segmentation import random_walker as skimage_walker
 
-from wsss_lib.blocks.walker import colour_edges, random_walker
+from wsss_lib.blocks.refine.random_walker import colour_edges, random_walker
 from wsss_lib.core import IGNORE
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from wsss_lib import recipes
 from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.engine import seed_everything
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.mobilenet import MobileNetV2
-from wsss_lib.nets.resnet import ResNet
-from wsss_lib.nets.toy import toy_cnn
-from wsss_lib.nets.vocabulary import CLASSES
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.mobilenet import MobileNetV2
+from wsss_lib.nets.backbones.resnet import ResNet
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.large.vocabulary import CLASSES
 from wsss_lib.survey import find_methods
 
 NETS = ("toy", "mobilenet_v2", "resnet50", "resnet101", "paper")

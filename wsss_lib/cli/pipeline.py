@@ -19,8 +19,8 @@ from wsss_lib.data.store import LabelStore, ScoreStore
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, answer
 from wsss_lib.engine import run as run_stages
+from wsss_lib.engine.processes import readers
 from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate, evaluate_labels
-from wsss_lib.processes import readers
 from wsss_lib.report import Row, write_report
 from wsss_lib.results import write_result
 

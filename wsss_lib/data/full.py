@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from wsss_lib.blocks.maps import from_labels
+from wsss_lib.blocks.maps.class_maps import from_labels
 from wsss_lib.data.folder import SegmentationFolder
 
 

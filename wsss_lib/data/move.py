@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.maps import resize
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import IGNORE, Batch
 
 _MAPS = ("image", "scores", "saliency")

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from wsss_lib.blocks.maps import resize, to_labels
+from wsss_lib.blocks.maps.class_maps import resize, to_labels
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.folder import SegmentationFolder

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.affinity import Offset, pair_slices
+from wsss_lib.blocks.affinity.pairs import Offset, pair_slices
 
 
 def displacement_loss(

@@ -11,7 +11,7 @@ weights around one are a sensible start. Papers that sum instead weigh with numb
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.lattice import Lattice
+from wsss_lib.blocks.refine.lattice import Lattice
 
 
 def gated_crf_loss(kernel: Lattice, scores: Tensor, source: Tensor, target: Tensor) -> Tensor:

@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wsss_lib.blocks import bap
-from wsss_lib.blocks.crf import CRF, PRESETS, dense_crf
-from wsss_lib.blocks.maps import foreground_scores, resize, resize_like
-from wsss_lib.blocks.paint import present_in
+from wsss_lib.blocks.labels.paint import present_in
+from wsss_lib.blocks.maps import bap
+from wsss_lib.blocks.maps.class_maps import foreground_scores, resize, resize_like
+from wsss_lib.blocks.refine.dense_crf import CRF, PRESETS, dense_crf
 from wsss_lib.core import Batch, Card, Method, Recipe
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
 
 CARD = Card(
     id="bana",

@@ -4,10 +4,10 @@ from typing import Self
 
 from torch import Tensor
 
-from wsss_lib.blocks.maps import from_labels
-from wsss_lib.blocks.paint import boxes_to_labels
+from wsss_lib.blocks.labels.paint import boxes_to_labels
+from wsss_lib.blocks.maps.class_maps import from_labels
 from wsss_lib.core import Batch, Card, Method
-from wsss_lib.nets.backbone import Backbone
+from wsss_lib.nets.backbones.backbone import Backbone
 
 CARD = Card(
     id="bbox_rect",

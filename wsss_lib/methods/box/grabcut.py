@@ -9,11 +9,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.grabcut import box_trimap, contrast_weights, grabcut
-from wsss_lib.blocks.layers import masks_to_labels
-from wsss_lib.blocks.maps import from_labels
+from wsss_lib.blocks.labels.layers import masks_to_labels
+from wsss_lib.blocks.maps.class_maps import from_labels
+from wsss_lib.blocks.refine.grabcut import box_trimap, contrast_weights, grabcut
 from wsss_lib.core import Batch, Card, Method
-from wsss_lib.nets.backbone import Backbone
+from wsss_lib.nets.backbones.backbone import Backbone
 
 CARD = Card(
     id="grabcut",

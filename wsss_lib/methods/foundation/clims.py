@@ -9,14 +9,14 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.maps import normalize, resize_like
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import normalize, resize_like
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.clip import Clip, load_clip
-from wsss_lib.nets.toy import toy_cnn
-from wsss_lib.nets.vocabulary import CLASSES, PLACES
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.large.clip import Clip, load_clip
+from wsss_lib.nets.large.vocabulary import CLASSES, PLACES
 
 CARD = Card(
     id="clims",

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wsss_lib.blocks.attention import class_aware_affinity
-from wsss_lib.blocks.gradcam import grad_cam
-from wsss_lib.blocks.maps import normalize, resize_like
+from wsss_lib.blocks.affinity.attention import class_aware_affinity
+from wsss_lib.blocks.maps.class_maps import normalize, resize_like
+from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.core import Batch, Card, Method
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.clip import Clip, load_clip
-from wsss_lib.nets.vocabulary import CLASSES, PLACES
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.large.clip import Clip, load_clip
+from wsss_lib.nets.large.vocabulary import CLASSES, PLACES
 
 CARD = Card(
     id="clip_es",

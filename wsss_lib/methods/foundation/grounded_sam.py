@@ -10,12 +10,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.maps import from_labels
+from wsss_lib.blocks.maps.class_maps import from_labels
 from wsss_lib.core import Batch, Card, Method
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.detector import Detector, load_detector
-from wsss_lib.nets.sam import Sam, load_sam
-from wsss_lib.nets.vocabulary import CLASSES
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.large.detector import Detector, load_detector
+from wsss_lib.nets.large.sam import Sam, load_sam
+from wsss_lib.nets.large.vocabulary import CLASSES
 
 CARD = Card(
     id="grounded_sam",

@@ -9,11 +9,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.assign import assign_masks
-from wsss_lib.blocks.maps import from_labels, keep_present, to_labels
+from wsss_lib.blocks.labels.assign import assign_masks
+from wsss_lib.blocks.maps.class_maps import from_labels, keep_present, to_labels
 from wsss_lib.core import Batch, Card, InputError, Method
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.sam import Sam, load_sam
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.large.sam import Sam, load_sam
 
 CARD = Card(
     id="sam_pseudo",

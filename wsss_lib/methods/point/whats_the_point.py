@@ -9,13 +9,13 @@ from typing import Self
 
 from torch import Tensor
 
-from wsss_lib.blocks.maps import foreground_scores, keep_present
-from wsss_lib.blocks.objectness import objectness_prior
-from wsss_lib.blocks.paint import points_to_labels, present_in
+from wsss_lib.blocks.labels.paint import points_to_labels, present_in
+from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present
+from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.clicks import image_level_loss, objectness_loss, point_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.deeplab import DeepLab, toy_deeplab
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.heads.deeplab import DeepLab, toy_deeplab
 
 CARD = Card(
     id="whats_the_point",

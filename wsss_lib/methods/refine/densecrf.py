@@ -5,8 +5,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from wsss_lib.blocks import maps
-from wsss_lib.blocks.crf import CRF, PRESETS, dense_crf
+from wsss_lib.blocks.maps import class_maps as maps
+from wsss_lib.blocks.refine.dense_crf import CRF, PRESETS, dense_crf
 from wsss_lib.core import Batch, Card, Method
 
 CARD = Card(
@@ -37,7 +37,8 @@ class DenseCRF(Method):
     """Mean field in a fully connected CRF, training-free.
 
     Args:
-        settings: weights and widths of the kernels; ``wsss_lib.blocks.crf.PRESETS`` has more.
+        settings: weights and widths of the kernels; ``PRESETS`` of
+            ``wsss_lib.blocks.refine.dense_crf`` has more.
         background: power of the background map, ``(1 - max_c M_c) ** background``. Scores come
             out nearly hard, so that it, rather than a threshold, decides where objects end.
     """

@@ -5,8 +5,8 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from wsss_lib.blocks.maps import keep_present
-from wsss_lib.blocks.pamr import pamr
+from wsss_lib.blocks.maps.class_maps import keep_present
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method
 
 CARD = Card(

@@ -10,14 +10,14 @@ from typing import Self
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.lattice import Lattice, bilateral_features
-from wsss_lib.blocks.maps import foreground_scores, keep_present, resize
-from wsss_lib.blocks.paint import present_in
+from wsss_lib.blocks.labels.paint import present_in
+from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, resize
+from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.losses.regularised import ncut_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.deeplab import DeepLab, toy_deeplab
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.heads.deeplab import DeepLab, toy_deeplab
 
 CARD = Card(
     id="ncut_loss",

@@ -8,11 +8,11 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from wsss_lib.blocks.maps import foreground_scores, keep_present, to_labels
+from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, to_labels
 from wsss_lib.core import Batch, Card, InputError, Method, Recipe
 from wsss_lib.losses.pixels import pixel_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.deeplab import toy_deeplab
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.heads.deeplab import toy_deeplab
 
 CARD = Card(
     id="segmenter",

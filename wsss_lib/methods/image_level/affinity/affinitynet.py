@@ -10,15 +10,15 @@ from typing import Self
 
 from torch import Tensor
 
-from wsss_lib.blocks import maps
-from wsss_lib.blocks.affinity import half_disc, pair_kinds, stencil_affinity
-from wsss_lib.blocks.pamr import pamr
-from wsss_lib.blocks.walk import propagate
+from wsss_lib.blocks.affinity.pairs import half_disc, pair_kinds, stencil_affinity
+from wsss_lib.blocks.affinity.random_walk import propagate
+from wsss_lib.blocks.maps import class_maps as maps
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.pairs import pair_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.fuse import FusedFeatures
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.fuse import FusedFeatures
 
 CARD = Card(
     id="affinitynet",

@@ -9,17 +9,17 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from wsss_lib.blocks import maps
-from wsss_lib.blocks.affinity import half_disc, pair_kinds
-from wsss_lib.blocks.pamr import pamr
-from wsss_lib.blocks.paths import path_affinity
-from wsss_lib.blocks.trust import trusted_labels
-from wsss_lib.blocks.walk import propagate
+from wsss_lib.blocks.affinity.pairs import half_disc, pair_kinds
+from wsss_lib.blocks.affinity.paths import path_affinity
+from wsss_lib.blocks.affinity.random_walk import propagate
+from wsss_lib.blocks.labels.trust import trusted_labels
+from wsss_lib.blocks.maps import class_maps as maps
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.displacement import displacement_loss
 from wsss_lib.losses.pairs import pair_loss
-from wsss_lib.nets.relation import Relations
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.relation import Relations
 
 CARD = Card(
     id="irnet",

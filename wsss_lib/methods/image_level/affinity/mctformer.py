@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.maps import normalize
-from wsss_lib.blocks.tokens import class_attention, patch_affinity, spread
+from wsss_lib.blocks.affinity.class_tokens import class_attention, patch_affinity, spread
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.class_tokens import ClassTokens
-from wsss_lib.nets.toy import toy_vit
+from wsss_lib.nets.backbones.toy import toy_vit
+from wsss_lib.nets.heads.class_tokens import ClassTokens
 
 CARD = Card(
     id="mctformer",

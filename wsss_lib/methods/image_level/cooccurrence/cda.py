@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.maps import normalize, to_labels
-from wsss_lib.blocks.pamr import pamr
-from wsss_lib.blocks.paste import choose_donors, clean_objects, paste, random_places
+from wsss_lib.blocks.augment.paste import choose_donors, clean_objects, paste, random_places
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import normalize, to_labels
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, InputError, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
 
 CARD = Card(
     id="cda",

@@ -11,16 +11,16 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from wsss_lib.blocks.erase import look_again, mined_labels
-from wsss_lib.blocks.maps import foreground_scores, keep_present
+from wsss_lib.blocks.augment.erase import look_again, mined_labels
+from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.losses.prohibitive import prohibitive_loss
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.classifier import Classifier
-from wsss_lib.nets.deeplab import DeepLab
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.classifier import Classifier
+from wsss_lib.nets.heads.deeplab import DeepLab
 
 CARD = Card(
     id="ae_psl",

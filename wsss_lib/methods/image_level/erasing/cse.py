@@ -12,14 +12,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.erase import MEAN_COLOUR, erase
-from wsss_lib.blocks.maps import normalize, resize_like
+from wsss_lib.blocks.augment.erase import MEAN_COLOUR, erase
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import normalize, resize_like
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.classifier import Classifier
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.classifier import Classifier
 
 CARD = Card(
     id="cse",

@@ -10,16 +10,16 @@ from typing import Self
 
 from torch import Tensor
 
-from wsss_lib.blocks import maps
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.ngwp import ngwp, peak_labels, size_focal
-from wsss_lib.blocks.pamr import pamr
+from wsss_lib.blocks.maps import class_maps as maps
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.ngwp import ngwp, peak_labels, size_focal
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.balanced import class_balanced_loss
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.gated import GatedDeepLab
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.gated import GatedDeepLab
 
 CARD = Card(
     id="onestage",

@@ -10,16 +10,20 @@ from typing import Self
 
 from torch import Tensor
 
-from wsss_lib.blocks import maps
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.pamr import pamr
-from wsss_lib.blocks.relations import token_relations, two_threshold_labels, uncertain_crops
+from wsss_lib.blocks.affinity.relations import (
+    token_relations,
+    two_threshold_labels,
+    uncertain_crops,
+)
+from wsss_lib.blocks.maps import class_maps as maps
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.balanced import halves_loss
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.losses.tokens import patch_contrast, view_contrast
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.contrast import ContrastNet, toy_contrast_net
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.heads.contrast import ContrastNet, toy_contrast_net
 
 CARD = Card(
     id="toco",

@@ -11,13 +11,13 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from wsss_lib.blocks.ascent import climb, differentiable
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.maps import normalize
+from wsss_lib.blocks.maps.ascent import climb, differentiable
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
 
 CARD = Card(
     id="advcam",

@@ -11,16 +11,22 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from wsss_lib.blocks.cam import multi_scale_flip
-from wsss_lib.blocks.correlation import stretch, strongest_only
-from wsss_lib.blocks.maps import keep_present, normalize, resize, resize_like, with_background
-from wsss_lib.blocks.tokens import spread
+from wsss_lib.blocks.affinity.class_tokens import spread
+from wsss_lib.blocks.affinity.correlation import stretch, strongest_only
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import (
+    keep_present,
+    normalize,
+    resize,
+    resize_like,
+    with_background,
+)
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.agreement import hardest_gap, quietest
 from wsss_lib.losses.tags import tag_loss
-from wsss_lib.nets.backbone import Backbone
-from wsss_lib.nets.correlation import PixelCorrelation
-from wsss_lib.nets.toy import toy_cnn
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.correlation import PixelCorrelation
 
 CARD = Card(
     id="seam",

@@ -1,0 +1,37 @@
+"""Correlations between pixels, and the scaling of maps that are means."""
+
+import torch
+
+from wsss_lib.blocks.affinity.correlation import self_correlation, stretch, strongest_only
+
+
+def test_self_correlation_equals_a_double_loop():
+    torch.manual_seed(0)
+    features = torch.randn(2, 5, 3, 4)
+    found = self_correlation(features)
+    for b in range(2):
+        vectors = features[b].flatten(1).T
+        for i in range(12):
+            row = torch.stack([torch.cosine_similarity(vectors[i], v, dim=0) for v in vectors])
+            row = row.clamp(min=0)
+            assert torch.allclose(found[b, i], row / row.sum(), atol=1e-5)
+
+
+def test_pixels_without_features_listen_to_nobody():
+    assert (self_correlation(torch.zeros(1, 3, 2, 2)) == 0).all()
+
+
+def test_strongest_only_keeps_the_background_and_one_class():
+    maps = torch.tensor([0.2, 0.5, 0.4, 0.1]).view(1, 4, 1, 1)
+    kept = strongest_only(maps).flatten()
+    assert torch.equal(kept, torch.tensor([0.2, 0.5, 0.0, 0.0]))
+
+
+def test_stretch_moves_the_ends_to_0_and_1_and_drops_absent_and_constant_maps():
+    maps = torch.tensor([[0.4, 0.5, 0.6], [0.3, 0.3, 0.3], [0.1, 0.2, 0.3]]).view(1, 3, 1, 3)
+    found = stretch(maps, torch.tensor([[1, 1, 0]]))[0, :, 0]
+    wanted = torch.tensor([[0, 0.5, 1], [0, 0, 0], [0, 0, 0]])
+    assert torch.allclose(found, wanted, atol=1e-5)
+    assert torch.allclose(
+        stretch(torch.tensor([[[[-3.0, 0.0, 2.0]]]])).flatten()[:2], wanted[1, :2]
+    )

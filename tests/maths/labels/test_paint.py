@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from wsss_lib.blocks.labels.layers import masks_to_labels
+from wsss_lib.blocks.labels.paint import boxes_to_labels, points_to_labels, present_in
+from wsss_lib.core import IGNORE, InputError
+
+
+def random_boxes(seed, n=6, h=20, w=25):
+    torch.manual_seed(seed)
+    low = torch.stack([torch.randint(0, w - 1, (n,)), torch.randint(0, h - 1, (n,))], dim=1)
+    side = torch.stack([torch.randint(1, w, (n,)), torch.randint(1, h, (n,))], dim=1)
+    high = torch.minimum(low + side, torch.tensor([w, h]))
+    return torch.cat([low, high, torch.randint(1, 5, (n, 1))], dim=1)
+
+
+def by_hand(boxes, h, w):
+    """Each pixel takes the class of the smallest box that covers it, the last of equal ones."""
+    labels = torch.zeros(h, w, dtype=torch.int64)
+    for y in range(h):
+        for x in range(w):
+            least = float("inf")
+            for x0, y0, x1, y1, kind in boxes.tolist():
+                area = (x1 - x0) * (y1 - y0)
+                if x0 <= x < x1 and y0 <= y < y1 and area <= least:
+                    least, labels[y, x] = area, kind
+    return labels
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_boxes_are_painted_pixel_by_pixel(seed):
+    boxes = (random_boxes(seed), random_boxes(seed + 100, n=2))
+    found = boxes_to_labels(boxes, (20, 25))
+    assert found.dtype == torch.int64
+    for labels, of_image in zip(found, boxes, strict=True):
+        assert torch.equal(labels, by_hand(of_image, 20, 25))
+
+
+def test_boxes_are_half_open_and_an_image_may_have_none():
+    found = boxes_to_labels((torch.tensor([[1, 0, 3, 2, 4]]), torch.zeros(0, 5).long()), (3, 4))
+    assert found[0].tolist() == [[0, 4, 4, 0], [0, 4, 4, 0], [0, 0, 0, 0]]
+    assert not found[1].any()
+
+
+def test_points_mark_one_pixel_each():
+    points = (torch.tensor([[2, 1, 3], [0, 0, 0]]), torch.zeros(0, 3).long())
+    found = points_to_labels(points, (2, 4))
+    assert found[0].tolist() == [[0, IGNORE, IGNORE, IGNORE], [IGNORE, IGNORE, 3, IGNORE]]
+    assert (found[1] == IGNORE).all()
+
+
+def test_tags_that_labels_imply():
+    kinds = (torch.tensor([2, 2, 4]), torch.tensor([[0, IGNORE], [1, 0]]), torch.zeros(0).long())
+    assert present_in(kinds, 4).tolist() == [[0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_masks_of_boxes_are_layered_like_the_boxes():
+    boxes = random_boxes(7)
+    y, x = torch.meshgrid(torch.arange(20), torch.arange(25), indexing="ij")
+    masks = torch.stack(
+        [(x >= x0) & (x < x1) & (y >= y0) & (y < y1) for x0, y0, x1, y1, _ in boxes.tolist()]
+    )
+    assert torch.equal(masks_to_labels(masks, boxes[:, 4]), by_hand(boxes, 20, 25))
+
+
+def test_no_masks_are_background():
+    none = torch.zeros(0, 3, 4, dtype=torch.bool)
+    assert torch.equal(masks_to_labels(none, torch.zeros(0)), torch.zeros(3, 4).long())
+
+
+@pytest.mark.parametrize(
+    ("masks", "kinds"),
+    [
+        (torch.zeros(2, 3, 4), torch.ones(2)),
+        (torch.zeros(2, 3, 4, dtype=torch.bool), torch.ones(3)),
+        (torch.zeros(3, 4, dtype=torch.bool), torch.ones(3)),
+    ],
+)
+def test_masks_without_a_class_each_are_refused(masks, kinds):
+    with pytest.raises(InputError, match="one class each"):
+        masks_to_labels(masks, kinds)

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from wsss_lib.core import InputError
+from wsss_lib.nets.backbones.mobilenet import MobileNetV2
+from wsss_lib.nets.backbones.resnet import ResNet
+from wsss_lib.nets.backbones.toy import toy_cnn, toy_vit
+from wsss_lib.nets.heads.deeplab import DeepLab
+
+
+def backbones():
+    yield "toy_cnn", lambda: toy_cnn(pretrained=False)
+    yield "toy_vit", lambda: toy_vit(pretrained=False)
+    for stride in (8, 16, 32):
+        yield f"mobilenet_{stride}", lambda s=stride: MobileNetV2(s, None)
+        yield f"resnet50_{stride}", lambda s=stride: ResNet(50, s, pretrained=False)
+
+
+@pytest.mark.parametrize(("name", "make"), list(backbones()), ids=[name for name, _ in backbones()])
+@pytest.mark.parametrize("size", [(64, 96), (65, 47)])
+def test_maps_have_the_promised_channels_and_strides(name, make, size):
+    torch.manual_seed(0)
+    net = make().eval()
+    with torch.inference_mode():
+        features = net(torch.rand(1, 3, *size))
+    assert len(features) == len(net.channels) == len(net.strides)
+    for maps, channels, stride in zip(features, net.channels, net.strides, strict=True):
+        assert maps.shape[1] == channels
+        for side, cells in zip(size, maps.shape[2:], strict=True):
+            assert abs(cells - side / stride) <= 1, (maps.shape, stride)
+    assert net.strides == sorted(net.strides)
+
+
+@pytest.mark.parametrize("make", [lambda s: MobileNetV2(s, None), lambda s: ResNet(50, s, False)])
+def test_dilation_in_the_place_of_stride_samples_the_same_values(make):
+    """With the same weights, every second cell of the dilated map is the strided map."""
+    torch.manual_seed(0)
+    coarse, fine = make(32).eval(), make(16).eval()
+    fine.load_state_dict(coarse.state_dict())
+    image = torch.rand(1, 3, 192, 192)
+    with torch.inference_mode():
+        one, other = coarse(image)[-1], fine(image)[-1][..., ::2, ::2]
+    # Away from the border, where zero padding differs.
+    one, other = one[..., 2:-2, 2:-2], other[..., 2:-2, 2:-2]
+    assert (one - other).abs().max() <= 1e-4 * one.abs().max()
+
+
+@pytest.mark.parametrize("make", [MobileNetV2, lambda s: ResNet(50, s, False)])
+def test_unknown_strides_are_refused(make):
+    with pytest.raises(InputError, match="stride"):
+        make(7)
+
+
+def test_missing_weights_say_where_to_put_them(monkeypatch, tmp_path):
+    def offline(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(InputError, match=r"resnet50.*\.pth.*checkpoints.*`--weights random`"):
+        ResNet(50)
+    with pytest.raises(InputError, match=r"mobilenet_v2.*\.pth.*checkpoints.*`--weights random`"):
+        MobileNetV2()
+    with pytest.raises(InputError, match="No weights at"):
+        MobileNetV2(weights=tmp_path / "none.npz")
+
+
+def folded_arrays(net, classes=5):
+    """A MobileNetV2's weights with the batch norm folded in, as the converter reads them."""
+    arrays, convolutions = {}, []
+    for module in net.features.modules():
+        if isinstance(module, nn.Conv2d):
+            convolutions.append([module, None])
+        elif isinstance(module, nn.BatchNorm2d):
+            convolutions[-1][1] = module
+    for index, (conv, norm) in enumerate(convolutions):
+        gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+        arrays[f"{index:02d}.weight"] = (conv.weight * gain[:, None, None, None]).detach().numpy()
+        arrays[f"{index:02d}.bias"] = (norm.bias - norm.running_mean * gain).detach().numpy()
+    head = len(convolutions)
+    arrays[f"{head:02d}.weight"] = np.random.default_rng(0).normal(size=(classes, 1280, 1, 1))
+    arrays[f"{head:02d}.bias"] = np.zeros(classes)
+    return arrays
+
+
+def test_folded_weights_compute_what_the_unfolded_network_computes(tmp_path):
+    import torchvision
+
+    torch.manual_seed(0)
+    net = torchvision.models.mobilenet_v2(weights=None).eval()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    path = tmp_path / "folded.npz"
+    np.savez(path, **folded_arrays(net))
+    ours = MobileNetV2(32, path).eval()
+    # An odd size pads evenly on both sides, so there the one-sided padding must change nothing.
+    image = torch.rand(1, 3, 97, 97)
+    with torch.inference_mode():
+        expected = net.features((image * 255 - 128) / 128)
+        assert torch.allclose(ours(image)[-1], expected, atol=1e-3)
+    assert ours.classifier.weight.shape == (5, 1280, 1, 1)
+
+
+def test_folded_weights_of_another_network_are_refused(tmp_path):
+    path = tmp_path / "wrong.npz"
+    arrays = {f"{i:02d}.{kind}": np.zeros(7) for i in range(53) for kind in ("weight", "bias")}
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match="not MobileNetV2"):
+        MobileNetV2(weights=path)
+
+
+def test_real_folded_weights_recognise_a_cat(shared):
+    from skimage.data import chelsea
+
+    net = MobileNetV2(32, next((shared / "data" / "weights").glob("mobilenet*.npz"))).eval()
+    image = torch.from_numpy(chelsea()).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        logits = net.classifier(net(image)[-1].mean(dim=(2, 3), keepdim=True)).flatten()
+    names = (shared / "data" / "weights" / "imagenet_labels.txt").read_text().splitlines()
+    assert "cat" in names[int(logits.argmax())]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 57), (1, 1)])
+def test_deeplab_answers_at_the_size_of_the_image(size):
+    net = DeepLab(toy_cnn(pretrained=False), 4, rates=(1, 2), width=8, shallow=0, detail=4).eval()
+    assert net(torch.rand(2, 3, *size)).shape == (2, 5, *size)
+
+
+def test_deeplab_sees_detail_only_where_it_is_asked_to():
+    torch.manual_seed(0)
+    make = lambda detail: DeepLab(  # noqa: E731
+        toy_cnn(pretrained=False), 1, rates=(1,), width=8, shallow=0, detail=detail
+    ).eval()
+    assert make(0).detail is None
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    make(4)(image)[0, 0, 8, 8].backward()
+    assert image.grad[0, :, 8, 8].abs().sum() > 0

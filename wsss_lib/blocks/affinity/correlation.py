@@ -1,0 +1,57 @@
+"""What pixels of one image say to each other, and how the maps that they exchange are scaled."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wsss_lib.blocks.maps.class_maps import normalize
+
+
+def self_correlation(features: Tensor, eps: float = 1e-5) -> Tensor:
+    """How much each pixel listens to each other: rectified cosines that sum to one.
+
+    ``P_ij = relu(cos(f_i, f_j)) / sum_k relu(cos(f_i, f_k))``. Pixels whose features point away
+    from each other do not listen at all.
+
+    Source: SEAM (Wang et al., CVPR 2020), equation 8.
+
+    Args:
+        features: (B, D, h, w), any real values.
+        eps: pixels with shorter features listen to nobody.
+
+    Returns:
+        (B, N, N) with N = h * w, rows sum to one; N * N numbers are held in memory.
+    """
+    directions = F.normalize(features.flatten(2), dim=1, eps=eps)
+    cosines = torch.einsum("bdi,bdj->bij", directions, directions).relu()
+    return cosines / cosines.sum(dim=2, keepdim=True).clamp(min=eps)
+
+
+def strongest_only(maps: Tensor) -> Tensor:
+    """Zero every foreground class that is not the strongest of its pixel; keep the background.
+
+    Args:
+        maps: (B, K, h, w), background first.
+
+    Returns:
+        (B, K, h, w).
+    """
+    background, foreground = maps[:, :1], maps[:, 1:]
+    strongest = foreground == foreground.amax(dim=1, keepdim=True)
+    return torch.cat([background, foreground * strongest], dim=1)
+
+
+def stretch(maps: Tensor, tags: Tensor | None = None) -> Tensor:
+    """Rectify, then move each map's smallest value to 0 and its largest to 1.
+
+    A map that is a mean over many pixels never comes near 0; only differences count in it.
+
+    Args:
+        maps: (B, C, h, w), any real values.
+        tags: (B, C), 1 where the class is present; None keeps every class.
+
+    Returns:
+        (B, C, h, w) in [0, 1]; constant maps become 0.
+    """
+    maps = maps.relu()
+    return normalize(maps - maps.amin(dim=(2, 3), keepdim=True), tags)

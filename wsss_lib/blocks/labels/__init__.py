@@ -1,0 +1,1 @@
+"""Weak labels and pseudo-labels as label images."""

@@ -1,0 +1,40 @@
+"""Class activation maps over scales and flips."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from wsss_lib.blocks.maps.class_maps import resize
+
+
+def multi_scale_flip(
+    maps_of: Callable[[Tensor], Tensor],
+    image: Tensor,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = True,
+) -> Tensor:
+    """Add up the rectified maps of an image at several sizes, and of its mirror images.
+
+    Summing before normalising lets a strong response at one scale outweigh faint ones elsewhere.
+
+    Args:
+        maps_of: (B, 3, H', W') images -> (B, C, h', w') maps.
+        image: (B, 3, H, W).
+        scales: factors by which the image is resized.
+        flip: also look at the mirror image.
+
+    Returns:
+        (B, C, H, W), non-negative, not normalised.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    total: Tensor | int = 0
+    for scale in scales:
+        scaled = resize(image, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
+        views = torch.cat([scaled, scaled.flip(-1)]) if flip else scaled
+        maps = maps_of(views).relu()
+        if flip:
+            straight, mirrored = maps.chunk(2)
+            maps = straight + mirrored.flip(-1)
+        total = total + resize(maps, size)
+    return torch.as_tensor(total)

@@ -1,0 +1,1 @@
+"""Refiners: what pulls scores or sparse labels towards the edges of an image."""

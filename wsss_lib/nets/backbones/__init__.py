@@ -1,0 +1,1 @@
+"""Backbones: features of an image at several depths."""

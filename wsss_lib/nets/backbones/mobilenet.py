@@ -1,0 +1,141 @@
+"""MobileNetV2 of torchvision, and a converter for weights with the batch norm folded in."""
+
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision.models as models
+from torch import Tensor, nn
+
+from wsss_lib.core import InputError
+from wsss_lib.nets.backbones.backbone import Standardize
+
+_LEVELS = {2: 1, 4: 3, 8: 6, 16: 13, 32: 18}  # stride -> last block of torchvision's list
+
+
+class SamePad(nn.Module):
+    """Pad on the bottom and right only where a strided convolution needs it.
+
+    The folded weights come from a framework that pads even sizes on one side; padding on both
+    sides shifts every feature map by half a cell at each stride.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, h, w) -> (B, D, h + p, w + q) with p, q of 1 or 2."""
+        h, w = x.shape[-2:]
+        return F.pad(x, (w % 2, 1, h % 2, 1))
+
+
+class MobileNetV2(nn.Module):
+    """MobileNetV2 (Sandler et al., CVPR 2018): feature maps at strides 2, 4, 8, 16, 32 or dilated.
+
+    Args:
+        stride: 32, 16 or 8; strides that are taken away become dilations, so weights fit.
+        weights: "imagenet" for torchvision's own (downloaded once), a path to an ``.npz`` of
+            folded arrays (``00.weight``, ``00.bias``, ... in network order), or None.
+
+    Attributes:
+        classifier: (classes, 1280, 1, 1) weights and biases of the ImageNet classifier.
+
+    Raises:
+        InputError: unknown stride, missing file, or arrays that do not fit.
+    """
+
+    def __init__(self, stride: int = 16, weights: str | Path | None = "imagenet") -> None:
+        super().__init__()
+        if stride not in (8, 16, 32):
+            raise InputError(f"MobileNetV2: stride={stride} is not one of [8, 16, 32].")
+        self.channels = [16, 24, 32, 96, 1280]
+        self.strides = [min(s, stride) for s in _LEVELS]
+        folded = weights not in (None, "imagenet")
+        if not folded:
+            net = _torchvision_net(pretrained=weights is not None)
+            self.standardize = Standardize()
+            linear = net.classifier[1]
+            self.classifier = nn.Conv2d(1280, linear.out_features, 1)
+            self.classifier.load_state_dict(
+                {"weight": linear.weight.detach()[:, :, None, None], "bias": linear.bias.detach()}
+            )
+        else:
+            net = models.mobilenet_v2()
+            self.standardize = Standardize((128 / 255,) * 3, (128 / 255,) * 3)
+            self.classifier = _load_folded(net, Path(str(weights)))
+        self.blocks = net.features
+        _dilate(self.blocks, stride)
+        if folded:
+            _pad_one_side(self.blocks)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [0, 1] -> five feature maps, shallow to deep."""
+        x, features = self.standardize(image), []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in _LEVELS.values():
+                features.append(x)
+        return features
+
+
+def _torchvision_net(pretrained: bool) -> models.MobileNetV2:
+    weights = models.MobileNet_V2_Weights.IMAGENET1K_V1 if pretrained else None
+    try:
+        return models.mobilenet_v2(weights=weights)
+    except (URLError, OSError) as error:
+        raise InputError(
+            f"The ImageNet weights of MobileNetV2 could not be downloaded ({error}). Put "
+            f"mobilenet_v2-b0353104.pth from torchvision's model zoo into "
+            f"{torch.hub.get_dir()}/checkpoints, pass weights=PATH.npz, or weights=None "
+            "(`--weights PATH.npz` or `--weights random` on the command line)."
+        ) from error
+
+
+def _load_folded(net: models.MobileNetV2, path: Path) -> nn.Conv2d:
+    """Fill ``net`` with folded weights; return its classifier as a 1x1 convolution."""
+    if not path.is_file():
+        raise InputError(f"No weights at {path}: expected an .npz of folded MobileNetV2 arrays.")
+    arrays = np.load(path, allow_pickle=False)
+    convolutions = [m for m in net.features.modules() if isinstance(m, nn.Conv2d)]
+    classes = arrays[f"{len(convolutions):02d}.bias"].size
+    classifier = nn.Conv2d(1280, classes, 1)
+    for index, module in enumerate([*convolutions, classifier]):
+        weight = torch.from_numpy(arrays[f"{index:02d}.weight"])
+        if weight.numel() != module.weight.numel():
+            raise InputError(
+                f"{path}: array {index:02d}.weight has shape {tuple(weight.shape)}, the network "
+                f"needs {tuple(module.weight.shape)}; these are not MobileNetV2 1.0 weights."
+            )
+        module.weight.data = weight.reshape(module.weight.shape).float()
+        module.bias = nn.Parameter(torch.from_numpy(arrays[f"{index:02d}.bias"]).float())
+    for block in net.features.modules():
+        for name, child in block.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(block, name, nn.Identity())
+    return classifier
+
+
+def _pad_one_side(blocks: nn.Sequential) -> None:
+    """Give every strided convolution the padding that the folded weights were trained with."""
+    for block in list(blocks.modules()):
+        for name, child in list(block.named_children()):
+            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+                child.padding = (0, 0)
+                setattr(block, name, nn.Sequential(SamePad(), child))
+
+
+def _dilate(blocks: nn.Sequential, stride: int) -> None:
+    """Turn the strides beyond ``stride`` into dilations of all later 3x3 convolutions."""
+    reached, dilation = 1, 1
+    for module in list(blocks.modules()):
+        if not isinstance(module, nn.Conv2d):
+            continue
+        before = dilation
+        if module.stride == (2, 2):
+            if reached < stride:
+                reached *= 2
+            else:
+                module.stride, dilation = (1, 1), dilation * 2
+        if module.kernel_size == (3, 3) and dilation > 1:
+            # The convolution that lost its stride keeps the grid of its input.
+            module.dilation = (before, before)
+            module.padding = (before, before)

@@ -1,0 +1,1 @@
+"""What stands on a backbone: classifiers, class tokens, segmentation heads."""

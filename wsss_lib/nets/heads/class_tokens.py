@@ -1,0 +1,55 @@
+"""A vision transformer that also carries one token for each class."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wsss_lib.core import InputError
+from wsss_lib.nets.backbones.vit import ViT
+
+
+class ClassTokens(nn.Module):
+    """Class tokens in front of the patches of a vision transformer.
+
+    Source: MCTformer (Xu et al., CVPR 2022), section 3.1. A class token and its position are one
+    weight, for only their sum is ever seen. Tokens start apart, or they would all stay the same.
+
+    Args:
+        backbone: a ``ViT``.
+        num_classes: C, without background.
+
+    Raises:
+        InputError: the backbone is no transformer.
+    """
+
+    def __init__(self, backbone: Any, num_classes: int) -> None:
+        super().__init__()
+        if not isinstance(backbone, ViT):
+            raise InputError(
+                f"Class tokens need a vision transformer, not a {type(backbone).__name__}: leave "
+                "the network out to use the toy transformer."
+            )
+        self.backbone = backbone
+        start = nn.init.trunc_normal_(torch.empty(num_classes, backbone.channels[-1]), std=0.02)
+        self.tokens = nn.Parameter(start)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (B, 3, H, W) -> what comes out behind the last layer, and how.
+
+        Returns:
+            tokens: (B, C, D), not normalised.
+            patches: (B, D, h, w), normalised.
+            attention: (layers, B, C + N, C + N), mean over heads; rows sum to one.
+        """
+        patches = self.backbone.embedding(image)
+        size = (patches.shape[-2], patches.shape[-1])
+        own = self.tokens.expand(len(image), -1, -1)
+        tokens = torch.cat([own, patches.flatten(2).transpose(1, 2)], dim=1)
+        attentions = []
+        for layer in self.backbone.layers:
+            tokens, attention = layer(tokens, show=True)
+            attentions.append(attention.mean(dim=1))
+        own, rest = tokens.tensor_split([len(self.tokens)], dim=1)
+        rest = self.backbone.norm(rest).transpose(1, 2).unflatten(2, size)
+        return own, rest, torch.stack(attentions)

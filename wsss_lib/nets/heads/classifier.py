@@ -1,0 +1,28 @@
+"""A classifier whose logits are the means of its class maps, as a network of its own.
+
+Systems that keep several classifiers, frozen ones beside one that learns, hold one of these each.
+"""
+
+from torch import Tensor, nn
+
+from wsss_lib.nets.backbones.backbone import Backbone
+
+
+class Classifier(nn.Module):
+    """A bias-free linear classifier at every position of a backbone's last map.
+
+    Source: Zhou et al. (CVPR 2016).
+
+    Args:
+        backbone: features whose last map the classifier reads.
+        num_classes: C, without background.
+    """
+
+    def __init__(self, backbone: Backbone, num_classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Conv2d(backbone.channels[-1], num_classes, 1, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> raw class maps (B, C, h, w); their means are the logits."""
+        return self.head(self.backbone(image)[-1])
