@@ -1,4 +1,4 @@
-"""What the experiments share: running one stage, and keeping its figures."""
+"""What the experiments share: running one stage, and keeping its figures and maps."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 
+from experiments.illustrations import ILLUSTRATIONS
 from wsss_lib.core import Method
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, run
 from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold
+from wsss_lib.gallery import common_ids, image_ious, ranked, write_gallery
 from wsss_lib.results import write_result
 
 
@@ -84,3 +87,52 @@ class Bench:
             if held_out is not None
             else None,
         )[0]
+
+
+def maps_path(out: Path, name: str) -> Path:
+    """Where the maps of a result in ``out`` lie: beside it, in a folder of all maps."""
+    return out.parent / "maps" / out.name / f"{name}.npz"
+
+
+def keep_maps(
+    out: Path,
+    name: str,
+    method: Method,
+    scores: Any,
+    dataset: SegmentationFolder,
+    view: WeakView,
+    found: Evaluation,
+    floor: tuple[Any, float] | None = None,
+    **about: Any,
+) -> None:
+    """Store the maps of a run beside its figures.
+
+    What a system shows beside its scores is kept for the images of its largest, median and
+    smallest gain over the floor, among those that all systems store; for a floor itself, for all.
+
+    Args:
+        out: folder of the results.
+        name: of the result.
+        method: trained.
+        scores: its answers.
+        dataset: the split that they are scored on.
+        view: what it saw.
+        found: its figures.
+        floor: scores and threshold of what it must beat.
+        about: world and seed.
+    """
+    extras = {}
+    chosen = common_ids(dataset.ids)
+    if name in ILLUSTRATIONS:
+        if floor is not None:
+            own = image_ious(scores, dataset, found.threshold)
+            least = image_ious(floor[0], dataset, floor[1])
+            gains = {id: own[id] - least[id] for id in chosen}
+            chosen = tuple(ranked(gains).values())
+        places = {id: place for place, id in enumerate(view.ids)}
+        method.cpu().eval()
+        with torch.inference_mode():
+            for id in chosen:
+                extras[id] = ILLUSTRATIONS[name](method, view[places[id]])
+    figures = {"system": name, "miou": round(found.miou, 5), **about}
+    write_gallery(maps_path(out, name), scores, dataset, found.threshold, figures, extras)

@@ -3,7 +3,8 @@
 For three worlds, each with a training seed of its own: the floor (``FLOORS``), the system, the
 system after PAMR, and a segmentation network taught by the refined labels; the ceiling is in
 ``results/toy/ceiling.json``. Everything has the same backbone, and the system the steps of its toy
-recipe. Writes ``results/toy/<id>.json``. Thresholds are chosen on the first tenth of the training
+recipe. Writes ``results/toy/<id>.json``, and the maps of world 0 to ``results/maps/toy/<id>.npz``,
+from which the pages of the book draw. Thresholds are chosen on the first tenth of the training
 images, with masks, and figures are read off on the other nine tenths; networks see no labels and
 are scored on new images. An interrupted run goes on where it stopped. ``--jobs`` processes share
 the work; each wants a core of its own (``OMP_NUM_THREADS=1``), and all share a GPU where there is
@@ -19,7 +20,7 @@ from typing import Annotated
 import typer
 from tqdm.auto import tqdm
 
-from experiments.record import Bench, Record
+from experiments.record import Bench, Record, keep_maps
 from experiments.toy import fresh
 from wsss_lib.core import Card, Method
 from wsss_lib.data.folder import SegmentationFolder
@@ -57,7 +58,7 @@ def floor_of(card: Card) -> type[Method]:
     return FLOORS["tags" if card.needs_scores else card.supervision[0]]
 
 
-def measure(id: str, world: int, network: bool, folder: Path) -> Record:
+def measure(id: str, world: int, network: bool, folder: Path, out: Path) -> Record:
     """Every figure of a system in one world, whose number is also the seed."""
     kind = find_methods()[id]
     root = write_toy(folder / f"world_{world}", world=world, progress=False)
@@ -97,13 +98,19 @@ def measure(id: str, world: int, network: bool, folder: Path) -> Record:
         student = fresh(Segmenter, c, world)
         student.threshold = refined.threshold
         figures["network_miou"] = unaided(stage(student, ("tags",), refined))
+    if world == 0:
+        view = WeakView(train, kind.card.supervision, before.scores if before else None)
+        least_of = (floor.scores, floor.threshold or 0.5)
+        keep_maps(
+            out, id, method, system.scores, rest, view, found, least_of, world=world, seed=world
+        )
     record = Record()
     record.note(id, system, found, world=world, seed=world, **figures)
     return record
 
 
 def measured(
-    ids: list[str], worlds: int, network: bool, folder: Path, jobs: int
+    ids: list[str], worlds: int, network: bool, folder: Path, out: Path, jobs: int
 ) -> Iterator[tuple[str, Record]]:
     """Each system with its figures of all worlds, as soon as they are there.
 
@@ -113,11 +120,11 @@ def measured(
     if jobs == 1:
         for id in tqdm(ids, desc="systems"):
             bar = tqdm(range(worlds), desc=id, leave=False)
-            yield id, Record.joined([measure(id, world, network, folder) for world in bar])
+            yield id, Record.joined([measure(id, world, network, folder, out) for world in bar])
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         at_work = {
-            pool.submit(measure, id, world, network, folder): (id, world)
+            pool.submit(measure, id, world, network, folder, out): (id, world)
             for id in ids
             for world in range(worlds)
         }
@@ -145,7 +152,7 @@ def main(
 ) -> None:
     """Measure systems on the toy world."""
     ids = ids or [id for id in find_methods() if id not in ELSEWHERE]
-    for id, record in measured(ids, worlds, network, folder, jobs):
+    for id, record in measured(ids, worlds, network, folder, out, jobs):
         card = find_methods()[id].card
         protocol = Protocol(
             data="toy",

@@ -1,5 +1,7 @@
 """The toy pipeline, measured: ``python -m experiments.toy`` writes ``results/toy/*.json``.
 
+The maps of world 0 and seed 0 go to ``results/maps/toy/*.npz``.
+
 For every world and seed: CAM, a control that trains CAM for as many steps as CAM and AffinityNet
 take together, PAMR, the dense CRF and AffinityNet on the CAM, and, for one seed of each world,
 segmentation networks taught by the labels of ``NETWORKS`` and by full masks (the ceiling).
@@ -16,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from tqdm.auto import tqdm
 
-from experiments.record import Bench, Record
+from experiments.record import Bench, Record, keep_maps
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.full import MaskScores
 from wsss_lib.data.toy import write_toy
@@ -44,7 +46,7 @@ def fresh(kind: Any, num_classes: int, seed: int) -> Any:
     return kind.toy(num_classes)
 
 
-def measure(record: Record, world: int, seed: int, networks: bool, folder: Path) -> None:
+def measure(record: Record, world: int, seed: int, networks: bool, folder: Path, out: Path) -> None:
     """Note every figure of one world and seed."""
     root = write_toy(folder / f"world_{world}", world=world, progress=False)
     train, val = SegmentationFolder(root, "train"), SegmentationFolder(root, "val")
@@ -63,11 +65,15 @@ def measure(record: Record, world: int, seed: int, networks: bool, folder: Path)
         "densecrf": bench.run(fresh(DenseCRF, c, seed), scores=cam.scores),
         "affinitynet": bench.run(fresh(AffinityNet, c, seed), scores=cam.scores),
     }
+    where = {"world": world, "seed": seed}
+    stored = world == seed == 0
     for name, stage in first.items():
         threshold = stage.threshold or 0.5
         head, body = layer_recall(stage.scores, rest, threshold)
         found = evaluate(stage.scores, rest, threshold)
         record.note(name, stage, found, world=world, seed=seed, head_recall=head, body_recall=body)
+        if stored:
+            keep_maps(out, name, stage.method, stage.scores, rest, bench.view, found, **where)
     for name, teacher in NETWORKS.items() if networks else ():
         net = fresh(Segmenter, c, seed)
         scores = first[teacher].scores if teacher else MaskScores(train)
@@ -87,6 +93,8 @@ def measure(record: Record, world: int, seed: int, networks: bool, folder: Path)
             figures["gain_over_labels"] = seen - taught
             figures["gain_over_labels_with_tags"] = informed - taught
         found = evaluate(blind["val"], val)
+        if stored:
+            keep_maps(out, name, net, blind["val"], val, WeakView(val, ()), found, **where)
         record.note(name, stage, found, world=world, seed=seed, **figures)
 
 
@@ -109,7 +117,7 @@ def main(
         work = work[number - 1 :: parts]
     for world, seed in tqdm(work, desc="toy"):
         # Networks take most of the time: every world gets one, with a seed of its own.
-        measure(record, world, seed, world == seed, folder)
+        measure(record, world, seed, world == seed, folder, out)
     if part:
         return
     version = str(SegmentationFolder(folder / "world_0").about["version"])

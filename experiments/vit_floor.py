@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.record import Bench, Record
+from experiments.record import Bench, Record, keep_maps
 from experiments.toy import fresh
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
@@ -23,7 +23,7 @@ from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.nets.backbones.toy import toy_vit
 
 
-def measure(record: Record, world: int, folder: Path) -> None:
+def measure(record: Record, world: int, folder: Path, out: Path) -> None:
     """Note the figures of one world; its number is also the seed."""
     root = write_toy(folder / f"world_{world}", world=world, progress=False)
     train = SegmentationFolder(root, "train")
@@ -40,6 +40,10 @@ def measure(record: Record, world: int, folder: Path) -> None:
     )
     gain = found.miou - least.miou
     figures = {"gain_over_cam": gain, "refined_miou": after.miou}
+    if world == 0:
+        keep_maps(
+            out, "cam_vit", cam, stage.scores, rest, bench.view, found, world=world, seed=world
+        )
     record.note("cam_vit", stage, found, world=world, seed=world, **figures)
 
 
@@ -51,7 +55,7 @@ def main(
     """Measure CAM on the toy transformer."""
     record = Record()
     for world in range(worlds):
-        measure(record, world, folder)
+        measure(record, world, folder, out)
     protocol = Protocol(
         data="toy",
         data_version=str(SegmentationFolder(folder / "world_0").about["version"]),
