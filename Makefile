@@ -12,6 +12,11 @@ BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.synced
 TOY := data/toy
 BUILD := _build
+# The book that is read trains by the recipes; MODE=smoke trains a third as long, for tests, says so
+# on every page and has a folder of its own.
+MODE ?= fast
+OUT = $(if $(filter smoke,$(MODE)),$(BUILD)/smoke,.)
+BOOK = $(OUT)/_build
 
 export WSSS_DATA ?= $(abspath data)
 export PYTHONHASHSEED ?= 0
@@ -47,31 +52,28 @@ $(TOY)/dataset.json: $(STAMP) $(wildcard wsss_lib/data/toy/*.py)
 	@$(BIN)/python -c 'from wsss_lib.data.toy import write_toy; write_toy("$(TOY)")'
 	@touch $@
 
-# The book that is read trains by the recipes; the one that is tested, a third as long.
-book: export WSSS_MODE ?= fast
-test strict-book unit: export WSSS_MODE ?= smoke
-
-book: env toy strict-book ## the executed book, in _build/html
+book: env toy strict-book ## the executed book, in _build/html; MODE=smoke: a fast trial of it
 	@echo
-	@echo "The book is ready. Open it with a browser: $(abspath $(BUILD))/html/index.html"
+	@echo "The book is ready. Open it with a browser: $(abspath $(BOOK))/html/index.html"
 
 # Everything is executed from clean: an incremental build forgets the failures of the last one.
 strict-book: $(STAMP)
-	@rm -rf $(BUILD)/html $(BUILD)/.doctrees $(BUILD)/jupyter_execute $(BUILD)/.jupyter_cache
-	@$(BIN)/python book/_ext/execute_pages.py $(BUILD)/.jupyter_cache
-	@$(BIN)/jupyter-book build book --config _config.yml --path-output . \
+	@rm -rf $(BOOK)/html $(BOOK)/.doctrees $(BOOK)/jupyter_execute $(BOOK)/.jupyter_cache
+	@WSSS_MODE=$(MODE) $(BIN)/python book/_ext/execute_pages.py $(BOOK)/.jupyter_cache
+	@WSSS_MODE=$(MODE) $(BIN)/jupyter-book build book --config _config.yml --path-output $(OUT) \
 	  -W --keep-going -n --all
-	@test -f $(BUILD)/html/index.html
-	@touch $(BUILD)/html/.complete
+	@test -f $(BOOK)/html/index.html
+	@touch $(BOOK)/html/.complete
 
 lint: $(STAMP) ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-unit: $(STAMP) ## all tests; those of the book build it where it is missing
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+unit: $(STAMP) ## all tests; those of the book build a smoke book where it is missing
+	@WSSS_MODE=smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
+test: MODE = smoke
 test: env toy lint strict-book unit ## style, types, the strict book build and all tests
 
 results: env ## measure results/toy again: about an hour on two cores, resumable

@@ -19,7 +19,8 @@ ALLOWED = {  # room -> rooms that it may import from
     "evaluate": {"core", "blocks", "data"},
     "metrics": {"core", "evaluate"},
     "results": {"core", "data", "evaluate"},
-    "show": {"core", "blocks", "data"},
+    "show": {"core", "blocks", "data", "evaluate", "show"},
+    "gallery": {"core", "blocks", "data", "evaluate", "results"},
     "report": {"core", "data", "evaluate", "results", "show"},
     "doctor": {"core", "data", "doctor"},
 }

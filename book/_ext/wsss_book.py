@@ -12,6 +12,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
+from PIL import Image
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -20,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from wsss_lib import survey
 from wsss_lib.core import Card, InputError
 from wsss_lib.results import read_result
+from wsss_lib.show.picture import SHARPER
 
 LOGGER = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,10 @@ THRESHOLDS = {
 }
 """What the rules of a protocol say in the note below a table."""
 
+SMOKE = (
+    "A trial build for tests: notebooks trained a third as long as they should. "
+    "<code>make book</code> builds the book that is read."
+)
 MINUS = "\N{MINUS SIGN}"
 GPU_MARK = "\N{DAGGER}"
 _DIGITS = {
@@ -520,6 +526,25 @@ def launch_only_notebooks(
     ]
 
 
+def size_figures(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Show drawn figures at the size that they were drawn for, with pixels to spare."""
+    for image in doctree.findall(nodes.image):
+        path = Path(app.srcdir) / image["uri"]
+        if "jupyter_execute" in path.parts and path.suffix == ".png" and "width" not in image:
+            with Image.open(path) as picture:
+                image["width"] = f"{round(picture.width / SHARPER)}px"
+
+
+def say_the_mode(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Every page knows how long its notebooks trained; a smoke build says so to its reader."""
+    mode = os.environ.get("WSSS_MODE", "fast")
+    context["metatags"] = context.get("metatags", "") + f'<meta name="wsss-mode" content="{mode}">'
+    if mode == "smoke":
+        context["theme_announcement"] = SMOKE
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what there is."""
     app.add_role("result", ResultRole())
@@ -534,4 +559,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("missing-reference", drop_unresolved)
     app.connect("html-page-context", launch_only_notebooks, priority=900)
     app.connect("html-page-context", without_thebe, priority=900)
+    app.connect("html-page-context", say_the_mode)
+    app.connect("doctree-resolved", size_figures)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
