@@ -29,6 +29,7 @@ def line(found: dict[str, Any]) -> list[str]:
         f"{mine:.3g} s",
         f"{found['peer']}: {other:.3g} s",
         f"{found['ratio']:.2f} ×",
+        f"{found['ratio_one_thread']:.2f} ×",
         f"{found['difference']:.1e}",
         f"{found['ours_peak_mb']:.0f} / {found['peer_peak_mb']:.0f} MiB",
         gpu,
@@ -43,7 +44,17 @@ def main(
     unknown = set(names or ()) - set(CASES)
     if unknown:
         raise InputError(f"no such case: {', '.join(sorted(unknown))}; there are {list(CASES)}.")
-    table = Table("operation", "size", "ours", "peer", "ratio", "difference", "peak memory", "GPU")
+    table = Table(
+        "operation",
+        "size",
+        "ours",
+        "peer",
+        "ratio",
+        "one thread each",
+        "difference",
+        "peak memory",
+        "GPU",
+    )
     for name in tqdm(names or CASES, desc="bench"):
         case = CASES[name]()
         found = measure(case)

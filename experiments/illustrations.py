@@ -1,6 +1,7 @@
 """What a trained system shows of an image beside its scores; stored with its maps.
 
-Each function answers (H, W) tensors in [0, 1] by title. Label images are stored as value / 255.
+Each function answers (h, w) tensors in [0, 1] by title, at the resolution at which they were made.
+Label images are (H, W), stored as value / 255.
 Titles that end in ":c" belong to class c of 1..C.
 """
 
@@ -33,12 +34,12 @@ def draws(method: Any, batch: Batch) -> dict[str, Tensor]:
     label = int(_tags(batch)[0].nonzero()[0])
     parts = method.parts(batch.image)
     maps = [normalize(method.draw(parts, 1, generator))[:, label : label + 1] for _ in range(4)]
-    return {f"draw {n}:{label + 1}": _full(one, batch) for n, one in enumerate(maps, 1)}
+    return {f"draw {n}:{label + 1}": one[0, 0] for n, one in enumerate(maps, 1)}
 
 
 def boundary(method: Any, batch: Batch) -> dict[str, Tensor]:
     """IRNet: where the network sees a boundary between classes."""
-    return {"boundary": _full(method.relations.boundary(batch.image), batch)}
+    return {"boundary": method.relations.boundary(batch.image)[0, 0]}
 
 
 def half_size(look: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Batch], dict[str, Tensor]]:
@@ -51,7 +52,7 @@ def half_size(look: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Batch], d
         for title, view in {"whole size": image, "half size": half}.items():
             maps = normalize(look(method, view), tags)
             for c in tags[0].nonzero().flatten().tolist():
-                found[f"{title}:{c + 1}"] = _full(maps[:, c : c + 1], batch)
+                found[f"{title}:{c + 1}"] = maps[:, c : c + 1][0, 0]
         return found
 
     return shown
@@ -68,9 +69,9 @@ def climbs(method: Any, batch: Batch) -> dict[str, Tensor]:
                 lambda x: method.look(x, wanted), start, count, method.step, method.hold,
                 method.counts,
             )  # fmt: skip
-        maps[f"{count} climbs:{int(wanted) + 1}"] = method.look(top, wanted)[0][:1]
+        maps[f"{count} climbs:{int(wanted) + 1}"] = method.look(top, wanted)[0][0]
     most = max(float(one.max()) for one in maps.values())
-    return {title: _full(one / most, batch) for title, one in maps.items()}
+    return {title: one / most for title, one in maps.items()}
 
 
 def next_labels(method: Any, batch: Batch) -> dict[str, Tensor]:
@@ -105,8 +106,3 @@ ILLUSTRATIONS: dict[str, Callable[[Any, Batch], dict[str, Tensor]]] = {
 def _tags(batch: Batch) -> Tensor:
     tags: Tensor = batch.require("tags", "an illustration")
     return tags.float()
-
-
-def _full(maps: Tensor, batch: Batch) -> Tensor:
-    """(1, 1, h, w) -> (H, W) of the image."""
-    return resize(maps, (batch.image.shape[-2], batch.image.shape[-1]))[0, 0]

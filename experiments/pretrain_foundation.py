@@ -24,7 +24,7 @@ from experiments.foundation.clip import clip_figures, clip_loss
 from experiments.foundation.detector import detector_figures, detector_loss, made
 from experiments.foundation.pictures import PICTURES, WORLD, pool
 from experiments.foundation.sam import sam_figures, sam_loss
-from experiments.pretrain_toy import save
+from experiments.pretrain_toy import fast_bfloat16, save
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.toy.variants import VERSION
 from wsss_lib.nets.large.clip import toy_clip
@@ -45,7 +45,7 @@ class Task:
         lr: peak of the one-cycle learning rate.
         weight_decay: of AdamW.
         images: pictures that it is measured on.
-        half: train in bfloat16 (weights stay in float32): much faster for CLIP, slower for SAM.
+        half: train in bfloat16 where the processor has it; SAM is slower so.
     """
 
     make: Callable[[bool], Any]
@@ -101,7 +101,7 @@ def train(
     start = time.perf_counter() - spent
     bar = tqdm(range(done, steps), desc=f"pretrain {name}", initial=done, total=steps)
     for step in bar:
-        with torch.autocast("cpu", torch.bfloat16, enabled=task.half):
+        with torch.autocast("cpu", torch.bfloat16, enabled=task.half and fast_bfloat16()):
             loss = task.loss(net, pictures, chance)
         optimizer.zero_grad()
         loss.backward()

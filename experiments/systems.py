@@ -4,7 +4,8 @@ For three worlds, each with a training seed of its own: the floor (``FLOORS``), 
 system after PAMR, and a segmentation network taught by the refined labels; the ceiling is in
 ``results/toy/ceiling.json``. Everything has the same backbone, and the system the steps of its toy
 recipe. Writes ``results/toy/<id>.json``, and the maps of world 0 to ``results/maps/toy/<id>.npz``,
-from which the pages of the book draw. Thresholds are chosen on the first tenth of the training
+from which the pages of the book draw. ``--variant cooccurrence --out results/toy_cooccurrence``
+measures in the world of boats on water. Thresholds are chosen on the first tenth of the training
 images, with masks, and figures are read off on the other nine tenths; networks see no labels and
 are scored on new images. An interrupted run goes on where it stopped. ``--jobs`` processes share
 the work; each wants a core of its own (``OMP_NUM_THREADS=1``), and all share a GPU where there is
@@ -13,6 +14,7 @@ one.
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
@@ -58,10 +60,33 @@ def floor_of(card: Card) -> type[Method]:
     return FLOORS["tags" if card.needs_scores else card.supervision[0]]
 
 
-def measure(id: str, world: int, network: bool, folder: Path, out: Path) -> Record:
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and where.
+
+    Attributes:
+        folder: worlds and checkpoints.
+        out: where the JSON goes; its name is that of the data.
+        variant: of the toy world.
+        network: train a network on the labels as well.
+    """
+
+    folder: Path
+    out: Path
+    variant: str = "objects"
+    network: bool = True
+
+    @property
+    def name(self) -> str:
+        """Of the worlds in the folder."""
+        return "world" if self.variant == "objects" else self.variant
+
+
+def measure(id: str, world: int, plan: Plan) -> Record:
     """Every figure of a system in one world, whose number is also the seed."""
-    kind = find_methods()[id]
-    root = write_toy(folder / f"world_{world}", world=world, progress=False)
+    kind, folder = find_methods()[id], plan.folder
+    place = folder / f"{plan.name}_{world}"
+    root = write_toy(place, variant=plan.variant, world=world, progress=False)
     train, val = SegmentationFolder(root, "train"), SegmentationFolder(root, "val")
     held_out, rest = train.held_out()
     c = len(train.classes)
@@ -94,7 +119,7 @@ def measure(id: str, world: int, network: bool, folder: Path, out: Path) -> Reco
         figures[f"gain_over_{basis.card.id}"] = found.miou - least
     if not (kind.card.uses_tags_at_inference or kind.card.needs_scores):
         figures["val_miou"] = unaided(system)
-    if network:
+    if plan.network:
         student = fresh(Segmenter, c, world)
         student.threshold = refined.threshold
         figures["network_miou"] = unaided(stage(student, ("tags",), refined))
@@ -102,16 +127,23 @@ def measure(id: str, world: int, network: bool, folder: Path, out: Path) -> Reco
         view = WeakView(train, kind.card.supervision, before.scores if before else None)
         least_of = (floor.scores, floor.threshold or 0.5)
         keep_maps(
-            out, id, method, system.scores, rest, view, found, least_of, world=world, seed=world
+            plan.out,
+            id,
+            method,
+            system.scores,
+            rest,
+            view,
+            found,
+            least_of,
+            world=world,
+            seed=world,
         )
     record = Record()
     record.note(id, system, found, world=world, seed=world, **figures)
     return record
 
 
-def measured(
-    ids: list[str], worlds: int, network: bool, folder: Path, out: Path, jobs: int
-) -> Iterator[tuple[str, Record]]:
+def measured(ids: list[str], worlds: int, plan: Plan, jobs: int) -> Iterator[tuple[str, Record]]:
     """Each system with its figures of all worlds, as soon as they are there.
 
     Raises:
@@ -120,11 +152,11 @@ def measured(
     if jobs == 1:
         for id in tqdm(ids, desc="systems"):
             bar = tqdm(range(worlds), desc=id, leave=False)
-            yield id, Record.joined([measure(id, world, network, folder, out) for world in bar])
+            yield id, Record.joined([measure(id, world, plan) for world in bar])
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         at_work = {
-            pool.submit(measure, id, world, network, folder, out): (id, world)
+            pool.submit(measure, id, world, plan): (id, world)
             for id in ids
             for world in range(worlds)
         }
@@ -149,14 +181,16 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results/toy"),
     worlds: Annotated[int, typer.Option(help="Worlds and seeds 0, 1, ...")] = 3,
     jobs: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
+    variant: Annotated[str, typer.Option(help="Toy world.")] = "objects",
 ) -> None:
     """Measure systems on the toy world."""
     ids = ids or [id for id in find_methods() if id not in ELSEWHERE]
-    for id, record in measured(ids, worlds, network, folder, out, jobs):
+    plan = Plan(folder, out, variant, network)
+    for id, record in measured(ids, worlds, plan, jobs):
         card = find_methods()[id].card
         protocol = Protocol(
-            data="toy",
-            data_version=str(SegmentationFolder(folder / "world_0").about["version"]),
+            data=out.name,
+            data_version=str(SegmentationFolder(folder / f"{plan.name}_0").about["version"]),
             split="train, last nine tenths",
             labels_at_inference=card.uses_tags_at_inference,
             threshold_rule="held-out",

@@ -3,6 +3,7 @@
 import json
 import time
 
+import cv2
 import pytest
 import torch
 
@@ -31,12 +32,27 @@ def small(share=1.0):
 def test_the_ratio_says_how_much_longer_the_peer_takes():
     found = measure(small())
     assert 2 < found["ratio"] < 6
+    assert 2 < found["ratio_one_thread"] < 6
     assert found["difference"] == 0.5
     assert len(found["runs"]) == 3
 
 
 def test_a_share_of_the_peers_work_stands_for_all_of_it():
     assert measure(small(share=0.25))["ratio"] > 2.5 * measure(small())["ratio"]
+
+
+def test_equal_threads_are_equal_and_given_back():
+    seen = []
+
+    def work():
+        seen.append((torch.get_num_threads(), cv2.getNumThreads()))
+        return torch.tensor(0.0)
+
+    case = Case("n", "o", "1", "p", lambda device: work, work, lambda a, b: 0.0, pairs=2)
+    before = (torch.get_num_threads(), cv2.getNumThreads())
+    measure(case)
+    assert seen.count((1, 1)) >= 4, "two pairs on one thread each"
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
 
 
 def test_results_are_written_and_unknown_names_refused(tmp_path, monkeypatch):

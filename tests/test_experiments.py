@@ -27,7 +27,7 @@ def tiny(monkeypatch):
         Recipe, "toy", classmethod(lambda cls, steps, *a, **k: real(cls, 2, *a, **k))
     )
     cam, affinity = "methods.image_level.cam.cam", "methods.image_level.affinity.affinitynet"
-    for module in (cam, affinity, "nets.deeplab"):
+    for module in (cam, affinity, "nets.heads.deeplab"):
         monkeypatch.setattr(f"wsss_lib.{module}.toy_cnn", lambda: toy_cnn(pretrained=False))
 
 

@@ -41,7 +41,7 @@ class Gallery:
         common: ids of the images that every system of the world has.
         extremes: ids of the system's own best, median and worst image.
         maps: by image id, scores in [0, 1] by class 1..C, each (H, W).
-        extras: by image id, what else the system shows of it, by title, (H, W) in [0, 1].
+        extras: by image id, what else the system shows of it, by title, (h, w) in [0, 1].
         iou: by image id, over the whole split, the mean IoU of the classes that the image shows.
     """
 
@@ -133,7 +133,7 @@ def write_gallery(
         dataset: the split that the system is scored on.
         threshold: where its labels are cut.
         about: system, world, seed and figures of the run.
-        extras: by image id and title, (H, W) in [0, 1]; what else the system shows.
+        extras: by image id and title, (h, w) in [0, 1]; what else the system shows.
 
     Raises:
         InputError: the file would be larger than ``LIMIT``.
