@@ -21,7 +21,7 @@ BOOK = $(OUT)/_build
 export WSSS_DATA ?= $(abspath data)
 export PYTHONHASHSEED ?= 0
 
-.PHONY: help env toy book test lint unit strict-book results bench lock repository clean
+.PHONY: help env crf toy book test lint unit strict-book results bench lock repository clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ $(STAMP): requirements.lock pyproject.toml
 	$$uv pip sync --python $(BIN)/python requirements.lock; \
 	$$uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
+
+crf: env ## add pydensecrf, the peer of the dense CRF; needs a compiler
+	@PATH="$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python "pydensecrf2==1.1"
 
 toy: $(TOY)/dataset.json ## the toy world, in data/toy
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from PIL import Image
+from torchvision import models
 from typer.testing import CliRunner
 
 from tests.tiny import plain_folder
@@ -14,8 +15,11 @@ from wsss_lib.engine import answer
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.nets.backbones.vit import ViT
+from wsss_lib.nets.large.clip import load_clip
+from wsss_lib.nets.large.detector import load_detector
 from wsss_lib.nets.large.sam import load_sam
-from wsss_lib.recipes import BUILDERS, build, chain
+from wsss_lib.recipes import BUILDERS, Parts, build, chain
 from wsss_lib.survey import find_methods
 
 
@@ -62,11 +66,28 @@ def test_a_dry_run_shortens_what_takes_minutes():
         assert getattr(part, name) == DRY_SETTINGS[name]
 
 
-@pytest.mark.parametrize("id", BUILDERS)
-def test_a_dry_run_goes_from_weak_labels_to_masks(id, tmp_path, monkeypatch):
-    # SAM's 94 million weights, and a layer of FickleNet with 340 million, take minutes on a CPU.
+@pytest.fixture
+def thin(monkeypatch):
+    """The networks of the papers with few layers: a chain holds, or does not, all the same.
+
+    Drawing, hashing and saving 25 to 340 million weights three times a chain takes minutes.
+    """
+
+    def thin_resnet(name, weights=None, **how):
+        return models.resnet.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1], **how)
+
+    monkeypatch.setattr("wsss_lib.nets.backbones.resnet.models.get_model", thin_resnet)
+    monkeypatch.setattr(Parts, "deit_small", lambda parts: ViT(96, 2, 2))
+    monkeypatch.setattr(Parts, "vit_base", lambda parts: ViT(96, 4, 2))
+    monkeypatch.setattr("wsss_lib.recipes.untrained_clip", lambda patch: load_clip())
+    monkeypatch.setattr("wsss_lib.recipes.untrained_detector", load_detector)
     monkeypatch.setattr("wsss_lib.recipes.untrained_sam", load_sam)
     monkeypatch.setitem(BUILDERS, "ficklenet", lambda p: FickleNet(p.resnet(), p.count, 3))
+
+
+@pytest.mark.usefixtures("thin")
+@pytest.mark.parametrize("id", BUILDERS)
+def test_a_dry_run_goes_from_weak_labels_to_masks(id, tmp_path):
     root = plain_folder(tmp_path / "mine", sizes=((48, 64), (64, 50)) * 5, split=True)
     for path in (root / "images").iterdir():
         grey = Image.open(path).convert("L")
@@ -88,6 +109,7 @@ def test_the_network_of_a_recipe_looks_at_new_images_as_papers_do(tmp_path, monk
 
     monkeypatch.setattr("wsss_lib.cli.pipeline.answer", watched)
     root = plain_folder(tmp_path / "mine", sizes=((48, 64),) * 6, split=True)
+    # The one dry run with a network of full size.
     for how in (["--recipe", "pce", "--dry-run"], ["pce", "--steps", "1"]):
         out = tmp_path / how[0]
         asked = ["run", *how, "--data", str(root), "--out", str(out)]
