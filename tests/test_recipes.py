@@ -16,8 +16,6 @@ from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.nets.backbones.vit import ViT
-from wsss_lib.nets.large.clip import load_clip
-from wsss_lib.nets.large.detector import load_detector
 from wsss_lib.nets.large.sam import load_sam
 from wsss_lib.recipes import BUILDERS, Parts, build, chain
 from wsss_lib.survey import find_methods
@@ -79,8 +77,6 @@ def thin(monkeypatch):
     monkeypatch.setattr("wsss_lib.nets.backbones.resnet.models.get_model", thin_resnet)
     monkeypatch.setattr(Parts, "deit_small", lambda parts: ViT(96, 2, 2))
     monkeypatch.setattr(Parts, "vit_base", lambda parts: ViT(96, 4, 2))
-    monkeypatch.setattr("wsss_lib.recipes.untrained_clip", lambda patch: load_clip())
-    monkeypatch.setattr("wsss_lib.recipes.untrained_detector", load_detector)
     monkeypatch.setattr("wsss_lib.recipes.untrained_sam", load_sam)
     monkeypatch.setitem(BUILDERS, "ficklenet", lambda p: FickleNet(p.resnet(), p.count, 3))
 

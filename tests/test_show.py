@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from wsss_lib.core import InputError
@@ -13,13 +14,17 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import write_labels
 from wsss_lib.show import (
     COLOURS,
+    Panel,
     bar_with_spread,
+    class_panel,
     contact_sheet,
     overlay,
     plot_curves,
     show_labels,
     show_maps,
+    show_panels,
 )
+from wsss_lib.show.picture import INK, SHARPER
 
 GREY = torch.full((3, 40, 40), 0.5)
 
@@ -66,18 +71,69 @@ def test_overlay_refuses_labels_of_another_size():
         overlay(GREY[None], square(1))
 
 
-def test_maps_show_present_classes_only_on_one_scale():
+def test_maps_of_classes_make_a_grid_of_systems_and_classes():
     maps = torch.zeros(3, 10, 10)
-    maps[1] = 0.7
-    figure = show_maps(GREY, {"CAM": maps, "mean": maps.mean(dim=0)}, ("a", "b", "c"))
-    titles = [axis.get_title() for axis in figure.axes]
-    assert titles[:3] == ["image", "CAM: b", "mean"]
-    drawn = [axis.images[-1] for axis in figure.axes[1:3]]
-    assert all(picture.get_clim() == (0, 1) for picture in drawn)
-    assert drawn[0].get_array().shape == (40, 40)
+    maps[1, 2:8, 2:8] = 0.7
+    truth = square(2)
+    figure = show_maps(
+        GREY, {"CAM": maps, "PAMR": maps}, ("a", "b", "c"), truth=truth, thresholds={"CAM": 0.5}
+    )
+    panels = figure.axes[:3]
+    assert [axis.get_ylabel() for axis in panels] == ["CAM", "PAMR", "truth"]
+    assert [axis.get_title() for axis in panels] == ["b", "", ""]
+    inside = (
+        torch.nn.functional.interpolate(maps[None], (40, 40), mode="bilinear", align_corners=False)[
+            0, 1
+        ]
+        > 0.5
+    )
+    iou = (inside & (truth == 2)).sum() / (inside | (truth == 2)).sum()
+    assert [axis.get_xlabel() for axis in panels] == [f"IoU {iou:.2f}", "", ""]
+
+
+def test_the_image_stays_visible_where_scores_are_low():
+    figure = show_maps(GREY, {"mean": torch.tensor([[0.0, 1.0]])})
+    image, shown = figure.axes[:2]
+    assert [image.get_title(), shown.get_title()] == ["image", "mean"]
+    tint = shown.images[-1].get_array()
+    assert tint.shape == (40, 40, 4)
+    assert tint[:, 0, 3].max() == 0
+    assert 0.4 < tint[:, -1, 3].min() < 0.8
     raw = show_maps(GREY, {"raw": torch.tensor([[-2.0, 3.0]])}, limits=None)
-    low, high = raw.axes[1].images[-1].get_clim()
+    low, high = raw.axes[-1].get_ylim()
     assert (low, high) == pytest.approx((-2, 3))
+
+
+def test_a_line_surrounds_what_a_class_wins_also_at_the_edge_of_the_image():
+    scores = torch.zeros(2, 40, 40)
+    scores[0, :20], scores[1, 10:] = 0.6, 0.8
+    panel = class_panel(GREY, scores, 1, 0.5, square(1))
+    assert panel.region.nonzero()[:, 0].max() == 9, "where another class scores more, it loses"
+    figure = show_panels([panel])
+    corners = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert corners.min() < 0, "the line closes along the edge"
+    assert class_panel(GREY, scores, 1).region is None
+
+
+def test_lines_of_panels_are_of_like_length():
+    figure = show_panels([Panel(GREY, title=str(n)) for n in range(6)], columns=5)
+    rows = {round(axis.get_position().y0, 3) for axis in figure.axes}
+    assert len(figure.axes) == 6
+    assert len(rows) == 2
+
+
+def test_letters_and_paper_suit_light_and_dark():
+    def luminance(colour):
+        values = np.array(to_rgb(colour))
+        linear = np.where(values <= 0.03928, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    ink = luminance(INK)
+    assert 1.05 / (ink + 0.05) > 4.5, "on white"
+    assert (ink + 0.05) / (luminance("#121212") + 0.05) > 3.8, "on the dark theme's ground"
+    with Image.open(io.BytesIO(show_labels(GREY, {"a": square(1)}, ("cat",)).png())) as picture:
+        alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+    assert (alpha == 0).mean() > 0.1, "the paper is clear"
 
 
 def test_legend_names_the_classes_that_occur():
@@ -91,7 +147,8 @@ def test_contact_sheet_with_and_without_masks(tmp_path):
         Image.new("RGB", (30, 20), "red").save(tmp_path / "images" / f"{id}.png")
     (tmp_path / "labels.csv").write_text("id,cat,dog\na,1,0\nb,1,1\n")
     figure = contact_sheet(SegmentationFolder(tmp_path, None))
-    assert [axis.get_title() for axis in figure.axes] == ["a\ncat", "b\ncat, dog"]
+    assert [axis.get_title() for axis in figure.axes] == ["a", "b"]
+    assert [axis.get_xlabel() for axis in figure.axes] == ["cat", "cat, dog"]
     (tmp_path / "masks").mkdir()
     for id in ("a", "b"):
         write_labels(tmp_path / "masks" / f"{id}.png", np.ones((20, 30), int))
@@ -123,9 +180,10 @@ def test_notebooks_show_a_figure_and_nothing_global_changes(tmp_path):
     before = dict(mpl.rcParams)
     noise = torch.rand(3, 300, 400, generator=torch.Generator().manual_seed(0))
     figure = show_labels(noise, {"a": torch.zeros(300, 400), "b": torch.ones(300, 400)}, ("cat",))
-    shown = figure._repr_png_()
+    shown, size = figure._repr_png_()
     with Image.open(io.BytesIO(shown)) as picture:
         assert picture.format == "PNG"
+        assert picture.width == pytest.approx(SHARPER * size["width"], abs=1)
     assert len(shown) < 300_000, "a figure of the book has at most 300 KB"
     assert figure.save(tmp_path / "new" / "a.png").stat().st_size == len(shown)
     assert dict(mpl.rcParams) == before

@@ -49,6 +49,9 @@ class Picture(Figure):
 
     def png(self) -> bytes:
         """The picture as a PNG file, without empty margins; in 256 colours where it is large."""
+        if engine := self.get_layout_engine():  # it would move things a little at every drawing
+            engine.execute(self)
+            self.set_layout_engine("none")
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=PIXELS, bbox_inches="tight", transparent=True)
         if buffer.tell() <= _LARGE:
