@@ -45,7 +45,7 @@ def test_maps_come_back_with_threshold_and_ranks(world, tmp_path):
     assert max(iou.values()) > min(iou.values())
     for id in (*found.common, *found.extremes):
         assert (found.scores(id, 2) - scores[id]).abs().max() <= 0.5 / 255 + 1e-6
-    assert found.iou == pytest.approx(iou, abs=5e-4)
+    assert found.iou == pytest.approx(iou, abs=6e-4)
     with pytest.raises(InputError, match="no maps of 'im99'"):
         found.scores("im99", 2)
 
