@@ -22,9 +22,11 @@ def test_images_climb_as_if_they_were_alone():
 
     torch.manual_seed(0)
     image = torch.rand(3, 1, 4, 5)
-    total, top = climb(look, image, 3, 0.1, hold=1.0)
+    total, top = climb(look, image, 3, 0.1, torch.tensor([1.0, 2.0, 0.0]))
     for i in range(3):
-        alone, there = climb(look, image[i : i + 1], 3, 0.1, hold=1.0)
+        alone, there = climb(
+            look, image[i : i + 1], 3, 0.1, torch.tensor([1.0, 2.0, 0.0])[i : i + 1]
+        )
         assert torch.allclose(alone[0], total[i], atol=1e-5)
         assert torch.allclose(there[0], top[i], atol=1e-5)
     assert not top.requires_grad
