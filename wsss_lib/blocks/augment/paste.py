@@ -12,8 +12,8 @@ def clean_objects(
 ) -> tuple[Tensor, Tensor]:
     """Which images hold an object that is worth cutting out, and of which class.
 
-    Source: CDA (Su et al., ICCV 2021), section 3.2: images whose labels (pseudo-masks) hold a single
-    class, which covers neither too little nor too much of them.
+    Source: CDA (Su et al., ICCV 2021), section 3.2: images whose labels (pseudo-masks) hold one
+    class alone, which covers neither too little nor too much of them.
 
     Args:
         labels: (B, H, W) class indices, 255 where nothing is known.

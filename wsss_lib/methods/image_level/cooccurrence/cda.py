@@ -36,8 +36,8 @@ CARD = Card(
     needs_scores=True,
     fidelity="reduced",
     differs=(
-        "objects come from the other images of the batch as they were rescaled, mirrored and cropped "
-        "for it, not from a bank cut out beforehand, so a class may find no donor",
+        "objects come from the other images of the batch, not from a bank cut out beforehand; "
+        "classes that no image of the batch can give are not drawn",
         "objects are moved by nearest pixels, and their image is rescaled, mirrored and cropped "
         "before they are pasted; the released code interpolates them, and moves the pasted copy "
         "by itself afterwards",
