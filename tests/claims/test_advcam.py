@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from wsss_lib.blocks.maps.ascent import climb
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.nets.backbones.backbone import Standardize
 
 HEAD, BODY, OTHER, GROUND = slice(0, 3), slice(3, 9), slice(9, 12), slice(12, 16)
 
@@ -16,6 +18,10 @@ class Excess(nn.Module):
     """Features are what red and green exceed 0.3 by: pixels below it have no gradient."""
 
     channels, strides = [2], [1]
+
+    def __init__(self):
+        super().__init__()
+        self.standardize = Standardize((0.5,) * 3, (0.25,) * 3)
 
     def forward(self, image):
         return [(image[:, :2] - 0.3).relu()]
@@ -31,8 +37,9 @@ def batch():
     return Batch(("a",), image, torch.tensor([[1.0, 0.0]]))
 
 
-def make(climbs=10, step=0.04, **settings):
-    net = AdvCAM(Excess(), 2, climbs, step, scales=(1.0,), **settings)
+def make(climbs=10, step=0.16, hold=7 / 64, scales=(1.0,)):
+    """Steps of 0.04, and a brake as strong against the gain as in a network of 64 channels."""
+    net = AdvCAM(Excess(), 2, climbs, step, hold, scales=scales)
     with torch.no_grad():
         net.classifier.weight.copy_(torch.eye(2)[:, :, None, None])
     return net.eval()
@@ -41,8 +48,9 @@ def make(climbs=10, step=0.04, **settings):
 def climbed(net, batch, wanted=0):
     """Where the image and its mirror image arrive, (2, 3, H, W)."""
     views = torch.stack([batch.image, batch.image.flip(-1)], dim=1)
-    settings = (net.climbs, net.step, net.hold, net.counts)
-    return climb(lambda x: net.look(x, torch.tensor([wanted])), views, *settings)[1][0]
+    wanted = torch.tensor([wanted])
+    settings = (net.climbs, net.step / 4, net.brake(wanted), net.counts)
+    return climb(lambda x: net.look(x, wanted), views, *settings)[1][0]
 
 
 def part(maps, where):
@@ -115,7 +123,7 @@ def test_two_climbs_equal_the_paper_pixel_by_pixel(batch):
                     if maps[view, 0, y, u] > 0:
                         slope[view, 0, y, u] = 1 / n
                         if own[y, x] > 0.5 * own.max():
-                            slope[view, 0, y, u] -= 7 * torch.sign(own[y, x] - first[y, x])
+                            slope[view, 0, y, u] -= 7 / 128 * torch.sign(own[y, x] - first[y, x])
                     if maps[view, 1, y, u] > 0:
                         slope[view, 1, y, u] = -1 / n
         views = (views + 0.04 * slope / slope.abs().max()).clamp(low, high)
@@ -135,6 +143,55 @@ def test_each_class_climbs_by_itself(batch):
     said = make().predict(both)
     assert torch.allclose(said[:, 0], make().predict(batch)[:, 0])
     assert torch.allclose(said[:, 1], make().predict(alone)[:, 1])
+
+
+def test_the_brake_holds_the_grad_cam_of_the_released_code():
+    """Gradients of the summed positive map, averaged over the positive ones of all channels."""
+    torch.manual_seed(0)
+    net = AdvCAM(Excess(), 3).eval()
+    net.classifier = nn.Conv2d(7, 3, 1, bias=False)
+    features = torch.rand(1, 7, 4, 5)
+    for c in range(3):
+        both = torch.cat([features, features.flip(-1)]).requires_grad_()
+        own = net.classifier(both)[:, c].relu()
+        (slope,) = torch.autograd.grad(own.sum(), both)
+        cam = torch.zeros(4, 5)
+        for d in range(7):
+            weight = slope[0, d].sum() / (slope > 0).sum()
+            cam += weight * features[0, d]
+        braked = 7 * cam.clamp(min=0)
+        wanted = torch.tensor([c, c])
+        assert torch.allclose(net.brake(wanted)[1] * own[0].detach(), braked, atol=1e-5)
+
+
+def test_steps_count_in_standard_deviations_of_the_colours(batch):
+    """In a network that divides by twice as much, half the step goes as far."""
+    wide, narrow = make(climbs=2), make(climbs=2, step=0.08)
+    narrow.backbone.standardize = Standardize((0.5,) * 3, (0.5,) * 3)
+    assert torch.equal(wide.predict(batch), narrow.predict(batch))
+    assert not torch.allclose(wide.predict(batch), make(climbs=2, step=0.08).predict(batch))
+
+
+def test_what_it_answers_equals_loops_over_images_classes_and_sizes():
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 6, 8), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    net = make(climbs=2, scales=(1.0, 0.5))
+    said = net.predict(Batch(("a", "b"), image, tags))
+    for b in range(2):
+        for c in range(2):
+            total = torch.zeros(6, 8)
+            for h, w in ((6, 8), (3, 4)):
+                x = F.interpolate(image[b : b + 1], (h, w), mode="bilinear", antialias=True)
+                views = torch.stack([x, x.flip(-1)], dim=1)
+                wanted = torch.tensor([c])
+                climbed = [
+                    climb(lambda v, k=wanted: net.look(v, k), views, t, 0.04, net.brake(wanted))[1]
+                    for t in range(3)
+                ]
+                own = [(v[0, :, c] - 0.3).clamp(min=0) for v in climbed]
+                summed = sum(straight + mirrored.flip(-1) for straight, mirrored in own)
+                total += F.interpolate(summed[None, None].detach(), (6, 8), mode="bilinear")[0, 0]
+            assert torch.allclose(said[b, c], tags[b, c] * total / total.max(), atol=1e-5)
 
 
 def test_it_climbs_in_inference_mode_too(batch):

@@ -1,5 +1,7 @@
 """Wei et al. 2017: what is erased makes the classifier look elsewhere, and the parts add up."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -56,7 +58,7 @@ def train(method, batch, steps=90):
     """Plain gradient steps; how far they are is all that the method knows of its rounds."""
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1.0)
     for step in range(steps):
-        method.progress = step / steps
+        method.progress = step / steps * 2 / 3  # of the training, as long as it mines
         optimizer.zero_grad()
         sum(method.loss(batch).values()).backward()
         optimizer.step()
@@ -124,12 +126,12 @@ def test_regions_are_disjoint_and_the_next_look_sees_them_in_the_mean_colour():
 
 def test_finished_rounds_are_kept_as_they_were(batch):
     method = make()
-    method.progress = 0.3
+    method.progress = 0.2
     method.loss(batch)
     assert int(method.done) == 0
     with torch.no_grad():
         method.live.head.weight.fill_(0.25)
-    method.progress = 0.34
+    method.progress = 0.23  # a third of two thirds
     method.loss(batch)
     with torch.no_grad():
         method.live.head.weight.fill_(0.5)
@@ -142,7 +144,7 @@ def test_finished_rounds_are_kept_as_they_were(batch):
 def test_the_classifier_learns_from_what_is_left(batch):
     """In the second round the head is erased: its colour teaches no more, that of the body does."""
     method = make()
-    method.progress = 0.4
+    method.progress = 0.3
     method.loss(batch)["cls"].backward()
     slope = method.live.head.weight.grad[0, :, 0, 0]
     assert slope[0] == 0
@@ -174,6 +176,28 @@ def test_the_prohibitive_loss_lowers_a_class_that_is_not_there():
     assert logits.grad[0, 0] < 0, "and raises what is left, the background"
 
 
+def test_labels_of_its_own_wait_until_mining_is_over_and_classifiers_are_done(batch):
+    """While classifiers still learn, what they call improbable is no reason to prohibit it."""
+    method = make()
+    optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1.0)
+
+    def step(progress):
+        before = copy.deepcopy(method.live.state_dict())
+        method.progress = progress
+        optimizer.zero_grad()
+        terms = method.loss(batch)
+        sum(terms.values()).backward()
+        optimizer.step()
+        after = method.live.state_dict()
+        return {*terms}, any(not torch.equal(before[name], after[name]) for name in before)
+
+    assert step(0.0) == ({"cls", "seg"}, True)
+    assert step(0.66) == ({"cls", "seg"}, True)
+    assert step(0.67) == ({"seg", "psl"}, False)
+    assert step(0.99) == ({"seg", "psl"}, False)
+    assert not method.live.training
+
+
 def test_the_network_is_taught_by_both_kinds_of_label(batch):
     """Mined labels are what all rounds found: here the head, the body and the tail, in turn."""
     method = make()
@@ -186,8 +210,25 @@ def test_the_network_is_taught_by_both_kinds_of_label(batch):
     assert all(region[0].any() for region in regions)
     logits = method.net(batch.image)
     labels = mined_labels(sum(regions), heat, 0.1)
-    permitted = permitted_labels(logits.softmax(dim=1), maps[0].mean(dim=(2, 3)).sigmoid())
+    present = maps[0].mean(dim=(2, 3)).sigmoid()  # by the classifier of the first round
+    assert not torch.allclose(present, maps[2].mean(dim=(2, 3)).sigmoid())
+    permitted = permitted_labels(logits.softmax(dim=1), present)
     terms = method.loss(batch)
     for name, given in (("seg", labels), ("psl", permitted)):
         expected = nn.functional.cross_entropy(logits, given, ignore_index=255)
         assert torch.isclose(terms[name], expected, rtol=1e-5), name
+
+
+def test_what_it_answers_is_each_class_against_the_background_of_the_network():
+    torch.manual_seed(0)
+    method = AdversarialErasing(Plain(3), Colours(), 3).eval()
+    image, tags = torch.rand(2, 3, 5, 7), torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    said = method.predict(Batch(("a", "b"), image, tags)).detach()
+    weight, bias = method.net.layer.weight[:, :, 0, 0].detach(), method.net.layer.bias.detach()
+    for b in range(2):
+        for y in range(5):
+            for x in range(7):
+                e = (weight @ image[b, :, y, x] + bias).exp()
+                for c in range(3):
+                    wanted = tags[b, c] * e[c + 1] / (e[c + 1] + e[0])
+                    assert torch.isclose(said[b, c, y, x], wanted, atol=1e-5)

@@ -7,6 +7,7 @@ from torch import nn
 from wsss_lib.blocks.affinity.correlation import self_correlation
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
+from wsss_lib.nets.backbones.backbone import Standardize
 from wsss_lib.nets.heads.correlation import PixelCorrelation
 
 
@@ -19,6 +20,7 @@ class Small(nn.Module):
         super().__init__()
         self.one, self.two = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
         self.three = nn.Conv2d(4, 6, 3, 2, 1)
+        self.standardize = Standardize((0.5,) * 3, (0.25,) * 3)
 
     def forward(self, image):
         first = self.one(image).relu()

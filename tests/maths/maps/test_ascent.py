@@ -21,10 +21,10 @@ def test_images_climb_as_if_they_were_alone():
         return maps, maps.mean(dim=(1, 2))
 
     torch.manual_seed(0)
-    image = torch.rand(3, 1, 4, 5)
-    total, top = climb(look, image, 3, 0.1, hold=1.0)
+    image, hold = torch.rand(3, 1, 4, 5), torch.tensor([1.0, 2.0, 0.0])
+    total, top = climb(look, image, 3, 0.1, hold)
     for i in range(3):
-        alone, there = climb(look, image[i : i + 1], 3, 0.1, hold=1.0)
+        alone, there = climb(look, image[i : i + 1], 3, 0.1, hold[i : i + 1])
         assert torch.allclose(alone[0], total[i], atol=1e-5)
         assert torch.allclose(there[0], top[i], atol=1e-5)
     assert not top.requires_grad

@@ -24,7 +24,7 @@ def climb(
     image: Tensor,
     climbs: int,
     step: float,
-    hold: float,
+    hold: Tensor,
     counts: float = 0.5,
 ) -> tuple[Tensor, Tensor]:
     """Add up the maps of an image while it climbs.
@@ -41,7 +41,7 @@ def climb(
         image: (n, ..., H, W), any views of n images.
         climbs: how often the image is changed.
         step: how far the value moves that moves most.
-        hold: weight of the brake.
+        hold: (n,) weight of the brake, in units of a gain for a unit of a map at one place.
         counts: share of a map's maximum.
 
     Returns:

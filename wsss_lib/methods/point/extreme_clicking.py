@@ -29,6 +29,7 @@ CARD = Card(
     paper="arXiv:1708.02750",
     survey_section="3.3",
     own_background=True,
+    fidelity="reduced",
     differs=(
         "edges are colour gradients, not those of a learned detector",
         "the first background model also learns from the box outside the guess",

@@ -36,7 +36,8 @@ CARD = Card(
         "objectness is the contrast of superpixels with the frame of the picture, not the sum of "
         "the windows of Alexe et al., whose scores were learned from boxes",
         "the classes of an image are those of its clicks",
-        "one annotator, so all clicks weigh the same",
+        "one annotator, so all clicks weigh the same, and they are added up, as in the paper's "
+        "equation 3; the released layer divides by their number",
         "DeepLab in place of FCN-32s",
     ),
 )
@@ -53,7 +54,7 @@ class WhatsThePoint(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=80_000, batch_size=20, lr=1e-5, crop=321)
+    recipe = Recipe(steps=80_000, batch_size=20, lr=1e-5, power=0.0, crop=321)
 
     def __init__(
         self, net: DeepLab, num_classes: int, count: int = 200, power: float = 0.5

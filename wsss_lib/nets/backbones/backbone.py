@@ -15,10 +15,12 @@ class Backbone(Protocol):
     Attributes:
         channels: channels of each feature map.
         strides: pixels of the image per cell of each feature map.
+        standardize: RGB in [0, 1] as the first layer sees it.
     """
 
     channels: list[int]
     strides: list[int]
+    standardize: "Standardize"
 
     def __call__(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [0, 1] -> one (B, channels[i], H / strides[i], W / strides[i]) each."""

@@ -12,14 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from wsss_lib.core import InputError
+from wsss_lib.nets.backbones.backbone import Standardize
 from wsss_lib.nets.backbones.vit import ViT
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-
-
-def _normalise(image: Tensor) -> Tensor:
-    """[0, 1] to about unit variance around zero."""
-    return (image - 0.5) / 0.25
 
 
 class _Residual(nn.Module):
@@ -63,6 +59,7 @@ class ToyCNN(nn.Module):
             raise InputError(f"ToyCNN(stride={stride}): choose 4 or 8.")
         self.channels = [32, 64, 96, 128]
         self.strides = [2, 4, 4, stride]
+        self.standardize = Standardize((0.5,) * 3, (0.25,) * 3)
         self.stem = _stem(3, 32)
         self.stages = nn.ModuleList(
             [
@@ -78,7 +75,7 @@ class ToyCNN(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Maps (B, channels[i], H / strides[i], W / strides[i]), shallow to deep."""
-        x = _normalise(image).contiguous(memory_format=torch.channels_last)
+        x = self.standardize(image).contiguous(memory_format=torch.channels_last)
         maps = [self.stem(x)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))

@@ -28,16 +28,20 @@ class PixelCorrelation(nn.Module):
         widths: Sequence[int] = (64, 128),
     ) -> None:
         super().__init__()
-        self.levels = tuple(levels)
+        self.levels, self.standardize = tuple(levels), backbone.standardize
         self.reduce = nn.ModuleList(
             nn.Conv2d(backbone.channels[level], width, 1, bias=False)
             for level, width in zip(levels, widths, strict=True)
         )
         self.mix = nn.Conv2d(3 + sum(widths), sum(widths), 1, bias=False)
+        for weight in self.reduce.parameters():
+            nn.init.kaiming_normal_(weight)
+        nn.init.xavier_uniform_(self.mix.weight, gain=4)
 
     def forward(self, image: Tensor, features: Sequence[Tensor]) -> Tensor:
         """(B, 3, H, W) in [0, 1] and the backbone's maps, last (B, D, h, w) -> (B, N, N)."""
-        compared = [resize_like(image, features[-1])] + [
+        # About zero: three colours that are never negative would raise all cosines.
+        compared = [resize_like(self.standardize(image), features[-1])] + [
             resize_like(layer(features[level].detach()).relu(), features[-1])
             for layer, level in zip(self.reduce, self.levels, strict=True)
         ]

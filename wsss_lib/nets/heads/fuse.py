@@ -14,7 +14,7 @@ class FusedFeatures(nn.Module):
     """Reduce some feature maps of a backbone, bring them to one size, and mix them.
 
     Source: the head of AffinityNet (Ahn and Kwak, CVPR 2018): 64, 128 and 256 channels of three
-    levels at stride 8, mixed by a 1x1 convolution.
+    levels at stride 8, mixed by a 1x1 convolution; weights start as in the released code.
 
     Args:
         backbone: any backbone of the library.
@@ -38,6 +38,9 @@ class FusedFeatures(nn.Module):
             for level, width in zip(levels, widths, strict=True)
         )
         self.mix = nn.Conv2d(sum(widths), sum(widths), 1, bias=False)
+        for weight in self.reduce.parameters():
+            nn.init.kaiming_normal_(weight)
+        nn.init.xavier_uniform_(self.mix.weight, gain=4)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, sum(widths), h, w)."""

@@ -37,7 +37,11 @@ CARD = Card(
     own_background=True,
     differs=(
         "PAMR, not a dense CRF, sharpens the scores in which confident areas are looked for",
-        "the walk is 256 sparse products instead of eight squarings of a dense matrix: same result",
+        "pairs reach up to the border of the map; the released code leaves out those that begin "
+        "within a radius of it",
+        "the walk is 256 sparse products instead of eight squarings of a dense matrix: the same "
+        "result for the same pairs",
+        "no colour jitter",
     ),
 )
 
@@ -57,7 +61,7 @@ class AffinityNet(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=10_000, batch_size=8, lr=0.1, crop=448)
+    recipe = Recipe(steps=10_000, batch_size=8, lr=0.1, crop=448, freeze_levels=2, freeze_norm=True)
 
     def __init__(
         self,

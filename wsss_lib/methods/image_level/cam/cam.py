@@ -47,7 +47,10 @@ class CAM(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=3000, lr=0.1, weight_decay=1e-4, crop=512, scale=(0.5, 1.5))
+    recipe = Recipe(  # of IRNet's CAM
+        steps=3000, lr=0.1, weight_decay=1e-4, crop=512, long_side=(320, 640), freeze_levels=3,
+        freeze_norm=True,
+    )  # fmt: skip
 
     def __init__(
         self,

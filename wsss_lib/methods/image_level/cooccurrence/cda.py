@@ -36,11 +36,16 @@ CARD = Card(
     needs_scores=True,
     fidelity="reduced",
     differs=(
-        "objects come from the other images of the batch, not from a bank cut out beforehand",
+        "objects come from the other images of the batch, not from a bank cut out beforehand; "
+        "classes that no image of the batch can give are not drawn",
+        "objects are moved by nearest pixels, and their image is rescaled, mirrored and cropped "
+        "before they are pasted; the released code interpolates them, and moves the pasted copy "
+        "by itself afterwards",
         "labels are the scores of an earlier stage after PAMR, here CAM; the paper takes those of "
         "a whole host, such as IRNet with its walk and dense CRF",
         "the classifier answers with its class maps; the paper then runs its host again on them",
         "each image receives a pasted copy, so a step sees twice the images of the recipe",
+        "the rate falls over all steps; in the released code it reaches zero after half of them",
     ),
 )
 
@@ -58,7 +63,10 @@ class CDA(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=6600, batch_size=8, lr=0.1, weight_decay=1e-4, crop=512, scale=(0.5, 1.5))
+    recipe = Recipe(
+        steps=6600, batch_size=8, lr=0.1, weight_decay=1e-4, crop=512, long_side=(320, 640),
+        freeze_levels=3, freeze_norm=True,
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -96,7 +104,7 @@ class CDA(Method):
         if self.threshold is None:
             raise InputError("CDA needs a threshold: pass threshold=..., or calibrate=... to run.")
         labels = to_labels(pamr(batch.image, scores, self.dilations), self.threshold)
-        clean, kind = clean_objects(labels, tags, *self.share)
+        clean, kind = clean_objects(labels, tags.shape[1], *self.share)
         donor = choose_donors(clean, kind, tags)
         given = (donor >= 0)[:, None]
         masks = (labels == kind[:, None, None] + 1)[donor] & given[:, :, None]

@@ -31,12 +31,16 @@ CARD = Card(
     paper="doi:10.1109/ICCV.2019.00216",
     official="https://github.com/PengtaoJiang/OAA-PyTorch",
     survey_section="2.1.1",
+    fidelity="reduced",
     differs=(
         "OAA alone, without the integral attention model of OAA+, to which the survey's figures "
         "probably belong",
         "no saliency marks the background of the labels; the threshold does",
         "training images are neither mirrored nor moved, as in the official code, so that maps of "
         "one image lie on top of each other; its colour jitter is left out",
+        "images keep their size; the paper shrinks their shorter side to 224 pixels",
+        "batch normalisation keeps its ImageNet statistics, since a batch is one image; the "
+        "paper's VGG-16 has none",
         "an image that was never classified well answers with the class map of the trained "
         "network; the official code writes that of the last epoch",
         "the toy network reads its features with one 1x1 convolution, like CAM here, and not with "
@@ -57,7 +61,10 @@ class OAA(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=31_700, batch_size=1, lr=1e-3, accumulate=5, flip=False)
+    recipe = Recipe(
+        steps=31_700, batch_size=1, lr=1e-3, accumulate=5, flip=False, power=0.0, drops=(2 / 3,),
+        freeze_norm=True,
+    )  # fmt: skip
 
     def __init__(
         self,

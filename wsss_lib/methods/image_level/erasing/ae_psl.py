@@ -40,10 +40,12 @@ CARD = Card(
     differs=(
         "background labels are pixels that stayed cold in every round; the paper takes pixels of "
         "low saliency, which needs a network that has seen masks",
-        "the number of rounds is fixed; the paper stops when the classifier no longer converges",
+        "the number of rounds is fixed, and they share the first two thirds of the training; the "
+        "paper stops when the classifier no longer converges",
         "a round goes on from the weights of the round before; the paper trains again",
-        "the segmentation network learns alongside the rounds, from the regions found so far; the "
-        "paper trains it when they are over",
+        "the segmentation network learns alongside the rounds, from the regions found so far, and "
+        "from its own permitted labels when they are over; the paper trains it with both after "
+        "the rounds",
         "hot is what exceeds four fifths of a map's maximum, our reading of 'top 20%'; in the toy "
         "world, three fifths",
         "the class probabilities are those of the classifier of the first round",
@@ -62,6 +64,8 @@ class AdversarialErasing(Method):
         rounds: how often the classifier looks.
         hot: a pixel is found where its score exceeds this.
         cold: a pixel is background where no score of any round exceeds this.
+        mining: share of the training that the rounds take together. Before it is over no classifier
+            can say what is improbable, and the prohibitive part waits.
     """
 
     card = CARD
@@ -76,6 +80,7 @@ class AdversarialErasing(Method):
         rounds: int = 3,
         hot: float = 0.8,
         cold: float = 0.2,
+        mining: float = 2 / 3,
     ) -> None:
         super().__init__()
         self.net, self.live = net, Classifier(backbone, num_classes)
@@ -83,7 +88,7 @@ class AdversarialErasing(Method):
         copies = (copy.deepcopy(self.live) for _ in range(rounds - 1))
         self.past = nn.ModuleList(copies).requires_grad_(False)
         self.register_buffer("done", torch.tensor(0))
-        self.hot, self.cold = hot, cold
+        self.hot, self.cold, self.mining = hot, cold, mining
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
@@ -91,7 +96,7 @@ class AdversarialErasing(Method):
         backbone = backbone or toy_cnn()
         net = DeepLab(copy.deepcopy(backbone), num_classes, rates=(1, 2, 4), width=48)
         method = cls(net, backbone, num_classes, hot=0.6)
-        method.recipe = Recipe.toy(steps=240, lr=5e-3, head_factor=2)
+        method.recipe = Recipe.toy(steps=360, lr=5e-3, head_factor=2)
         return method
 
     def classifiers(self) -> list[nn.Module]:
@@ -99,19 +104,22 @@ class AdversarialErasing(Method):
         return [*self.past[: int(self.done)].eval(), self.live]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Classification of erased images; segmentation by what was found and is permitted."""
+        """Classification of erased images and what was found; then what is permitted."""
         tags = batch.require("tags", CARD.name)
-        rounds = len(self.past) + 1
-        while int(self.done) < min(int(self.progress * rounds), rounds - 1):
+        rounds, mined = len(self.past) + 1, self.progress >= self.mining
+        while int(self.done) < min(int(self.progress / self.mining * rounds), rounds - 1):
             self.past[int(self.done)].load_state_dict(self.live.state_dict())
             self.done += 1
-        maps, regions, heat = look_again(self.classifiers(), batch.image, tags, self.hot)
+        if mined:
+            self.live.eval()
+        with torch.set_grad_enabled(not mined):
+            maps, regions, heat = look_again(self.classifiers(), batch.image, tags, self.hot)
         found, logits = torch.stack(regions).sum(dim=0), self.net(batch.image)
-        return {
-            "cls": tag_loss(maps[-1].mean(dim=(2, 3)), tags),
-            "seg": pixel_loss(logits, mined_labels(found, heat, self.cold)),
-            "psl": prohibitive_loss(logits, maps[0].detach().mean(dim=(2, 3)).sigmoid()),
-        }
+        seg = pixel_loss(logits, mined_labels(found, heat, self.cold))
+        if not mined:
+            return {"cls": tag_loss(maps[-1].mean(dim=(2, 3)), tags), "seg": seg}
+        present = maps[0].mean(dim=(2, 3)).sigmoid()
+        return {"seg": seg, "psl": prohibitive_loss(logits, present)}
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): each class against the background; 0.5 is the network's own argmax."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsss_lib.blocks.maps.cam import multi_scale_flip
-from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, resize_like
+from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.nets.backbones.backbone import Backbone
@@ -54,7 +54,10 @@ class EPS(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=20_000, batch_size=8, lr=0.01, crop=448, scale=(0.7, 1.4))
+    recipe = Recipe(
+        steps=20_000, batch_size=8, lr=0.01, crop=448, long_side=(256, 512), freeze_levels=2,
+        freeze_norm=True,
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -101,7 +104,7 @@ class EPS(Method):
         """Classification of the object maps, and their squared distance from the saliency map."""
         tags, saliency = batch.require("tags", CARD.name), batch.require("saliency", CARD.name)
         logits = self.classifier(self.backbone(batch.image)[-1])
-        saliency = resize_like(saliency, logits)
+        saliency = F.interpolate(saliency, logits.shape[-2:])  # the nearest pixel's
         said = self.drawn(logits.softmax(dim=1), tags, saliency)
         return {
             "cls": tag_loss(logits[:, 1:].mean(dim=(2, 3)), tags),

@@ -34,12 +34,12 @@ CARD = Card(
     survey_section="2.1.6",
     differs=(
         "the class maps themselves are differentiated instead of Grad-CAM, which is the same up to "
-        "a factor for a classifier that averages",
-        "steps are measured in images in [0, 1]: the paper's 0.08 after division by a standard "
-        "deviation of 0.225 is 0.018 here",
+        "a factor for a classifier that averages; the brake's weight is divided by that factor, "
+        "for which both views are taken to be positive at equally many places",
+        "a step counts in the mean of the three channels' standard deviations, not in each's own",
         "every scale climbs equally often; the released code halves the climb at the smallest",
         "the map at the top of the climb is counted as well: n climbs give n + 1 maps",
-        "the toy world climbs 10 times 0.05 at one scale, not 27 times 0.018 at four",
+        "the toy world looks at two sizes, as CAM does there, not at four",
         "the stage behind it, IRNet trained on these maps, is a system of its own here",
     ),
 )
@@ -52,21 +52,25 @@ class AdvCAM(Method):
         backbone: features whose last map the classifier reads.
         num_classes: C, without background.
         climbs: how often an image is changed; 0 is plain CAM.
-        step: how far the value moves that moves most.
-        hold: weight that keeps parts which count already from counting more.
+        step: how far the value moves that moves most, in standard deviations of the colours.
+        hold: weight that keeps parts which count already from counting more, for the maps of the
+            released code (see ``brake``).
         counts: these parts have more than this share of the map's maximum.
         scales: sizes at which an image and its mirror image climb.
     """
 
     card = CARD
-    recipe = Recipe(steps=3000, lr=0.1, weight_decay=1e-4, crop=512, scale=(0.5, 1.5))
+    recipe = Recipe(
+        steps=3000, lr=0.1, weight_decay=1e-4, crop=512, long_side=(320, 640), freeze_levels=3,
+        freeze_norm=True,
+    )  # fmt: skip
 
     def __init__(
         self,
         backbone: Backbone,
         num_classes: int,
         climbs: int = 27,
-        step: float = 0.018,
+        step: float = 0.08,
         hold: float = 7.0,
         counts: float = 0.5,
         scales: Sequence[float] = (0.5, 1.0, 1.5, 2.0),
@@ -80,8 +84,7 @@ class AdvCAM(Method):
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        # 10 climbs of 0.05 go as far as the paper's 27 of 0.018.
-        method = cls(backbone or toy_cnn(), num_classes, climbs=10, step=0.05, scales=(1.0,))
+        method = cls(backbone or toy_cnn(), num_classes, scales=(1.0, 1.5))
         method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
 
@@ -106,6 +109,16 @@ class AdvCAM(Method):
         scores, one = maps.mean(dim=(3, 4)).sum(dim=(1, 2)), own.mean(dim=(2, 3)).sum(dim=1)
         return own[:, 0] + own[:, 1:].flip(-1).sum(dim=1), 2 * one - scores
 
+    def brake(self, wanted: Tensor) -> Tensor:
+        """(n,) classes -> (n,) weight of the brake on their class maps.
+
+        The released code holds the Grad-CAM of a sum over two views, averaged over the positive
+        gradients of all channels: the class map divided by ``2 D+``, with D+ the number of the
+        class's positive weights.
+        """
+        positive = (self.classifier.weight[wanted] > 0).sum(dim=(1, 2, 3))
+        return self.hold / (2 * positive.clamp(min=1))
+
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): maps along the climbs, over scales, each divided by its maximum."""
         tags, network = batch.tags, differentiable(self)
@@ -116,7 +129,8 @@ class AdvCAM(Method):
             present = torch.ones(shape, device=image.device) if tags is None else tags
             which, wanted = present.nonzero(as_tuple=True)
             views = torch.stack([image, image.flip(-1)], dim=1)[which]
-            settings = (self.climbs, self.step, self.hold, self.counts)
+            step = self.step * float(self.backbone.standardize.std.mean())
+            settings = (self.climbs, step, network.brake(wanted), self.counts)
             total, _ = climb(lambda x: network.look(x, wanted), views, *settings)
             maps = total.new_zeros(*shape, *total.shape[1:])
             maps[which, wanted] = total

@@ -42,8 +42,9 @@ CARD = Card(
     official="https://github.com/YudeWang/SEAM",
     survey_section="2.1.6",
     differs=(
-        "maps are compared at the size of the smaller view's feature map, not of its pixels",
-        "batch normalisation learns from both views; the released code keeps it frozen",
+        "maps are compared at the size of the smaller view's feature map, not of its pixels, and "
+        "shrink without aligned corners; the released code aligns them",
+        "where two classes have exactly the same score, which is common at their maxima, both stay",
         "no dropout in front of the classifier and no colour jitter",
         "the toy world's second view is half as large, not 0.3 times: 32 pixels instead of 19",
         "the stage behind it, AffinityNet trained on these maps, is a system of its own here",
@@ -64,7 +65,10 @@ class SEAM(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=10_582, batch_size=8, lr=0.01, crop=448, scale=(0.9, 1.5))
+    recipe = Recipe(
+        steps=10_582, batch_size=8, lr=0.01, crop=448, long_side=(448, 768), freeze_levels=2,
+        freeze_norm=True,
+    )  # fmt: skip
 
     def __init__(
         self,
