@@ -157,7 +157,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
-    "bana": lambda parts: BANA(parts.resnet(), parts.count),
+    "bana": lambda parts: BANA(parts.resnet(8), parts.count),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
