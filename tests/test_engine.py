@@ -129,6 +129,14 @@ def test_learning_rate_rises_linearly_then_falls_by_the_poly_rule():
     assert schedule(warm, 0.6) == pytest.approx(0.25)
 
 
+def test_the_rate_drops_to_a_tenth_after_each_share_and_is_fixed_without_a_decay():
+    fixed = Recipe(steps=100, power=0.0)
+    assert [schedule(fixed, at) for at in (0, 0.5, 0.99)] == [1, 1, 1]
+    stepped = Recipe(steps=100, power=0.0, drops=(0.5, 0.75))
+    rates = [schedule(stepped, at) for at in (0, 0.49, 0.5, 0.74, 0.75, 0.99)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
 def test_every_step_uses_the_scheduled_rate_and_the_head_its_own(view):
     method = Constant(replace(SGD, head_factor=4.0))
     fit(method, view)

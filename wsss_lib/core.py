@@ -94,14 +94,20 @@ class Recipe:
         head_factor: every other weight learns this many times faster.
         weight_decay: decoupled for AdamW, L2 for SGD.
         optimizer: "sgd" (momentum 0.9) or "adamw".
-        power: exponent of the poly decay ``(1 - progress) ** power``.
+        power: exponent of the poly decay ``(1 - progress) ** power``; 0 keeps the rate.
+        drops: shares of the training after each of which the rate is a tenth (step decay).
         warmup: share of the steps over which the rate rises linearly from zero.
         crop: side of the square training crop in pixels; None keeps whole images (equal sizes).
-        scale: range of the random training rescale.
+        scale: range of the random training rescale (random scale).
+        long_side: range in pixels of the random length of an image's longer side, instead of
+            ``scale``; None leaves it to ``scale``.
         flip: mirror half of the training images.
         shift: largest random translation in pixels, filled by the edge colour.
         precision: "no", "fp16" or "bf16".
         accumulate: batches whose gradients are added before one optimiser step.
+        freeze_levels: so many of the backbone's feature maps, counted from the image, are not
+            taught: the weights that make them stay as they are.
+        freeze_norm: batch normalisation inside the backbone keeps its statistics and its weights.
     """
 
     steps: int = 0
@@ -111,13 +117,17 @@ class Recipe:
     weight_decay: float = 5e-4
     optimizer: Literal["sgd", "adamw"] = "sgd"
     power: float = 0.9
+    drops: tuple[float, ...] = ()
     warmup: float = 0.0
     crop: int | None = None
     scale: tuple[float, float] = (1.0, 1.0)
+    long_side: tuple[int, int] | None = None
     flip: bool = True
     shift: int = 0
     precision: Literal["no", "fp16", "bf16"] = "no"
     accumulate: int = 1
+    freeze_levels: int = 0
+    freeze_norm: bool = False
 
     @classmethod
     def toy(cls, steps: int, lr: float = 1e-3, head_factor: float = 10.0) -> Self:

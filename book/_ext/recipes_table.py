@@ -117,7 +117,8 @@ def _settings(id: str, name: str, recipe: Recipe) -> list[Any]:
     with torch.device("meta"):  # shapes alone
         parts = [*build(id, VOC_CLASSES, pretrained=False).modules()]
     found = [say(part) for kind, say in NETWORKS.items() for part in parts if type(part) is kind]
-    low, high = recipe.scale
+    low, high = recipe.long_side or recipe.scale
+    unit = " px" if recipe.long_side else ""
     return [
         [link(f"system-{id}", name)],
         ", ".join(dict.fromkeys(found)),
@@ -125,7 +126,7 @@ def _settings(id: str, name: str, recipe: Recipe) -> list[Any]:
         f"{recipe.lr:g}",
         f"× {recipe.head_factor:g}",
         f"{recipe.weight_decay:g}",
-        f"{low:g} to {high:g}" if low < high else "–",
+        f"{low:g} to {high:g}{unit}" if low < high else "–",
     ]
 
 

@@ -116,6 +116,16 @@ def test_scales_lie_in_their_range():
     assert 29 <= max(sides) <= 30
 
 
+@pytest.mark.parametrize("size", [(20, 30), (30, 20), (200, 100)])
+def test_the_longer_side_lies_in_its_range_and_the_shape_stays(size):
+    recipe = replace(STILL, long_side=(40, 60), scale=(9.0, 9.0))
+    sides = [augment(batch(*size), recipe, generator(s)).image.shape[-2:] for s in range(60)]
+    assert 40 <= min(max(side) for side in sides) <= 42
+    assert 58 <= max(max(side) for side in sides) <= 60
+    for h, w in sides:
+        assert h / w == pytest.approx(size[0] / size[1], rel=0.05)
+
+
 def test_tags_and_ids_are_kept():
     given = batch()
     moved = augment(given, WILD, generator())

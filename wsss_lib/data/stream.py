@@ -48,7 +48,8 @@ def augment(batch: Batch, recipe: Recipe, generator: torch.Generator) -> Batch:
 
     What becomes of labels that leave the image is told in ``wsss_lib.data.move``.
     """
-    low, high = recipe.scale
+    longest = max(batch.image.shape[-2:])
+    low, high = [side / longest for side in recipe.long_side or ()] or recipe.scale
     scale = low + (high - low) * _uniform(generator)
     mirror = recipe.flip and _uniform(generator) < 0.5
     dy, dx = (round((2 * _uniform(generator) - 1) * recipe.shift) for _ in range(2))

@@ -15,6 +15,7 @@ from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView, collate
 from wsss_lib.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from wsss_lib.engine.fingerprint import fingerprint, settings_of, what_is_seen
+from wsss_lib.engine.freeze import frozen
 from wsss_lib.engine.meter import PeakMemory
 from wsss_lib.engine.optimise import make_optimizer, schedule, seed_everything
 from wsss_lib.engine.processes import Losses, accelerator_for, bar_of, device_of, share_of
@@ -91,6 +92,7 @@ def fit(
     start, spent, saved = time.perf_counter(), earlier, time.monotonic()
     method.train()
     with (
+        frozen(method, recipe),
         PeakMemory(accelerator.device) as memory,
         bar_of(accelerator, total=steps, initial=done, desc=method.card.id) as bar,
     ):
