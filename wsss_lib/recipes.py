@@ -61,6 +61,11 @@ BACKGROUNDS = (
 )  # fmt: skip
 """What is no class of PASCAL VOC; list of CLIP-ES (Lin et al., CVPR 2023, appendix)."""
 
+CLIMS_BACKGROUNDS = (
+    "tree", "river", "sea", "lake", "water", "railway", "railroad", "track", "stone", "rocks",
+)  # fmt: skip
+"""What classes of PASCAL VOC appear with; list of CLIMS (Xie et al., CVPR 2022, released code)."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -113,10 +118,6 @@ class Parts:
         """One sentence a class."""
         return [pattern.format(name) for name in self.classes]
 
-    def backgrounds(self, pattern: str) -> list[str]:
-        """One sentence for each of ``BACKGROUNDS``."""
-        return [pattern.format(name) for name in BACKGROUNDS]
-
 
 def _seam(parts: Parts) -> SEAM:
     net = parts.resnet(8)
@@ -125,12 +126,14 @@ def _seam(parts: Parts) -> SEAM:
 
 def _clip_es(parts: Parts) -> ClipES:
     sentence = "a clean origami {}."
-    return ClipES(parts.clip(16), parts.sentences(sentence), parts.backgrounds(sentence))
+    backgrounds = [sentence.format(name) for name in BACKGROUNDS]
+    return ClipES(parts.clip(16), parts.sentences(sentence), backgrounds)
 
 
 def _clims(parts: Parts) -> CLIMS:
-    sentence, clip = "a photo of {}.", parts.clip(32)
-    return CLIMS(parts.resnet(), clip, parts.sentences(sentence), parts.backgrounds(sentence))
+    sentence = "a photo of {}."
+    backgrounds = [sentence.format(name) for name in CLIMS_BACKGROUNDS]
+    return CLIMS(parts.resnet(), parts.clip(32), parts.sentences(sentence), backgrounds)
 
 
 def _grounded_sam(parts: Parts) -> GroundedSam:
@@ -154,7 +157,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
-    "bana": lambda parts: BANA(parts.resnet(), parts.count),
+    "bana": lambda parts: BANA(parts.resnet(8), parts.count),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.views import Slanted, resized, summed_looks
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.nets.backbones.backbone import Standardize
@@ -25,7 +26,8 @@ class Pixels(nn.Module):
 class Colours(nn.Module):
     """A CLIP that knows two words by their colour; its own weight must never learn."""
 
-    words = {"boat": (1.0, 0.0, 0.0), "water": (0.0, 0.0, 1.0)}
+    words = {"boat": (1.0, 0.0, 0.0), "water": (0.0, 0.0, 1.0), "meadow": (0.0, 1.0, 0.0)}
+    size = 6
 
     def __init__(self):
         super().__init__()
@@ -53,7 +55,8 @@ def batch():
 
 def make(**settings):
     torch.manual_seed(0)
-    return CLIMS(Pixels(), Colours(), ("boat",), ("water",), scales=(1.0,), **settings)
+    settings = {"start": 0.0, "scales": (1.0,)} | settings
+    return CLIMS(Pixels(), Colours(), ("boat",), ("water",), **settings)
 
 
 def learned(steps=150, drop=(), **settings):
@@ -110,26 +113,71 @@ def test_only_the_area_objects_to_showing_everything():
     assert (method.classifier.weight.grad > 0).all(), "every weight must fall"
 
 
+def two_images():
+    """A boat beside a dark meadow, and a meadow above dusk: two classes and one."""
+    image = torch.full((2, 3, 9, 15), 0.45)
+    image[0, 0, :, :7] = image[0, 1, :, 6:] = image[1, 1, :6] = 1.0
+    image[1, 2, 3:] = 0.9
+    return Batch(("a", "b"), image, torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]]))
+
+
+def three_classes(**settings):
+    words = ("boat", "meadow", "water")
+    settings = {"start": 0.0, "scales": (1.0,)} | settings
+    method = CLIMS(Pixels(), Colours(), words, ("water", "meadow", "boat"), **settings)
+    with torch.no_grad():  # each class is seen by its colour
+        method.classifier.weight.copy_(torch.eye(3)[:, :, None, None])
+    return method
+
+
 def test_terms_equal_the_equations():
-    method = make()
+    """Loops over pairs and sentences: what is a mean, what a sum, and what counts absent classes.
+
+    CLIP sees image and map at its own size, 6 x 6, each resized before they are multiplied.
+    """
+    batch, method = two_images(), three_classes(gate=0.6)
     with torch.no_grad():
-        p = method.class_maps(batch().image).sigmoid()
-        x, clip = batch().image, method.clip
-        text = clip.text_features(("boat", "water"))
-        shown = clip.image_features(0.5 + p * (x - 0.5)) @ text.t()
-        hidden = clip.image_features(0.5 + (1 - p) * (x - 0.5)) @ text.t()
-        shown, hidden = shown.clamp(1e-4, 0.9999), hidden.clamp(1e-4, 0.9999)
-        terms = method.loss(batch())
-    water = -(1 - shown[0, 1]).log() if shown[0, 1] > 0.26 else torch.tensor(0.0)
+        terms = method.loss(batch)
+        maps = method.class_maps(batch.image).sigmoid()
+        text = method.clip.text_features(("boat", "meadow", "water"))
+        shrunk, seen = (resized(x, (6, 6)) for x in (batch.image, maps))
+        shown, hidden, near = [], [], []
+        for b, k in ((0, 0), (0, 1), (1, 1)):
+            p, x = seen[b, k], shrunk[b]
+            inside = method.clip.image_features((0.5 + p * (x - 0.5))[None])[0]
+            outside = method.clip.image_features((0.5 + (1 - p) * (x - 0.5))[None])[0]
+            shown.append(-(inside @ text[k]).clamp(1e-4, 0.9999).log())
+            hidden.append(-(1 - (outside @ text[k]).clamp(1e-4, 0.9999)).log())
+            for word in ("water", "meadow", "boat"):
+                s = (inside @ method.clip.text_features((word,))[0]).clamp(1e-4, 0.9999)
+                if s > 0.6:
+                    near.append(-(1 - s).log())
+    assert len(near) == 4, "the gate must let some sentences pass, and not all"
     expected = {
-        "shown": -10 * shown[0, 0].log(),
-        "hidden": -24 * (1 - hidden[0, 0]).log(),
-        "backgrounds": water,
-        "area": 0.2 * p.mean(),
+        "shown": 10 * sum(shown) / 3,
+        "hidden": 24 * sum(hidden) / 3,
+        "backgrounds": sum(near),
+        "area": 0.2 * maps.sum() / (2 * 3 * 9 * 15),
     }
     assert set(terms) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value)
+
+
+def test_maps_are_rectified_logits_over_their_maximum():
+    """Two sizes and the mirror image, class by class; the sigmoid is for the loss alone."""
+    batch, method = two_images(), three_classes(scales=(1.0, 2.0)).eval()
+    method.backbone = Slanted()
+    said = method.predict(batch).detach()
+    for b in range(2):
+        maps = summed_looks(
+            lambda x: method.class_maps(x).relu(), batch.image[b : b + 1], (1.0, 2.0)
+        )
+        for c in range(3):
+            expected = maps[c] / maps[c].max().clamp(min=1e-5) * batch.tags[b, c]
+            torch.testing.assert_close(said[b, c], expected, atol=1e-5, rtol=1e-4)
+    shown_nowhere = (said == 0).flatten(2).any(dim=2)
+    assert shown_nowhere[batch.tags > 0].all(), "the example must have negative logits"
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.7])

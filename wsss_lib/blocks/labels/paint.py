@@ -28,6 +28,24 @@ def boxes_to_labels(boxes: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return torch.stack(labels)
 
 
+def fill_boxes(boxes: Sequence[Tensor], num_classes: int, size: tuple[int, int]) -> Tensor:
+    """Where the boxes of each class lie; those of two classes may overlap.
+
+    Args:
+        boxes: one (n, 5) tensor per image: x0, y0, x1, y1 (half-open, pixels), class in 1..C.
+        num_classes: C.
+        size: (H, W) in pixels.
+
+    Returns:
+        (B, C, H, W), 1 inside a box of the class, 0 elsewhere.
+    """
+    filled = [torch.zeros(num_classes, *size, device=of_image.device) for of_image in boxes]
+    for planes, of_image in zip(filled, boxes, strict=True):
+        for x0, y0, x1, y1, kind in of_image.tolist():
+            planes[kind - 1, y0:y1, x0:x1] = 1
+    return torch.stack(filled)
+
+
 def points_to_labels(points: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """Mark each clicked pixel with its class.
 

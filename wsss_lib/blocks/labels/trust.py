@@ -1,6 +1,9 @@
 """Which pixels of a score map may teach, by two plain thresholds."""
 
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from wsss_lib.blocks.maps.class_maps import with_background
@@ -31,3 +34,41 @@ def trusted_labels(scores: Tensor, foreground: float, background: float) -> Tens
         with_background(scores, constant=bound).argmax(dim=1) for bound in (foreground, background)
     )
     return torch.where(strict == generous, strict, IGNORE)
+
+
+def refined_labels(
+    scores: Tensor,
+    tags: Tensor,
+    foreground: float,
+    background: float,
+    refine: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Labels on which a high and a low background agree after each has been refined.
+
+    Present classes and a constant background are rivals in a softmax; what it answers is refined,
+    and the strongest wins. A class that wins against the high background is trusted, and so is a
+    background that wins although it is low.
+
+    Source: ToCo (Ru et al., CVPR 2023), section 3.4 and its released code.
+
+    Args:
+        scores: (B, C, h, w) in [0, 1].
+        tags: (B, C), 1 where the class is present.
+        foreground: the high background.
+        background: the low background.
+        refine: (B, 2 K, h, w) probabilities -> the same, such as a local refinement by colours that
+            treats each map by itself.
+
+    Returns:
+        (B, h, w) class indices, 255 where neither is trusted.
+    """
+    absent = F.pad(tags <= 0, (1, 0))[:, :, None, None]
+    odds = [
+        with_background(scores, constant=bound).masked_fill(absent, -torch.inf).softmax(dim=1)
+        for bound in (foreground, background)
+    ]
+    # One call for both: what refines has to look at the image only once.
+    strict, generous = (
+        part.argmax(dim=1) for part in refine(torch.cat(odds, dim=1)).chunk(2, dim=1)
+    )
+    return torch.where((strict > 0) | (generous == 0), strict, IGNORE)

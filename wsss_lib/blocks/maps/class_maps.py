@@ -49,6 +49,22 @@ def normalize(maps: Tensor, tags: Tensor | None = None, eps: float = 1e-5) -> Te
     return keep_present(maps, tags)
 
 
+def min_max(maps: Tensor, tags: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+    """Min-max normalisation: subtract each map's own minimum, then divide by what is its maximum.
+
+    A map that is nowhere near 0, such as one that a random walk has spread, keeps its contrast.
+
+    Args:
+        maps: (B, C, h, w), any real values.
+        tags: (B, C), 1 where the class is present; None keeps every class.
+        eps: a map that varies less is constant, and becomes 0.
+
+    Returns:
+        (B, C, h, w) in [0, 1]; a present map that is not constant has a 0 and a 1.
+    """
+    return normalize(maps - maps.amin(dim=(2, 3), keepdim=True), tags, eps)
+
+
 def keep_present(maps: Tensor, tags: Tensor | None) -> Tensor:
     """Zero the maps (B, C, h, w) of the classes that ``tags`` (B, C) says are absent."""
     return maps if tags is None else maps * tags[:, :, None, None].to(maps)

@@ -53,6 +53,7 @@ class ViT(nn.Module):
 
     Source: Dosovitskiy et al., ICLR 2021. Images whose sides are no multiples of the patch are
     padded by their edges. Positions are learned on a square grid and resized to that of the image.
+    The final layer norm belongs to the last map alone; those before it are the tokens as they are.
 
     Args:
         width: channels of a token.
@@ -118,10 +119,11 @@ class ViT(nn.Module):
         maps, attentions = [], []
         for layer in self.layers:
             tokens, attention = layer(tokens, show)
-            maps.append(self.norm(tokens).transpose(1, 2).unflatten(2, (h, w)))
+            maps.append(tokens)
             if attention is not None:
                 attentions.append(attention)
-        return maps, attentions
+        maps[-1] = self.norm(tokens)
+        return [seen.transpose(1, 2).unflatten(2, (h, w)) for seen in maps], attentions
 
 
 def load_vit(name: str | Path = "facebook/deit-small-patch16-224") -> ViT:

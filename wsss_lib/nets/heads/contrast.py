@@ -1,11 +1,14 @@
 """A vision transformer with two classifiers, a decoder and a head that sums up views."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wsss_lib.blocks.maps.class_maps import resize_like
+from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import min_max, resize_like
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_vit
 
@@ -85,7 +88,7 @@ class ViewHead(nn.Module):
             old.lerp_(new, 1 - self.momentum)
 
     def forward(self, tokens: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Compare a whole image with its crops.
+        """Compare a whole image with its crops; in training the teacher takes a step first.
 
         Args:
             tokens: (B, D, h, w) of the images.
@@ -95,6 +98,8 @@ class ViewHead(nn.Module):
             The teacher's vector (B, D) of each image, without gradient, and the student's vectors
             (B, 1 + n, D) of the image and its crops.
         """
+        if self.training:
+            self.follow()
         whole = self.attend(tokens)
         local = self.attend(crops).unflatten(0, (len(tokens), -1))
         views = self.student(torch.cat([whole[:, None], local], dim=1))
@@ -134,11 +139,41 @@ class ContrastNet(nn.Module):
         self.decoder = LargeFOV(width, num_classes, dilation, hidden, detail)
         self.views = ViewHead(width, momentum=momentum)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) -> last tokens (B, D, h, w), class maps of the last and the middle layer."""
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> tokens (B, D, h, w) of the last layer, and of the middle one."""
         features = self.backbone(image)
-        tokens = features[-1]
-        return tokens, self.classifier(tokens), self.auxiliary(features[self.level])
+        return features[-1], features[self.level]
+
+    def tag_logits(self, tokens: Tensor, middle: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B, C) of the tags at both depths, from what ``forward`` answers.
+
+        Each channel of the features is pooled by its maximum, and then they are classified: up to D
+        patches speak for a class, where the maximum of its class map would be one patch.
+        """
+        last, early = (F.adaptive_max_pool2d(maps, 1) for maps in (tokens, middle))
+        return self.classifier(last)[..., 0, 0], self.auxiliary(early)[..., 0, 0]
+
+    def class_maps(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 2 C, h, w) raw class maps: C of the last layer, C of the middle."""
+        tokens, middle = self(image)
+        early = resize_like(self.auxiliary(middle), tokens)
+        return torch.cat([self.classifier(tokens), early], dim=1)
+
+    @torch.no_grad()
+    def scores(self, image: Tensor, tags: Tensor, scales: Sequence[float]) -> tuple[Tensor, Tensor]:
+        """What both depths say of the present classes, for labels: no gradient flows.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+            tags: (B, C), 1 where the class is present.
+            scales: sizes at which the image and its mirror image are looked at.
+
+        Returns:
+            (B, C, H, W) in [0, 1] of the last layer, and of the middle one: rectified class maps
+            are added up over the looks, then min-max normalised.
+        """
+        last, early = multi_scale_flip(self.class_maps, image, scales).chunk(2, dim=1)
+        return min_max(last, tags), min_max(early, tags)
 
     def segment(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, K, H, W) logits, background first."""

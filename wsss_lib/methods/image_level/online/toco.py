@@ -10,11 +10,8 @@ from typing import Self
 
 from torch import Tensor
 
-from wsss_lib.blocks.affinity.relations import (
-    token_relations,
-    two_threshold_labels,
-    uncertain_crops,
-)
+from wsss_lib.blocks.affinity import relations
+from wsss_lib.blocks.labels.trust import refined_labels
 from wsss_lib.blocks.maps import class_maps as maps
 from wsss_lib.blocks.maps.cam import multi_scale_flip
 from wsss_lib.blocks.refine.pamr import pamr
@@ -43,12 +40,16 @@ CARD = Card(
     differs=(
         "the class token is a learned query that attends to the last layer's patches once, because "
         "the toy transformer was pretrained without a class token",
+        "views are compared by the cosine of a two-layer projection; the released head multiplies "
+        "the answers of a weight-normed layer of 1024, about four times sharper at one temperature",
         "one global view, the training image itself, instead of two",
-        "PAMR with its own dilations refines the class maps, at one scale; the paper's PAR also "
-        "looks at positions, and sums maps over three scales",
+        "PAMR at the size of the image refines the class maps; the paper's PAR, at half of it, "
+        "also looks at positions",
+        "class maps of an image and its mirror image are added; the released code takes the larger",
         "without the dense energy loss (weight 0.05) and without a dense CRF after the network",
         "the decoder of the toy world also sees the image itself through one 3x3 convolution, "
         "since a patch of 8 pixels is an eighth of an image",
+        "the toy world looks at two sizes",
     ),
 )
 
@@ -63,11 +64,11 @@ class ToCo(Method):
         warmup: share of the training in which the decoder waits.
         weights: of patch contrast, class contrast and segmentation.
         dilations: distances in pixels at which PAMR sees neighbours.
-        scales: sizes at which an image is looked at when predicting.
+        scales: sizes at which an image is looked at, for its class maps and when predicting.
     """
 
     card = CARD
-    recipe = Recipe(20_000, 4, 6e-5, weight_decay=0.01, optimizer="adamw", warmup=0.075, crop=448)
+    recipe = Recipe(20_000, 4, 6e-5, 10.0, 0.01, "adamw", warmup=0.075, crop=448, scale=(0.5, 2.0))
 
     def __init__(
         self,
@@ -95,20 +96,21 @@ class ToCo(Method):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Tags at two depths, the two contrasts, and the refined class maps for the decoder."""
         tags, image = batch.require("tags", CARD.name), batch.image
-        tokens, final, middle = self.net(image)
-        hints = two_threshold_labels(maps.normalize(middle.detach(), tags), *self.trust)
-        crops, positive = uncertain_crops(image, hints, *self.crops)
-        if self.training:
-            self.net.views.follow()
+        final, middle = self.net.scores(image, tags, self.scales)
+        sure = relations.two_threshold_labels(middle, *self.trust)
+        crops, positive = relations.uncertain_crops(image, sure, *self.crops)
+        tokens, early = self.net(image)
         whole, views = self.net.views(tokens, self.backbone(crops)[-1])
-        scores = maps.resize_like(maps.normalize(final.detach(), tags), image)
-        labels = two_threshold_labels(pamr(image, scores, self.dilations), *self.trust)
+        hints = relations.two_threshold_labels(maps.resize_like(middle, tokens), *self.trust)
+        labels = refined_labels(
+            final, tags, *self.trust, lambda odds: pamr(image, odds, self.dilations)
+        )
+        logits, (patch, view, decode) = self.net.tag_logits(tokens, early), self.weights
         seg = halves_loss(self.net.decoder(tokens, image), labels)
-        patch, view, decode = self.weights
         return {
-            "cls": tag_loss(final.amax(dim=(2, 3)), tags),
-            "aux": tag_loss(middle.amax(dim=(2, 3)), tags),
-            "ptc": patch * patch_contrast(tokens, token_relations(hints)),
+            "cls": tag_loss(logits[0], tags),
+            "aux": tag_loss(logits[1], tags),
+            "ptc": patch * patch_contrast(tokens, relations.token_relations(hints)),
             "ctc": view * view_contrast(whole, views, positive),
             "seg": decode * (self.progress >= self.warmup) * seg,
         }
