@@ -132,7 +132,7 @@ def test_learning_rate_rises_linearly_then_falls_by_the_poly_rule():
 def test_the_rate_drops_to_a_tenth_after_each_share_and_is_fixed_without_a_decay():
     fixed = Recipe(steps=100, power=0.0)
     assert [schedule(fixed, at) for at in (0, 0.5, 0.99)] == [1, 1, 1]
-    stepped = Recipe(steps=100, power=0.0, drops=(0.5, 0.75))
+    stepped = Recipe(steps=100, drops=(0.5, 0.75))
     rates = [schedule(stepped, at) for at in (0, 0.49, 0.5, 0.74, 0.75, 0.99)]
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 

@@ -95,7 +95,8 @@ class Recipe:
         weight_decay: decoupled for AdamW, L2 for SGD.
         optimizer: "sgd" (momentum 0.9) or "adamw".
         power: exponent of the poly decay ``(1 - progress) ** power``; 0 keeps the rate.
-        drops: shares of the training after each of which the rate is a tenth (step decay).
+        drops: shares of the training after each of which the rate is a tenth (step decay), instead
+            of the poly decay; none leaves it to ``power``.
         warmup: share of the steps over which the rate rises linearly from zero.
         crop: side of the square training crop in pixels; None keeps whole images (equal sizes).
         scale: range of the random training rescale (random scale).
@@ -128,6 +129,21 @@ class Recipe:
     accumulate: int = 1
     freeze_levels: int = 0
     freeze_norm: bool = False
+
+    @classmethod
+    def like_irn(cls, steps: int, batch_size: int = 16) -> Self:
+        """What classifiers share that follow IRNet's CAM (Ahn et al., CVPR 2019), a ResNet-50."""
+        return cls(
+            steps, batch_size, 0.1, weight_decay=1e-4, crop=512, long_side=(320, 640),
+            freeze_levels=3, freeze_norm=True,
+        )  # fmt: skip
+
+    @classmethod
+    def like_psa(
+        cls, steps: int, crop: int, long_side: tuple[int, int] | None = None, lr: float = 0.01
+    ) -> Self:
+        """What networks share that follow AffinityNet's code (Ahn and Kwak, CVPR 2018)."""
+        return cls(steps, 8, lr, crop=crop, long_side=long_side, freeze_levels=2, freeze_norm=True)
 
     @classmethod
     def toy(cls, steps: int, lr: float = 1e-3, head_factor: float = 10.0) -> Self:

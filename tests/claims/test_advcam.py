@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.loops import soft_margin
 from wsss_lib.blocks.maps.ascent import climb
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
@@ -19,9 +20,9 @@ class Excess(nn.Module):
 
     channels, strides = [2], [1]
 
-    def __init__(self):
+    def __init__(self, std=0.25):
         super().__init__()
-        self.standardize = Standardize((0.5,) * 3, (0.25,) * 3)
+        self.standardize = Standardize((0.5,) * 3, (std,) * 3)
 
     def forward(self, image):
         return [(image[:, :2] - 0.3).relu()]
@@ -37,9 +38,9 @@ def batch():
     return Batch(("a",), image, torch.tensor([[1.0, 0.0]]))
 
 
-def make(climbs=10, step=0.16, hold=7 / 64, scales=(1.0,)):
+def make(climbs=10, step=0.16, hold=7 / 64, scales=(1.0,), std=0.25):
     """Steps of 0.04, and a brake as strong against the gain as in a network of 64 channels."""
-    net = AdvCAM(Excess(), 2, climbs, step, hold, scales=scales)
+    net = AdvCAM(Excess(std), 2, climbs, step, hold, scales=scales)
     with torch.no_grad():
         net.classifier.weight.copy_(torch.eye(2)[:, :, None, None])
     return net.eval()
@@ -49,7 +50,7 @@ def climbed(net, batch, wanted=0):
     """Where the image and its mirror image arrive, (2, 3, H, W)."""
     views = torch.stack([batch.image, batch.image.flip(-1)], dim=1)
     wanted = torch.tensor([wanted])
-    settings = (net.climbs, net.step / 4, net.brake(wanted), net.counts)
+    settings = (net.climbs, net.step, net.brake(wanted), net.counts)
     return climb(lambda x: net.look(x, wanted), views, *settings)[1][0]
 
 
@@ -166,8 +167,7 @@ def test_the_brake_holds_the_grad_cam_of_the_released_code():
 
 def test_steps_count_in_standard_deviations_of_the_colours(batch):
     """In a network that divides by twice as much, half the step goes as far."""
-    wide, narrow = make(climbs=2), make(climbs=2, step=0.08)
-    narrow.backbone.standardize = Standardize((0.5,) * 3, (0.5,) * 3)
+    wide, narrow = make(climbs=2), make(climbs=2, step=0.08, std=0.5)
     assert torch.equal(wide.predict(batch), narrow.predict(batch))
     assert not torch.allclose(wide.predict(batch), make(climbs=2, step=0.08).predict(batch))
 
@@ -198,3 +198,13 @@ def test_it_climbs_in_inference_mode_too(batch):
     outside = make().predict(batch)
     with torch.inference_mode():
         assert torch.equal(make().predict(batch), outside)
+
+
+def test_the_training_loss_is_a_mean_over_images_and_classes():
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 4, 5), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    net = make()
+    p = (image[:, :2] - 0.3).clamp(min=0).mean(dim=(2, 3))
+    terms = net.loss(Batch(("a", "b"), image, tags))
+    assert {*terms} == {"cls"}
+    assert torch.isclose(terms["cls"], soft_margin(p, tags))

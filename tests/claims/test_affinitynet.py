@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from tests.loops import against_the_background, one_at_another_size, walked
 from wsss_lib.blocks.affinity.pairs import half_disc
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+from wsss_lib.nets.backbones.toy import ToyCNN
 from wsss_lib.nets.heads.fuse import FusedFeatures
 
 RED, ORANGE = (0.9, 0.1, 0.1), (0.9, 0.6, 0.1)  # the object's two colours
@@ -130,3 +133,37 @@ def test_the_walk_completes_the_object_and_stops_at_its_border(batch):
     said = net.predict(Batch(("a",), batch.image, batch.tags, part))[0, 0].detach()
     assert said[:, :9].min() > 0.5
     assert said[:, 9:].max() < 0.5
+
+
+class Half(Pixels):
+    """Maps of half the size."""
+
+    strides = [2]
+
+    def forward(self, image):
+        return [F.avg_pool2d(image, 2)]
+
+
+def test_the_read_out_equals_a_dense_walk_of_classes_and_background():
+    """Two images, two classes, maps of half the size; background at the power 16."""
+    torch.manual_seed(0)
+    net = AffinityNet(FusedFeatures(Half(), (0,), (4,), size_of=0), radius=3, walk=5)
+    image, tags = torch.rand(2, 3, 8, 12), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    scores = torch.rand(2, 2, 8, 12) * tags[:, :, None, None]
+    said = net.predict(Batch(("a", "b"), image, tags, scores)).detach()
+    affinity = net.affinity(image).detach()
+    for b in range(2):
+        background = (1 - scores[b].amax(dim=0)) ** 16
+        start = one_at_another_size(torch.cat([background[None], scores[b]]), (4, 6))
+        there = one_at_another_size(walked(start, affinity[b], net.offsets, 8, 5), (8, 12))
+        assert torch.allclose(said[b], against_the_background(there, tags[b]), atol=1e-4)
+
+
+def test_layers_start_as_in_the_released_code():
+    """Reduced features keep their variance; mixed ones are four times larger than usual."""
+    net = ToyCNN()
+    head = FusedFeatures(net, (0, -1), (64, 64), size_of=0)
+    for layer, depth in zip(head.reduce, (32, 128), strict=True):
+        assert layer.weight.std().item() == pytest.approx((2 / depth) ** 0.5, rel=0.1)
+    bound = 4 * (6 / 256) ** 0.5
+    assert head.mix.weight.abs().max().item() == pytest.approx(bound, rel=0.01)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from tests.loops import added_maps, divided_by_their_maximum
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.image_level.cooccurrence.cda import CDA
 
@@ -142,20 +142,13 @@ def test_the_read_out_adds_maps_over_sizes_and_mirror_images_and_divides_by_the_
     image, tags = torch.rand(2, 3, 6, 8), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
     said = method.predict(Batch(("a", "b"), image, tags)).detach()
     weight = method.classifier.weight[:, :, 0, 0].detach()
+
+    def maps_of(x):
+        return torch.einsum("cd,bdhw->bchw", weight[:, :3], x) + weight[:, 3, None, None]
+
     for b in range(2):
-        for c in range(2):
-            total = torch.zeros(6, 8)
-            for h, w in ((6, 8), (3, 4)):
-                x = F.interpolate(image[b : b + 1], (h, w), mode="bilinear", antialias=True)[0]
-                for view in (False, True):
-                    seen, maps = x.flip(-1) if view else x, torch.zeros(h, w)
-                    for v in range(h):
-                        for u in range(w):
-                            raw = weight[c, :3] @ seen[:, v, u] + weight[c, 3]
-                            maps[v, w - 1 - u if view else u] = raw.clamp(min=0)
-                    total += F.interpolate(maps[None, None], (6, 8), mode="bilinear")[0, 0]
-            wanted = tags[b, c] * total / total.max().clamp(min=1e-5)
-            assert torch.allclose(said[b, c], wanted, atol=1e-5)
+        total = added_maps(maps_of, image[b], [(6, 8), (3, 4)])
+        assert torch.allclose(said[b], divided_by_their_maximum(total, tags[b]), atol=1e-5)
 
 
 def test_objects_are_those_of_images_whose_labels_hold_one_class(batch):

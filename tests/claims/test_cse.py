@@ -7,9 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.loops import (
+    added_maps,
+    divided_by_their_maximum,
+    one_at_another_size,
+    soft_margin,
+)
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
+from wsss_lib.nets.backbones.toy import ToyCNN
 
 GREY = (0.5, 0.5, 0.5)
 HEAD, BODY, OTHER = 0, 1, 2  # columns of the scene
@@ -161,3 +168,50 @@ def test_maxima_are_those_of_each_image(batch):
     maps = torch.cat([maps, 0.1 * maps])
     erased, _ = method.without(maps, torch.zeros(2, 1, dtype=torch.long), pair)
     assert torch.allclose(erased[0], erased[1], atol=1e-5)
+
+
+def test_the_read_out_is_that_of_the_learning_classifier():
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 6, 8), torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    method = make(scales=(1.0, 0.5)).eval()
+    said = method.predict(Batch(("a", "b"), image, tags)).detach()
+    weight = method.classifier.head.weight[:, :, 0, 0].detach()
+
+    def maps_of(x):
+        return torch.einsum("cd,bdhw->bchw", weight, x - 0.5)
+
+    for b in range(2):
+        total = added_maps(maps_of, image[b], [(6, 8), (3, 4)])
+        assert torch.allclose(said[b], divided_by_their_maximum(total, tags[b]), atol=1e-5)
+
+
+def test_a_mask_is_rectified_enlarged_and_then_divided():
+    """In this order: enlarging a divided map would leave nothing that is erased completely."""
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 6, 8), torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    maps, chosen = torch.randn(2, 3, 3, 4), torch.tensor([[1], [2]])
+    erased, rest = make().without(maps, chosen, Batch(("a", "b"), image, tags))
+    for b in range(2):
+        c = int(chosen[b])
+        mask = one_at_another_size(maps[b].clamp(min=0), (6, 8))[c]
+        mask = mask / mask.max()
+        assert torch.allclose(erased[b], image[b] * (1 - mask) + 0.5 * mask, atol=1e-6)
+        assert rest[b, c] == 0
+        assert (erased[b] == 0.5).all(dim=0).any(), "the strongest pixel vanishes"
+
+
+def test_classifications_are_means_over_images_and_classes():
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 4, 5), torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    method = make(progress=0.0)
+    terms = method.loss(Batch(("a", "b"), image, tags))
+    for name, classifier in (("cls", method.classifier), ("ordinary", method.ordinary)):
+        p = classifier(image).mean(dim=(2, 3))
+        assert torch.isclose(terms[name], soft_margin(p, tags), rtol=1e-5)
+
+
+def test_both_classifiers_learn_their_backbones_at_the_rate_of_backbones():
+    method = ClassSpecificErasing(ToyCNN(), 2)
+    inside = {id(weight) for weight in method.backbone.parameters()}
+    heads = {name for name, weight in method.named_parameters() if id(weight) not in inside}
+    assert heads == {"classifier.head.weight", "ordinary.head.weight"}

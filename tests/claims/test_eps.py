@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.loops import added_maps, against_the_background, soft_margin
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 
@@ -110,3 +111,47 @@ def test_what_is_not_salient_is_background():
     strict = EPS(Pixels(), 1, overlap=1.0)
     said = strict.drawn(maps, torch.ones(1, 1), torch.ones(1, 1, 4, 4))
     assert torch.allclose(said, torch.zeros(1, 1, 4, 4), atol=1e-6)
+
+
+def test_the_read_out_weighs_added_probabilities_against_those_of_the_background():
+    torch.manual_seed(0)
+    method = EPS(Pixels(), 2, scales=(1.0, 0.5))
+    image, tags = torch.rand(2, 3, 6, 8), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    said = method.predict(Batch(("a", "b"), image, tags)).detach()
+    weight = method.classifier.weight[:, :, 0, 0].detach()
+
+    def chances(x):
+        e = torch.einsum("cd,bdhw->bchw", weight, x - 0.3).exp()
+        return e / e.sum(dim=1, keepdim=True)
+
+    for b in range(2):
+        total = added_maps(chances, image[b], [(6, 8), (3, 4)])
+        assert torch.allclose(said[b], against_the_background(total, tags[b]), atol=1e-5)
+
+
+class Coarse(Pixels):
+    """Maps of half the size."""
+
+    strides = [2]
+
+    def forward(self, image):
+        return [(image - 0.3)[..., ::2, ::2]]
+
+
+def test_losses_are_means_over_images_classes_and_places_with_the_nearest_saliency():
+    torch.manual_seed(0)
+    method = EPS(Coarse(), 2)
+    image, tags = torch.rand(2, 3, 6, 8), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    saliency = torch.rand(2, 1, 6, 8)
+    terms = method.loss(Batch(("a", "b"), image, tags, saliency=saliency))
+    logits = method.classifier(method.backbone(image)[-1])
+    near = saliency[..., ::2, ::2]
+    said = method.drawn(logits.softmax(dim=1), tags, near)
+    gaps = [
+        (said[b, 0, y, x] - near[b, 0, y, x]) ** 2
+        for b in (0, 1)
+        for y in range(3)
+        for x in range(4)
+    ]
+    assert torch.isclose(terms["sal"], torch.stack(gaps).mean(), rtol=1e-5)
+    assert torch.isclose(terms["cls"], soft_margin(logits[:, 1:].mean(dim=(2, 3)), tags))

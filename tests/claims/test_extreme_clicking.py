@@ -116,3 +116,26 @@ def test_the_class_comes_from_the_box_of_the_same_object():
     assert scores[1].any()
     with pytest.raises(InputError, match="extremes"):
         clicking().predict(Batch(batch.ids, batch.image, boxes=batch.boxes))
+
+
+def test_masks_are_painted_largest_first_into_maps_of_zeros_and_ones():
+    """Two images: two objects of two classes, and none at all."""
+    small = (Y - 20) ** 2 + (X - 24) ** 2 < 30
+    disc, inner = batch_of(DISC), batch_of(small)
+    clicks = torch.cat([inner.extremes[0], disc.extremes[0]])
+    boxes = torch.cat([inner.boxes[0], disc.boxes[0]])
+    boxes[:, 4] = torch.tensor([3, 1])
+    pair = Batch(
+        ("a", "b"), disc.image.repeat(2, 1, 1, 1), boxes=(boxes, boxes[:0]),
+        extremes=(clicks, clicks[:0]),
+    )  # fmt: skip
+    method = ExtremeClicking(3, margin=8)
+    found, masks = method.predict(pair), [method.cut(disc.image[0], four) for four in clicks]
+    front, behind = (0, 1) if masks[0].sum() < masks[1].sum() else (1, 0)
+    assert (masks[0] & masks[1]).any()
+    for y in range(48):
+        for x in range(56):
+            place = front if masks[front][y, x] else behind
+            kind = (3, 1)[place] if masks[place][y, x] else 0
+            assert found[0, :, y, x].tolist() == [float(kind == c) for c in (1, 2, 3)]
+    assert not found[1].any()

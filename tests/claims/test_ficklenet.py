@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.loops import added_maps, divided_by_their_maximum
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 
@@ -114,3 +115,21 @@ def test_the_union_of_a_trained_net_covers_more_than_its_expectation():
     net.rate = 0.0
     sure = net.predict(batch).detach().amax(dim=1)
     assert (joined[body] > 0.5).float().mean() > (sure[body] > 0.5).float().mean() + 0.2
+
+
+def test_the_read_out_adds_unions_over_sizes_and_mirror_images(image):
+    net, tags = make(passes=3), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    net.scales = (1.0, 0.5)
+    image = image[..., :8, :]
+    said = net.predict(Batch(("a", "b"), image, tags)).detach()
+
+    def union(x):
+        generator, best = torch.Generator().manual_seed(0), torch.zeros(1, 2, *x.shape[2:])
+        for _ in range(3):
+            maps = net.draw(net.parts(x), 1, generator)[0].detach().clamp(min=0)
+            best = torch.maximum(best, divided_by_their_maximum(maps, torch.ones(2))[None])
+        return best
+
+    for b in range(2):
+        total = added_maps(union, image[b], [(8, 11), (4, 6)])
+        assert torch.allclose(said[b], divided_by_their_maximum(total, tags[b]), atol=1e-5)

@@ -90,3 +90,20 @@ def test_a_small_object_in_front_of_a_large_one_survives():
 def test_a_box_without_background_is_filled():
     batch = Batch(("a",), painted(DISC.long()), boxes=(torch.tensor([[0, 0, 48, 40, 1]]),))
     assert said(GrabCut(1), batch).all()
+
+
+def test_masks_are_painted_largest_first_into_maps_of_zeros_and_ones():
+    """Two images: two objects of two classes, and none at all."""
+    batch = batch_of(torch.where(SMALL, 2, DISC.long()))
+    none = torch.zeros(0, 5, dtype=torch.long)
+    pair = Batch(("a", "b"), batch.image.repeat(2, 1, 1, 1), boxes=(batch.boxes[0], none))
+    method, found = GrabCut(3), GrabCut(3).predict(pair)
+    assert found.shape == (2, 3, 40, 48)
+    masks = {int(box[4]): method.cut(batch.image[0], box) for box in batch.boxes[0]}
+    assert masks[1].sum() > masks[2].sum()
+    assert (masks[1] & masks[2]).any()
+    for y in range(40):
+        for x in range(48):
+            kind = 2 if masks[2][y, x] else int(masks[1][y, x])
+            assert found[0, :, y, x].tolist() == [float(kind == c) for c in (1, 2, 3)]
+    assert not found[1].any()

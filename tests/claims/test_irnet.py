@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.loops import one_at_another_size, walked
 from wsss_lib.blocks.affinity.pairs import half_disc
+from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.losses.displacement import displacement_loss
@@ -197,3 +199,18 @@ def test_confident_areas_are_looked_for_in_sharpened_scores(batch):
     other = Batch(batch.ids, batch.image, batch.tags, pamr(batch.image, batch.scores, (1, 2)))
     for name, term in sharp.loss(batch).items():
         assert torch.equal(term, plain.loss(other)[name])
+
+
+def test_the_read_out_equals_a_dense_walk_enlarged_and_divided_by_its_maximum():
+    """Two images, two classes, a boundary map of half the size."""
+    torch.manual_seed(0)
+    net, wall = make(walk_radius=3, walk=5), torch.rand(2, 1, 4, 6)
+    image, tags = torch.rand(2, 3, 8, 12), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    scores = torch.rand(2, 2, 8, 12) * tags[:, :, None, None]
+    said = walled(net, Batch(("a", "b"), image, tags, scores), wall).detach()
+    affinity = path_affinity(wall, net.near)
+    for b in range(2):
+        start = one_at_another_size(scores[b], (4, 6)) * (1 - wall[b])
+        there = one_at_another_size(walked(start, affinity[b], net.near, 10, 5), (8, 12))
+        assert torch.allclose(said[b], tags[b, :, None, None] * there / there.max(), atol=1e-4)
+        assert said[b].max() == 1

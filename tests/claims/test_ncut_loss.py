@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.loops import against_the_background
 from wsss_lib.core import Batch
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 
@@ -132,3 +133,39 @@ def test_the_cut_equals_the_equation_and_its_gradient(batch):
     (expected,) = torch.autograd.grad(scores, logits, slope.detach())
     assert abs(cut.item() - total) < 0.05 * total
     assert nn.functional.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.98
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_it_answers_is_each_class_against_the_background(known):
+    """Without tags every class answers; with them, those that are present."""
+    torch.manual_seed(0)
+    method, image = NormalizedCutLoss(Canvas()), torch.rand(2, 3, SIDE, SIDE)
+    tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    with torch.no_grad():
+        for weight in method.parameters():
+            weight.normal_()
+        said = method.predict(Batch(("a", "b"), image, tags if known else None))
+        chances = method.net(image).exp()
+    for b in range(2):
+        wanted = against_the_background(chances[b], tags[b] if known else torch.ones(3))
+        assert torch.allclose(said[b], wanted, atol=1e-5)
+
+
+def test_terms_are_means_over_drawn_pixels_and_over_images(batch):
+    """Two images, strokes of other lengths and classes."""
+    one, _ = batch
+    torch.manual_seed(0)
+    image = torch.cat([one.image, torch.rand(1, 3, SIDE, SIDE)])
+    scribble = torch.full((2, SIDE, SIDE), 255)
+    scribble[0], scribble[1, 2, 3:10], scribble[1, 9, 9] = one.scribble[0], 3, 1
+    logits = torch.randn(2, 4, SIDE, SIDE)
+    method = NormalizedCutLoss(Canvas(), weight=0.5, sxy=6.0, start=0.0, scale=1.0)
+    method.net.forward = lambda image: logits
+    terms = method.loss(Batch(("a", "b"), image, scribble=scribble))
+    logs = logits.log_softmax(dim=1)
+    drawn = (scribble != 255).nonzero().tolist()
+    seg = [-logs[b, scribble[b, y, x], y, x] for b, y, x in drawn]
+    assert torch.isclose(terms["seg"], torch.stack(seg).mean(), rtol=1e-5)
+    alone = [method.cut(image[b : b + 1], logits[b : b + 1], scribble[b : b + 1]) for b in (0, 1)]
+    assert not torch.isclose(alone[0], alone[1])
+    assert torch.isclose(terms["cut"], 0.5 * (alone[0] + alone[1]) / 2, rtol=1e-4)

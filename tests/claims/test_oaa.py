@@ -7,6 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from tests.loops import (
+    added_maps,
+    divided_by_their_maximum,
+    one_at_another_size,
+    soft_margin,
+)
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
 
@@ -128,3 +134,29 @@ def test_a_checkpoint_carries_the_memory(net):
     other = OAA(Pixels(), CLASSES, convs=0)
     other.load_state_dict(torch.load(file, weights_only=True))
     assert torch.equal(answer(other, spot(5, 5)), answer(net, spot(5, 5)))
+
+
+def test_the_read_out_takes_each_class_from_the_memory_or_else_from_the_network():
+    """Two images of two classes: the first has memories of one class, the second of none."""
+    torch.manual_seed(0)
+    net = OAA(Pixels(), CLASSES, convs=1, scales=(1.0, 0.5)).eval()
+    image, tags = torch.rand(2, 3, 6, 8), torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    memory = torch.zeros(CLASSES, 3, 4)
+    memory[2] = torch.rand(3, 4)
+    net.set_extra_state({"a": memory})
+    said = net.predict(Batch(("a", "b"), image, tags)).detach()
+    for b in range(2):
+        total = added_maps(net.class_maps, image[b], [(6, 8), (3, 4)])
+        wanted = divided_by_their_maximum(total, tags[b])
+        if b == 0:
+            wanted[2] = one_at_another_size(memory, (6, 8))[2]
+        assert wanted.sum(dim=(1, 2)).ne(0).sum() >= 1
+        assert torch.allclose(said[b], wanted, atol=1e-5)
+
+
+def test_the_loss_is_a_mean_over_images_and_classes(net):
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 4, 5), torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    terms = net.loss(Batch(("a", "b"), image, tags))
+    assert {*terms} == {"cls"}
+    assert torch.isclose(terms["cls"], soft_margin(image.mean(dim=(2, 3)), tags))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.loops import against_the_background
 from wsss_lib.blocks.refine.graph_cut import energy
 from wsss_lib.blocks.refine.propagation import drawn_classes, likeness
 from wsss_lib.blocks.regions.superpixels import region_graph, slic
@@ -152,3 +153,40 @@ def test_a_superpixel_weighs_the_network_by_its_pixels(scene, trust):
         other = chosen.clone()
         other[i] = 2 - chosen[i]
         assert cost(other) >= least - 1e-4
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_it_answers_is_each_class_against_the_background(known):
+    """Without tags every class answers; with them, those that are present."""
+    torch.manual_seed(0)
+    method, image = ScribbleSup(Canvas()), torch.rand(2, 3, SIDE, SIDE)
+    tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    with torch.no_grad():
+        for weight in method.parameters():
+            weight.normal_()
+        said = method.predict(Batch(("a", "b"), image, tags if known else None))
+        chances = method.net(image).exp()
+    for b in range(2):
+        wanted = against_the_background(chances[b], tags[b] if known else torch.ones(3))
+        assert torch.allclose(said[b], wanted, atol=1e-5)
+
+
+def test_the_loss_is_a_mean_over_the_pixels_that_the_cuts_of_all_images_labelled(scene):
+    one, _ = scene
+    scribble = one.scribble.repeat(2, 1, 1)
+    scribble[1] = 255
+    scribble[1, 20, 4:9] = 1
+    both = Batch(("a", "b"), torch.cat([one.image, one.image.flip(-1)]), scribble=scribble)
+    method = make(0.0)
+    with torch.no_grad():
+        method.net.logits.normal_()
+    logits = method.net(both.image)
+    labels = method.spread(both.image, scribble, logits)
+    for b in (0, 1):
+        alone = Batch(("a",), both.image[b : b + 1], scribble=scribble[b : b + 1])
+        assert torch.equal(spread(method, alone), labels[b])
+    assert {*labels[0].unique().tolist()} != {*labels[1].unique().tolist()}
+    logs = logits.log_softmax(dim=1)
+    known = (labels != 255).nonzero().tolist()
+    terms = torch.stack([-logs[b, labels[b, y, x], y, x] for b, y, x in known])
+    assert torch.isclose(method.loss(both)["seg"], terms.mean(), rtol=1e-5)

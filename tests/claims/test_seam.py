@@ -4,10 +4,18 @@ import pytest
 import torch
 from torch import nn
 
+from tests.loops import (
+    added_maps,
+    divided_by_their_maximum,
+    one_at_another_size,
+    soft_margin,
+)
 from wsss_lib.blocks.affinity.correlation import self_correlation
 from wsss_lib.core import Batch
+from wsss_lib.losses.agreement import quietest
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
 from wsss_lib.nets.backbones.backbone import Standardize
+from wsss_lib.nets.backbones.toy import ToyCNN
 from wsss_lib.nets.heads.correlation import PixelCorrelation
 
 
@@ -156,3 +164,65 @@ def test_pixels_borrow_from_those_that_look_alike():
     assert (net.look(image)[0][0, 0, :, 4:8] == 0).all(), "the classifier knows the head only"
     assert said[:, :8].min() > 0.9
     assert said[:, 8:].max() < 0.1
+
+
+def by_hand(net, x):
+    """(1, 3, h, w) -> raw and refined (1, C, h', w') maps, one pixel and class at a time."""
+    first, second, third = net.backbone(x)
+    raw = net.classifier(third)[0].detach()
+    c, h, w = raw.shape
+    shrink = [one_at_another_size(maps[0].detach(), (h, w)) for maps in (x, first, second)]
+    module = net.correlation
+    seen = [(shrink[0] - 0.5) / 0.25]  # about zero, as the network sees them
+    for maps, layer in zip((first, second), module.reduce, strict=True):
+        reduced = layer(maps)[0].detach().clamp(min=0)
+        seen.append(one_at_another_size(reduced, (h, w)))
+    f = torch.einsum("od,dhw->ohw", module.mix.weight[:, :, 0, 0].detach(), torch.cat(seen))
+    evidence = divided_by_their_maximum(raw.clamp(min=0), torch.ones(c)).flatten(1)
+    for i in range(h * w):
+        evidence[evidence[:, i] < evidence[:, i].max(), i] = 0
+    f, refined = f.flatten(1), torch.zeros(c, h * w)
+    for i in range(h * w):
+        listens = [
+            torch.cosine_similarity(f[:, i], f[:, j], dim=0).clamp(min=0) for j in range(h * w)
+        ]
+        refined[:, i] = evidence @ torch.stack(listens) / sum(listens)
+    return raw, refined.view(1, c, h, w)
+
+
+def test_the_read_out_adds_refined_maps_and_stretches_them(batch):
+    net = make().eval()
+    net.scales = (1.0, 0.5)
+    said = net.predict(batch).detach()
+    for b in (0, 2):
+        total = added_maps(lambda x: by_hand(net, x)[1], batch.image[b], [(16, 12), (8, 6)])
+        low = total.amin(dim=(1, 2), keepdim=True)
+        wanted = divided_by_their_maximum(total - low, batch.tags[b])
+        assert torch.allclose(said[b], wanted, atol=1e-4)
+
+
+def test_the_other_terms_are_means_over_views_images_and_classes(batch):
+    """Classification of both views; and maps of present classes have something to say nowhere."""
+    net = make()
+    small = nn.functional.interpolate(
+        batch.image, (8, 6), mode="bilinear", align_corners=False, antialias=True
+    )
+    terms, cls, quiet = net.loss(batch), [], []
+    for view in (batch.image, small):
+        raw, found = net.look(view)
+        cls.append(soft_margin(raw.mean(dim=(2, 3)), batch.tags))
+        shown = found[:, 1:] * batch.tags[:, :, None, None]
+        quiet.append(quietest(shown))
+    assert torch.isclose(terms["cls"], (cls[0] + cls[1]) / 2, rtol=1e-5)
+    assert torch.isclose(terms["quiet"], (quiet[0] + quiet[1]) / 2, rtol=1e-5)
+    assert terms["quiet"] > 0
+
+
+def test_layers_start_as_in_the_released_code():
+    """Reduced features keep their variance; mixed ones are four times larger than usual."""
+    net = ToyCNN()
+    module = PixelCorrelation(net, widths=(64, 64))
+    for layer, level in zip(module.reduce, (-3, -2), strict=True):
+        assert layer.weight.std().item() == pytest.approx((2 / net.channels[level]) ** 0.5, rel=0.1)
+    bound = 4 * (6 / (3 + 128 + 128)) ** 0.5
+    assert module.mix.weight.abs().max().item() == pytest.approx(bound, rel=0.01)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.loops import against_the_background
 from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.core import Batch
 from wsss_lib.losses.clicks import image_level_loss, objectness_loss, point_loss
@@ -126,3 +127,38 @@ def test_the_method_adds_up_its_three_terms(scene):
     assert torch.equal(terms["point"], point_loss(logits, clicks))
     prior = objectness_prior(batch.image, 60)
     assert torch.equal(terms["object"], objectness_loss(logits, prior))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_it_answers_is_each_class_against_the_background(known):
+    """Without tags every class answers; with them, those that are present."""
+    torch.manual_seed(0)
+    method, image = WhatsThePoint(Colours(), 3), torch.rand(2, 3, 9, 9)
+    tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    with torch.no_grad():
+        for weight in method.parameters():
+            weight.normal_()
+        said = method.predict(Batch(("a", "b"), image, tags if known else None))
+        chances = method.net(image).exp()
+    for b in range(2):
+        wanted = against_the_background(chances[b], tags[b] if known else torch.ones(3))
+        assert torch.allclose(said[b], wanted, atol=1e-5)
+
+
+def test_terms_of_two_images_are_means_of_those_of_each():
+    """Clicks of an image are added up, however many there are; images are averaged."""
+    torch.manual_seed(0)
+    logits, tags = torch.randn(2, 4, 5, 6), torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    clicks = torch.full((2, 5, 6), 255)
+    clicks[0, 0, 1], clicks[0, 2, 3], clicks[0, 4, 4], clicks[1, 3, 3] = 1, 2, 2, 3
+    logs = logits.log_softmax(dim=1)
+    point = sum(-logs[b, clicks[b, y, x], y, x] for b, y, x in (clicks != 255).nonzero().tolist())
+    assert torch.isclose(point_loss(logits, clicks), point / 2, rtol=1e-5)
+    image = []
+    for b in range(2):
+        there = [0, *(c + 1 for c in range(3) if tags[b, c])]
+        best = logs[b].amax(dim=(1, 2))
+        found = torch.stack([best[k] for k in there]).mean()
+        empty = [(1 - best[k].exp()).log() for k in range(4) if k not in there]
+        image.append(-found - torch.stack(empty).mean())
+    assert torch.isclose(image_level_loss(logits, tags), sum(image) / 2, rtol=1e-5)

@@ -32,11 +32,12 @@ def make_optimizer(method: Method, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def schedule(recipe: Recipe, progress: float) -> float:
-    """Factor of the learning rate: a linear warm-up, then the poly decay, and the drops."""
+    """Factor of the learning rate: a linear warm-up, then the poly decay or the drops."""
     if progress < recipe.warmup:
         return (progress + 1 / recipe.steps) / (recipe.warmup + 1 / recipe.steps)
-    poly = (1 - (progress - recipe.warmup) / (1 - recipe.warmup)) ** recipe.power
-    return poly * 0.1 ** sum(progress >= drop for drop in recipe.drops)
+    if recipe.drops:
+        return 0.1 ** sum(progress >= drop for drop in recipe.drops)
+    return (1 - (progress - recipe.warmup) / (1 - recipe.warmup)) ** recipe.power
 
 
 def seed_everything(seed: int) -> None:

@@ -63,6 +63,21 @@ def climb(
     return total, image.detach()
 
 
+def grad_cam_factor(weight: Tensor) -> Tensor:
+    """What a class map is multiplied by in the Grad-CAM that AdvCAM's released code holds.
+
+    There the gradient is that of the map's sum over two views, and it is averaged over the positive
+    gradients of all channels: ``1 / (2 D+)``, with D+ the number of positive weights.
+
+    Args:
+        weight: (n, D, ...) of linear classifiers, one for each class asked for.
+
+    Returns:
+        (n,) in (0, 1/2].
+    """
+    return 0.5 / (weight.flatten(1) > 0).sum(dim=1).clamp(min=1)
+
+
 def climb_step(image: Tensor, gradient: Tensor, step: float) -> Tensor:
     """Move an image along a gradient; the value that moves most moves by ``step``.
 

@@ -61,7 +61,7 @@ class AffinityNet(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=10_000, batch_size=8, lr=0.1, crop=448, freeze_levels=2, freeze_norm=True)
+    recipe = Recipe.like_psa(steps=10_000, crop=448, lr=0.1)
 
     def __init__(
         self,

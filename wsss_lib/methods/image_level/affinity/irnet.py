@@ -60,10 +60,7 @@ class IRNet(Method):
     """
 
     card = CARD
-    recipe = Recipe(
-        steps=1000, batch_size=32, lr=0.1, head_factor=1.0, weight_decay=1e-4, crop=512,
-        scale=(0.5, 1.5),
-    )  # fmt: skip
+    recipe = Recipe(1000, 32, 0.1, 1.0, weight_decay=1e-4, crop=512, scale=(0.5, 1.5))
 
     def __init__(
         self,
@@ -114,5 +111,4 @@ class IRNet(Method):
         affinity = path_affinity(boundary, self.near)
         walked = propagate(start, affinity, self.near, self.beta, self.walk)
         walked = maps.resize_like(walked, scores)
-        walked = walked / walked.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-5)
-        return maps.keep_present(walked, batch.tags)
+        return maps.keep_present(walked / walked.amax((1, 2, 3), True).clamp(min=1e-5), batch.tags)

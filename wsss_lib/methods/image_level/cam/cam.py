@@ -47,10 +47,7 @@ class CAM(Method):
     """
 
     card = CARD
-    recipe = Recipe(  # of IRNet's CAM
-        steps=3000, lr=0.1, weight_decay=1e-4, crop=512, long_side=(320, 640), freeze_levels=3,
-        freeze_norm=True,
-    )  # fmt: skip
+    recipe = Recipe.like_irn(steps=3000)
 
     def __init__(
         self,

@@ -63,10 +63,7 @@ class CDA(Method):
     """
 
     card = CARD
-    recipe = Recipe(
-        steps=6600, batch_size=8, lr=0.1, weight_decay=1e-4, crop=512, long_side=(320, 640),
-        freeze_levels=3, freeze_norm=True,
-    )  # fmt: skip
+    recipe = Recipe.like_irn(steps=6600, batch_size=8)
 
     def __init__(
         self,

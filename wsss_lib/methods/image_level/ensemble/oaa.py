@@ -61,10 +61,7 @@ class OAA(Method):
     """
 
     card = CARD
-    recipe = Recipe(
-        steps=31_700, batch_size=1, lr=1e-3, accumulate=5, flip=False, power=0.0, drops=(2 / 3,),
-        freeze_norm=True,
-    )  # fmt: skip
+    recipe = Recipe(31_700, 1, 1e-3, accumulate=5, flip=False, drops=(2 / 3,), freeze_norm=True)
 
     def __init__(
         self,

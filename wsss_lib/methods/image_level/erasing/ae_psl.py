@@ -85,7 +85,7 @@ class AdversarialErasing(Method):
         super().__init__()
         self.net, self.live = net, Classifier(backbone, num_classes)
         self.backbone = nn.ModuleList([part.get_submodule("backbone") for part in (net, self.live)])
-        copies = (copy.deepcopy(self.live) for _ in range(rounds - 1))
+        copies = (copy.deepcopy(self.live) for _ in range(rounds))
         self.past = nn.ModuleList(copies).requires_grad_(False)
         self.register_buffer("done", torch.tensor(0))
         self.hot, self.cold, self.mining = hot, cold, mining
@@ -100,23 +100,19 @@ class AdversarialErasing(Method):
         return method
 
     def classifiers(self) -> list[nn.Module]:
-        """Those of the rounds so far, in order; the last is the one that learns."""
-        return [*self.past[: int(self.done)].eval(), self.live]
+        """Those of the rounds so far, in order; while it mines, the last is the one that learns."""
+        return [*self.past[: int(self.done)].eval(), self.live][: len(self.past)]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Classification of erased images and what was found; then what is permitted."""
-        tags = batch.require("tags", CARD.name)
-        rounds, mined = len(self.past) + 1, self.progress >= self.mining
-        while int(self.done) < min(int(self.progress / self.mining * rounds), rounds - 1):
+        tags, rounds = batch.require("tags", CARD.name), len(self.past)
+        while int(self.done) < min(int(self.progress / self.mining * rounds), rounds):
             self.past[int(self.done)].load_state_dict(self.live.state_dict())
             self.done += 1
-        if mined:
-            self.live.eval()
-        with torch.set_grad_enabled(not mined):
-            maps, regions, heat = look_again(self.classifiers(), batch.image, tags, self.hot)
+        maps, regions, heat = look_again(self.classifiers(), batch.image, tags, self.hot)
         found, logits = torch.stack(regions).sum(dim=0), self.net(batch.image)
         seg = pixel_loss(logits, mined_labels(found, heat, self.cold))
-        if not mined:
+        if int(self.done) < rounds:
             return {"cls": tag_loss(maps[-1].mean(dim=(2, 3)), tags), "seg": seg}
         present = maps[0].mean(dim=(2, 3)).sigmoid()
         return {"seg": seg, "psl": prohibitive_loss(logits, present)}

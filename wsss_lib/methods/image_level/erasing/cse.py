@@ -58,10 +58,7 @@ class ClassSpecificErasing(Method):
     """
 
     card = CARD
-    recipe = Recipe(
-        steps=20_000, batch_size=8, lr=0.01, crop=384, long_side=(256, 448), freeze_levels=2,
-        freeze_norm=True,
-    )  # fmt: skip
+    recipe = Recipe.like_psa(steps=20_000, crop=384, long_side=(256, 448))
 
     def __init__(
         self,
@@ -75,7 +72,8 @@ class ClassSpecificErasing(Method):
         super().__init__()
         self.classifier = Classifier(backbone, num_classes)
         self.ordinary = copy.deepcopy(self.classifier)
-        self.backbone = nn.ModuleList([backbone, self.ordinary.backbone])
+        both = (self.classifier, self.ordinary)
+        self.backbone = nn.ModuleList([part.get_submodule("backbone") for part in both])
         self.warm, self.weight, self.colour, self.scales = warm, weight, colour, scales
 
     @classmethod
@@ -111,10 +109,8 @@ class ClassSpecificErasing(Method):
         maps = self.classifier(batch.image)
         terms = {"cls": tag_loss(maps.mean(dim=(2, 3)), tags)}
         if learning:
-            return {
-                **terms,
-                "ordinary": tag_loss(self.ordinary(batch.image).mean(dim=(2, 3)), tags),
-            }
+            ordinary = tag_loss(self.ordinary(batch.image).mean(dim=(2, 3)), tags)
+            return {**terms, "ordinary": ordinary}
         chosen = torch.multinomial(tags + 1e-9, 1)
         image, rest = self.without(maps, chosen, batch)
         start, end = self.weight

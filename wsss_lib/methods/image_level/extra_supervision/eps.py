@@ -54,10 +54,7 @@ class EPS(Method):
     """
 
     card = CARD
-    recipe = Recipe(
-        steps=20_000, batch_size=8, lr=0.01, crop=448, long_side=(256, 512), freeze_levels=2,
-        freeze_norm=True,
-    )  # fmt: skip
+    recipe = Recipe.like_psa(steps=20_000, crop=448, long_side=(256, 512))
 
     def __init__(
         self,

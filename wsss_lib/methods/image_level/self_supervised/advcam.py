@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from wsss_lib.blocks.maps.ascent import climb, differentiable
+from wsss_lib.blocks.maps.ascent import climb, differentiable, grad_cam_factor
 from wsss_lib.blocks.maps.cam import multi_scale_flip
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch, Card, Method, Recipe
@@ -60,10 +60,7 @@ class AdvCAM(Method):
     """
 
     card = CARD
-    recipe = Recipe(
-        steps=3000, lr=0.1, weight_decay=1e-4, crop=512, long_side=(320, 640), freeze_levels=3,
-        freeze_norm=True,
-    )  # fmt: skip
+    recipe = Recipe.like_irn(steps=3000)
 
     def __init__(
         self,
@@ -78,8 +75,8 @@ class AdvCAM(Method):
         super().__init__()
         self.backbone = backbone
         self.classifier = nn.Conv2d(backbone.channels[-1], num_classes, 1, bias=False)
-        self.climbs, self.step, self.hold, self.counts = climbs, step, hold, counts
-        self.scales = scales
+        self.climbs, self.hold, self.counts, self.scales = climbs, hold, counts, scales
+        self.step = step * float(backbone.standardize.std.mean())  # of images in [0, 1]
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
@@ -110,14 +107,8 @@ class AdvCAM(Method):
         return own[:, 0] + own[:, 1:].flip(-1).sum(dim=1), 2 * one - scores
 
     def brake(self, wanted: Tensor) -> Tensor:
-        """(n,) classes -> (n,) weight of the brake on their class maps.
-
-        The released code holds the Grad-CAM of a sum over two views, averaged over the positive
-        gradients of all channels: the class map divided by ``2 D+``, with D+ the number of the
-        class's positive weights.
-        """
-        positive = (self.classifier.weight[wanted] > 0).sum(dim=(1, 2, 3))
-        return self.hold / (2 * positive.clamp(min=1))
+        """(n,) classes -> (n,) weight of the brake on their class maps, not on their Grad-CAM."""
+        return self.hold * grad_cam_factor(self.classifier.weight[wanted])
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): maps along the climbs, over scales, each divided by its maximum."""
@@ -129,8 +120,7 @@ class AdvCAM(Method):
             present = torch.ones(shape, device=image.device) if tags is None else tags
             which, wanted = present.nonzero(as_tuple=True)
             views = torch.stack([image, image.flip(-1)], dim=1)[which]
-            step = self.step * float(self.backbone.standardize.std.mean())
-            settings = (self.climbs, step, network.brake(wanted), self.counts)
+            settings = (self.climbs, self.step, network.brake(wanted), self.counts)
             total, _ = climb(lambda x: network.look(x, wanted), views, *settings)
             maps = total.new_zeros(*shape, *total.shape[1:])
             maps[which, wanted] = total

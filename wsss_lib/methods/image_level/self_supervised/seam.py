@@ -13,14 +13,8 @@ from torch import Tensor, nn
 
 from wsss_lib.blocks.affinity.class_tokens import spread
 from wsss_lib.blocks.affinity.correlation import stretch, strongest_only
+from wsss_lib.blocks.maps import class_maps as maps
 from wsss_lib.blocks.maps.cam import multi_scale_flip
-from wsss_lib.blocks.maps.class_maps import (
-    keep_present,
-    normalize,
-    resize,
-    resize_like,
-    with_background,
-)
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.agreement import hardest_gap, quietest
 from wsss_lib.losses.tags import tag_loss
@@ -65,10 +59,7 @@ class SEAM(Method):
     """
 
     card = CARD
-    recipe = Recipe(
-        steps=10_582, batch_size=8, lr=0.01, crop=448, long_side=(448, 768), freeze_levels=2,
-        freeze_norm=True,
-    )  # fmt: skip
+    recipe = Recipe.like_psa(steps=10_582, crop=448, long_side=(448, 768))
 
     def __init__(
         self,
@@ -101,7 +92,7 @@ class SEAM(Method):
         """
         features = self.backbone(image)
         raw = self.classifier(features[-1])
-        evidence = strongest_only(with_background(normalize(raw.detach()), power=1.0))
+        evidence = strongest_only(maps.with_background(maps.normalize(raw.detach()), power=1.0))
         return raw, spread(evidence, self.correlation(image, features))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -109,20 +100,20 @@ class SEAM(Method):
         tags = batch.require("tags", CARD.name)
         known = torch.cat([torch.ones_like(tags[:, :1]), tags], dim=1)
         size = [max(1, round(self.scale * side)) for side in batch.image.shape[2:]]
-        views = [self.look(x) for x in (batch.image, resize(batch.image, (size[0], size[1])))]
-        maps = [resize_like(stretch(raw, tags), views[1][0]) for raw, _ in views]
-        refined = [resize_like(stretch(found, known), views[1][0]) for _, found in views]
-        taught = [strongest_only(with_background(m.detach(), power=1.0)) for m in maps]
+        views = [self.look(x) for x in (batch.image, maps.resize(batch.image, (size[0], size[1])))]
+        plain = [maps.resize_like(stretch(raw, tags), views[1][0]) for raw, _ in views]
+        refined = [maps.resize_like(stretch(found, known), views[1][0]) for _, found in views]
+        taught = [strongest_only(maps.with_background(m.detach(), power=1.0)) for m in plain]
         gaps = [hardest_gap(refined[i], taught[1 - i], self.hardest) for i in (0, 1)]
-        quiet = [quietest(keep_present(found[:, 1:], tags)) for _, found in views]
+        quiet = [quietest(maps.keep_present(found[:, 1:], tags)) for _, found in views]
         return {
             "cls": torch.stack([tag_loss(raw.mean(dim=(2, 3)), tags) for raw, _ in views]).mean(),
             "quiet": torch.stack(quiet).mean(),
-            "er": (maps[0] - maps[1]).abs().mean(),
+            "er": (plain[0] - plain[1]).abs().mean(),
             "ecr": gaps[0] + gaps[1],
         }
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): refined maps over scales and flips, stretched to [0, 1]."""
-        maps = multi_scale_flip(lambda x: self.look(x)[1][:, 1:], batch.image, self.scales)
-        return stretch(maps, batch.tags)
+        plain = multi_scale_flip(lambda x: self.look(x)[1][:, 1:], batch.image, self.scales)
+        return stretch(plain, batch.tags)

@@ -1,0 +1,70 @@
+"""Read-outs of many systems, value by value: what lies between a network and its score map."""
+
+import torch
+import torch.nn.functional as F
+
+
+def one_at_another_size(maps, size):
+    """(C, h, w) maps at a size (H, W)."""
+    shrinks = size[0] < maps.shape[1] or size[1] < maps.shape[2]
+    return F.interpolate(maps[None], size, mode="bilinear", antialias=shrinks)[0]
+
+
+def added_maps(maps_of, image, sizes):
+    """(3, H, W) image -> (C, H, W): rectified maps at each size and of mirror images, added up.
+
+    Args:
+        maps_of: (1, 3, h, w) -> (1, C, h', w').
+        image: (3, H, W).
+        sizes: pairs (h, w) at which the image is looked at.
+    """
+    total = 0.0
+    for size in sizes:
+        seen = one_at_another_size(image, size)
+        straight = maps_of(seen[None])[0].detach().clamp(min=0)
+        mirrored = maps_of(seen.flip(-1)[None])[0].detach().clamp(min=0).flip(-1)
+        total = total + one_at_another_size(straight + mirrored, tuple(image.shape[1:]))
+    return total
+
+
+def divided_by_their_maximum(maps, tags):
+    """(C, H, W) maps and (C,) tags -> present classes divided by their largest value."""
+    found = torch.zeros_like(maps)
+    for c in range(len(maps)):
+        if tags[c] and maps[c].max() > 1e-5:
+            found[c] = maps[c] / maps[c].max()
+    return found
+
+
+def against_the_background(weights, tags):
+    """(K, H, W) weights, background first, and (C,) tags -> (C, H, W): ``w_c / (w_c + w_0)``."""
+    found = torch.zeros_like(weights[1:])
+    for c in range(len(found)):
+        if tags[c]:
+            found[c] = weights[c + 1] / (weights[c + 1] + weights[0])
+    return found
+
+
+def soft_margin(logits, tags):
+    """Mean over images and classes of the two-way cross-entropy, one at a time."""
+    terms = []
+    for b in range(len(logits)):
+        for c in range(logits.shape[1]):
+            p = logits[b, c].sigmoid()
+            terms.append(-(p.log() if tags[b, c] else (1 - p).log()))
+    return torch.stack(terms).mean()
+
+
+def walked(maps, affinity, offsets, beta, steps):
+    """(K, h, w) maps after a walk on a dense matrix made of (len(offsets), h, w) affinities."""
+    k, h, w = maps.shape
+    weights = torch.eye(h * w)
+    for plane, (dy, dx) in zip(affinity, offsets, strict=True):
+        for y in range(h):
+            for x in range(w):
+                if 0 <= y + dy < h and 0 <= x + dx < w:
+                    one, other = y * w + x, (y + dy) * w + x + dx
+                    weights[one, other] = weights[other, one] = plane[y, x]
+    chances = weights**beta
+    chances = chances / chances.sum(dim=0)
+    return (maps.view(k, -1) @ torch.linalg.matrix_power(chances, steps)).view(k, h, w)
