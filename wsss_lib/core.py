@@ -102,6 +102,9 @@ class Recipe:
         scale: range of the random training rescale (random scale).
         long_side: range in pixels of the random length of an image's longer side, instead of
             ``scale``; None leaves it to ``scale``.
+        area: range of the share of the image that a random crop covers, its sides between 3:4 and
+            4:3, before it is resized to ``crop``, which it needs (RandomResizedCrop); it takes the
+            place of ``scale``.
         flip: mirror half of the training images.
         shift: largest random translation in pixels, filled by the edge colour.
         precision: "no", "fp16" or "bf16".
@@ -123,6 +126,7 @@ class Recipe:
     crop: int | None = None
     scale: tuple[float, float] = (1.0, 1.0)
     long_side: tuple[int, int] | None = None
+    area: tuple[float, float] | None = None
     flip: bool = True
     shift: int = 0
     precision: Literal["no", "fp16", "bf16"] = "no"

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from tests.views import summed_looks
 from wsss_lib.blocks.affinity.class_tokens import class_attention, patch_affinity, spread
 from wsss_lib.core import Batch, InputError
-from wsss_lib.methods.image_level.affinity import mctformer
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.nets.backbones.toy import toy_cnn, toy_vit
 from wsss_lib.nets.backbones.vit import ViT
@@ -33,7 +33,7 @@ def pictures(count=16, seed=0):
 
 
 def make(width=32, **settings):
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     return MCTformer(
         ViT(width, layers=2, heads=2, patch=8, grid=8), 2, last=2, flip=False, **settings
     )
@@ -42,7 +42,7 @@ def make(width=32, **settings):
 @pytest.fixture(scope="module")
 def trained():
     net = make()
-    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     for step in range(100):
         terms = net.loss(pictures(seed=step + 1)[0])
         optimizer.zero_grad()
@@ -81,8 +81,8 @@ def test_the_mean_of_a_token_is_the_logit_of_its_class(trained):
     terms = trained.loss(batch)
     losses = []
     for logits in (tokens.mean(dim=2), trained.head(patches).mean(dim=(2, 3))):
-        p = logits.sigmoid()
-        losses.append(-(batch.tags * p.log() + (1 - batch.tags) * (1 - p).log()).mean())
+        yes, no = (torch.nn.functional.logsigmoid(x) for x in (logits, -logits))
+        losses.append(-(batch.tags * yes + (1 - batch.tags) * no).mean())
     assert torch.isclose(terms["tokens"], losses[0], atol=1e-5)
     assert torch.isclose(terms["patches"], losses[1], atol=1e-5)
     slope = torch.autograd.grad(tokens.mean(dim=2)[0, 0], tokens)[0]
@@ -120,8 +120,72 @@ def test_maps_are_attention_times_cam_spread_along_the_patches(trained):
                 assert torch.isclose(found[b, c, i], (row / row.sum() * fused).sum(), rtol=1e-3)
 
 
+def test_each_row_of_the_table_is_the_answer_of_one_training():
+    """Attention, attention x CAM, refined: a loop over pixels, two looks, min-max at the end."""
+    torch.manual_seed(0)
+    image = torch.rand(2, 3, 16, 24)
+    batch = Batch(("a", "b"), image, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+    net = make(scales=(1.0, 2.0)).eval()
+
+    def look(x, row):
+        with torch.no_grad():
+            _, patches, attention = net.transformer(x)
+            cam, (h, w) = net.head(patches).relu(), patches.shape[-2:]
+            deep, every = attention[-2:].mean(dim=0)[0], attention.mean(dim=0)[0]
+        maps = torch.zeros(1, 2, h * w)
+        for c in range(2):
+            for i in range(h * w):
+                maps[0, c, i] = deep[c, 2 + i]
+                if row != "attention":
+                    maps[0, c, i] *= cam[0, c, i // w, i % w]
+        if row == "refined":
+            steps = every[2:, 2:] / every[2:, 2:].sum(dim=1, keepdim=True)
+            maps = torch.stack([steps @ one for one in maps[0]])[None]
+        return maps.view(1, 2, h, w)
+
+    for row in ("attention", "fused", "refined"):
+        net.answer = row
+        said = net.predict(batch).detach()
+        for b in range(2):
+            maps = summed_looks(lambda x, row=row: look(x, row), image[b : b + 1], (1, 2), False)
+            for c in range(2):
+                low, high = maps[c].min(), maps[c].max()
+                expected = (maps[c] - low) / (high - low) * batch.tags[b, c]
+                torch.testing.assert_close(said[b, c], expected, atol=1e-4, rtol=1e-3)
+    assert make().answer == "refined", "the paper's"
+
+
+def test_the_flip_of_the_recipe_is_looked_at():
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 16, 24)
+    batch = Batch(("a",), image, torch.ones(1, 2))
+    torch.manual_seed(1)
+    net = MCTformer(ViT(32, layers=2, heads=2, patch=8, grid=8), 2, last=2).eval()
+    mirrored = Batch(("a",), image.flip(-1), torch.ones(1, 2))
+    said = [net.predict(one).detach() for one in (batch, mirrored)]
+    torch.testing.assert_close(said[0], said[1].flip(-1), atol=1e-4, rtol=1e-3)
+
+
+def test_tokens_start_from_the_class_token_of_the_pretraining():
+    """Equal ones part, for each has a label of its own; without pretraining they are random."""
+    torch.manual_seed(0)
+    backbone = ViT(32, layers=2, heads=2, patch=8, grid=8)
+    backbone.class_token = torch.randn(32)
+    net = MCTformer(backbone, 2)
+    assert torch.equal(net.transformer.tokens, backbone.class_token.expand(2, -1))
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for _ in range(3):
+        optimizer.zero_grad()
+        sum(net.loss(pictures()[0]).values()).backward()
+        optimizer.step()
+    one, other = net.transformer.tokens.detach()
+    assert (one - other).abs().max() > 1e-3
+    one, other = make().transformer.tokens.detach()
+    assert not torch.equal(one, other)
+
+
 def test_patches_of_one_object_look_at_each_other():
-    """The free affinity comes with the pretraining: within an object a patch finds its like."""
+    """On blocks of one colour, which are far easier than the objects of the toy world."""
     batch, masks = pictures(64)
     alone = batch.tags.sum(dim=1) == 1
     torch.manual_seed(0)
@@ -140,15 +204,6 @@ def test_one_step_along_the_patches_fills_an_object():
     maps[..., 0] = 1.0
     affinity[0, :2, :2] = 0.5
     assert spread(maps, affinity).tolist() == [[[[0.5, 0.5, 0.0, 0.0]]]]
-
-
-def test_without_class_attention_or_patch_affinity_maps_change(trained, monkeypatch):
-    batch, _ = pictures(2)
-    with torch.no_grad():
-        whole = trained.class_maps(batch.image)
-        monkeypatch.setattr(mctformer, "spread", lambda maps, affinity: maps)
-        fused = trained.class_maps(batch.image)
-    assert not torch.allclose(whole, fused, rtol=0.05)
 
 
 def test_it_says_that_it_needs_a_transformer():

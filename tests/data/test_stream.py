@@ -126,6 +126,28 @@ def test_the_longer_side_lies_in_its_range_and_the_shape_stays(size):
         assert h / w == pytest.approx(size[0] / size[1], rel=0.05)
 
 
+@pytest.mark.parametrize(("area", "size"), [((0.1, 0.3), (90, 120)), ((0.9, 1.0), (120, 60))])
+def test_a_crop_is_a_part_of_the_image_that_has_been_resized(area, size):
+    """Ramps tell which part: so much of the area, within 3:4 and 4:3, or all of a side."""
+    y, x = torch.meshgrid(*(torch.linspace(0, 1, side) for side in size), indexing="ij")
+    given = Batch(("a",), torch.stack([y, x, y])[None])
+    recipe, parts = replace(STILL, crop=32, area=area, scale=(9.0, 9.0)), []
+    for seed in range(60):
+        image = augment(given, recipe, generator(seed)).image[0, :2]
+        assert image.shape == (2, 32, 32)
+        high, wide = (image[0, -1, 0] - image[0, 0, 0]), (image[1, 0, -1] - image[1, 0, 0])
+        parts.append((high.item() * 33 / 32, wide.item() * 33 / 32))
+    shares = [high * wide for high, wide in parts]
+    assert max(shares) < area[1] + 0.05
+    if area[1] < 0.5:  # nothing meets the border
+        assert area[0] - 0.02 < min(shares) < area[0] + 0.02
+        ratios = [high * size[0] / (wide * size[1]) for high, wide in parts]
+        assert 0.7 < min(ratios) < 0.8
+        assert 1.25 < max(ratios) < 1.4
+    else:
+        assert all(max(part) > 0.95 for part in parts)
+
+
 def test_tags_and_ids_are_kept():
     given = batch()
     moved = augment(given, WILD, generator())

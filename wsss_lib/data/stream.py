@@ -4,6 +4,8 @@ Shuffling and augmentation depend on the seed and the sample's number alone. A r
 step n, or that is spread over processes, therefore sees what an uninterrupted one sees.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +57,8 @@ def augment(batch: Batch, recipe: Recipe, generator: torch.Generator) -> Batch:
     dy, dx = (round((2 * _uniform(generator) - 1) * recipe.shift) for _ in range(2))
     at = (_uniform(generator), _uniform(generator))
     h, w = (max(1, round(side * scale)) for side in batch.image.shape[-2:])
+    if recipe.area and recipe.crop:
+        h, w = _size_around_crop(batch.image.shape[-2:], recipe.crop, recipe.area, generator)
     batch = rescale(batch, (h, w))
     if not (mirror or dy or dx or recipe.crop):
         return batch
@@ -63,6 +67,22 @@ def augment(batch: Batch, recipe: Recipe, generator: torch.Generator) -> Batch:
     if mirror:
         columns = replace(columns, source=w - 1 - columns.source)
     return rearrange(batch, rows, columns)
+
+
+def _size_around_crop(
+    size: Sequence[int], crop: int, area: tuple[float, float], generator: torch.Generator
+) -> tuple[int, int]:
+    """The size at which an image has a random part of it, as large as ``crop`` squared.
+
+    The part covers a share of the image in ``area``; its sides are at 3:4 to 4:3, or what the image
+    has room for. Source: the crops of Szegedy et al., CVPR 2015.
+    """
+    low, high = area
+    whole = (low + (high - low) * _uniform(generator)) * size[0] * size[1]
+    ratio = (4 / 3) ** (2 * _uniform(generator) - 1)
+    parts = (math.sqrt(whole / ratio), math.sqrt(whole * ratio))
+    h, w = (round(side * crop / min(part, side)) for side, part in zip(size, parts, strict=True))
+    return h, w
 
 
 def _axis(length: int, shift: int, crop: int | None, at: float) -> Axis:

@@ -37,6 +37,23 @@ def test_weights_of_transformers_give_the_same_patches(folder):
     assert found.std() > 0.5, "a comparison of nearly nothing proves nothing"
 
 
+def test_only_the_last_map_passes_the_final_norm(folder):
+    net, image = load_vit(folder).eval(), torch.rand(2, 3, 32, 32)
+    theirs = ViTModel.from_pretrained(folder).eval()
+    standardised = net.standardize(image)
+    with torch.inference_mode():
+        tokens = theirs.layers[0](theirs.embeddings(standardised)[:, 1:])
+        found = net(image)[0].flatten(2).transpose(1, 2)
+    torch.testing.assert_close(found, tokens, atol=1e-5, rtol=1e-4)
+
+
+def test_the_class_token_waits_with_its_position(folder):
+    theirs = ViTModel.from_pretrained(folder).embeddings
+    expected = theirs.cls_token[0, 0] + theirs.position_embeddings[0, 0]
+    assert torch.equal(load_vit(folder).class_token, expected)
+    assert ViT(8, 1, 1).class_token is None
+
+
 def test_positions_are_resized_to_the_image(folder):
     net = load_vit(folder)
     assert net(torch.rand(1, 3, 40, 72))[-1].shape == (1, 32, 5, 9)

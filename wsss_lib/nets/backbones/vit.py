@@ -65,6 +65,8 @@ class ViT(nn.Module):
         std: RGB deviation that is divided by.
 
     Attributes:
+        class_token: (width,) class token of the pretraining with its position, for heads that start
+            tokens of their own from it; None where there was none.
         channels: ``width``, once a layer.
         strides: ``patch``, once a layer.
     """
@@ -88,6 +90,7 @@ class ViT(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(1, width, grid, grid))
         self.layers = nn.ModuleList([_Layer(width, heads) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
+        self.class_token: Tensor | None = None
 
     def embedding(self, image: Tensor) -> Tensor:
         """Patches with their positions, (B, width, ceil(H / patch), ceil(W / patch))."""
@@ -127,7 +130,7 @@ class ViT(nn.Module):
 
 
 def load_vit(name: str | Path = "facebook/deit-small-patch16-224") -> ViT:
-    """A published transformer without its class token.
+    """A published transformer; its class token waits aside, see ``ViT``.
 
     Args:
         name: identifier on huggingface.co, or a folder with the files of such a model.
@@ -149,6 +152,7 @@ def load_vit(name: str | Path = "facebook/deit-small-patch16-224") -> ViT:
     with torch.no_grad():
         positions = model.embeddings.position_embeddings[:, 1:].transpose(1, 2)
         net.position.copy_(positions.unflatten(2, net.position.shape[-2:]))
+        net.class_token = (model.embeddings.cls_token + model.embeddings.position_embeddings)[0, 0]
     net.embed.load_state_dict(model.embeddings.patch_embeddings.projection.state_dict())
     net.norm.load_state_dict(model.layernorm.state_dict())
     for layer, theirs in zip(net.layers, model.layers, strict=True):

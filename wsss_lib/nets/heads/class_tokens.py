@@ -13,7 +13,8 @@ class ClassTokens(nn.Module):
     """Class tokens in front of the patches of a vision transformer.
 
     Source: MCTformer (Xu et al., CVPR 2022), section 3.1. A class token and its position are one
-    weight, for only their sum is ever seen. Tokens start apart, or they would all stay the same.
+    weight, for only their sum is ever seen. All start from the class token of the pretraining where
+    there was one, at random elsewhere; each has a label of its own, which parts equal ones too.
 
     Args:
         backbone: a ``ViT``.
@@ -32,6 +33,8 @@ class ClassTokens(nn.Module):
             )
         self.backbone = backbone
         start = nn.init.trunc_normal_(torch.empty(num_classes, backbone.channels[-1]), std=0.02)
+        if backbone.class_token is not None:
+            start = backbone.class_token.repeat(num_classes, 1)
         self.tokens = nn.Parameter(start)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -39,7 +42,7 @@ class ClassTokens(nn.Module):
 
         Returns:
             tokens: (B, C, D), not normalised.
-            patches: (B, D, h, w), normalised.
+            patches: (B, D, h, w), not normalised either.
             attention: (layers, B, C + N, C + N), mean over heads; rows sum to one.
         """
         patches = self.backbone.embedding(image)
@@ -51,5 +54,4 @@ class ClassTokens(nn.Module):
             tokens, attention = layer(tokens, show=True)
             attentions.append(attention.mean(dim=1))
         own, rest = tokens.tensor_split([len(self.tokens)], dim=1)
-        rest = self.backbone.norm(rest).transpose(1, 2).unflatten(2, size)
-        return own, rest, torch.stack(attentions)
+        return own, rest.transpose(1, 2).unflatten(2, size), torch.stack(attentions)

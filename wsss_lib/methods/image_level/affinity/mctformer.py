@@ -6,13 +6,13 @@ along it completes the maps.
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from torch import Tensor, nn
 
 from wsss_lib.blocks.affinity.class_tokens import class_attention, patch_affinity, spread
 from wsss_lib.blocks.maps.cam import multi_scale_flip
-from wsss_lib.blocks.maps.class_maps import normalize
+from wsss_lib.blocks.maps.class_maps import min_max
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.nets.backbones.toy import toy_vit
@@ -32,10 +32,13 @@ CARD = Card(
     survey_section="2.1.4",
     differs=(
         "version 2 of the paper's two, the one that also reads a CAM from the patch tokens",
-        "the toy transformer has 4 layers of width 64 and patches of 8 pixels, not DeiT-S/16",
+        "the toy transformer has 4 layers of width 64 and patches of 8 pixels, not DeiT-S/16, and "
+        "was pretrained without a class token, so that class tokens start at random there",
         "rows of the patch affinity are made to sum to one; the released code adds them up as they "
         "are",
         "the learning rate falls by the poly rule, not along a cosine",
+        "training pictures are cut out and mirrored as the authors' are, but their colours "
+        "are not changed, nothing is erased from them, and no path of the network is dropped",
         "the stage behind it, AffinityNet trained on these maps, is a system of its own here",
     ),
     fidelity="reduced",
@@ -51,11 +54,13 @@ class MCTformer(Method):
         last: how many layers, counted from the deepest, class attention is averaged over.
         scales: sizes at which an image is looked at when predicting.
         flip: also look at its mirror image.
+        answer: which map is answered: the "attention" of the class tokens, that "fused" with the
+            CAM, or the fused map "refined" along the patches. It may be changed after training.
     """
 
     card = CARD
     recipe = Recipe(
-        10_000, 64, 6.25e-5, 1.0, weight_decay=0.05, optimizer="adamw", warmup=0.08, crop=224
+        10_000, 64, 6.25e-5, 1.0, 0.05, "adamw", warmup=0.08, crop=224, area=(0.08, 1.0)
     )  # the rate of the paper is one for batches of 512: 5e-4 * 64 / 512
 
     def __init__(
@@ -65,8 +70,10 @@ class MCTformer(Method):
         last: int = 3,
         scales: Sequence[float] = (1.0,),
         flip: bool = True,
+        answer: Literal["attention", "fused", "refined"] = "refined",
     ) -> None:
         super().__init__()
+        self.answer = answer
         self.backbone, self.last, self.scales, self.flip = backbone, last, scales, flip
         self.transformer = ClassTokens(backbone, num_classes)
         self.head = nn.Conv2d(backbone.channels[-1], num_classes, 3, padding=1)
@@ -88,14 +95,18 @@ class MCTformer(Method):
         }
 
     def class_maps(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, C, h, w): class attention times CAM, spread along the patches."""
+        """(B, 3, H, W) -> (B, C, h, w): class attention, times CAM, spread along the patches."""
         tokens, patches, attention = self.transformer(image)
-        maps, c = self.head(patches), tokens.shape[1]
+        cam, c = self.head(patches).relu(), tokens.shape[1]
         deep = attention[-self.last :].mean(dim=0)
-        fused = class_attention(deep, c, (maps.shape[-2], maps.shape[-1])) * maps.relu()
-        return spread(fused, patch_affinity(attention.mean(dim=0), c))
+        maps = class_attention(deep, c, (cam.shape[-2], cam.shape[-1]))
+        if self.answer != "attention":
+            maps = maps * cam
+        if self.answer == "refined":
+            maps = spread(maps, patch_affinity(attention.mean(dim=0), c))
+        return maps
 
     def predict(self, batch: Batch) -> Tensor:
-        """(B, C, H, W): maps over scales and flips, each divided by its maximum."""
+        """(B, C, H, W): maps added over scales and flips, then min-max normalised."""
         maps = multi_scale_flip(self.class_maps, batch.image, self.scales, self.flip)
-        return normalize(maps, batch.tags)
+        return min_max(maps, batch.tags, eps=1e-8)
