@@ -29,7 +29,7 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, infer
-from wsss_lib.evaluate import Protocol, evaluate
+from wsss_lib.evaluate import Protocol, choose_threshold, evaluate
 from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.pamr import PAMR
@@ -51,6 +51,8 @@ FLOORS: dict[str, type[Method]] = {
 
 ELSEWHERE = ("cam", "pamr", "densecrf", "affinitynet", "segmenter")
 """What ``experiments.toy`` measures, with more seeds."""
+READ_OUTS = {"mctformer": ("attention", "fused")}
+"""What else of a training is scored: rows of their own, named ``<id>_<read-out>``."""
 THRESHOLDS = {"sam_pseudo": 0.15}
 """Where labels are cut from the scores of the floor; others take its own threshold, if any."""
 
@@ -114,8 +116,8 @@ def measure(id: str, world: int, plan: Plan) -> Record:
     refined = stage(fresh(PAMR, c, world), ("tags",), system)
     after = evaluate(refined.scores, rest, refined.threshold or 0.5)
     figures = {"refined_miou": after.miou, "refined_boundary_iou": after.boundary_iou}
+    least = evaluate(floor.scores, rest, floor.threshold or 0.5, boundary=False).miou
     if kind is not basis:
-        least = evaluate(floor.scores, rest, floor.threshold or 0.5, boundary=False).miou
         figures[f"gain_over_{basis.card.id}"] = found.miou - least
     if not (kind.card.uses_tags_at_inference or kind.card.needs_scores):
         figures["val_miou"] = unaided(system)
@@ -140,6 +142,17 @@ def measure(id: str, world: int, plan: Plan) -> Record:
         )
     record = Record()
     record.note(id, system, found, world=world, seed=world, **figures)
+    for name in READ_OUTS.get(id, ()):
+        method.answer = name
+        view = WeakView(train, kind.card.supervision)
+        scores = infer(method, view, system.folder / name)
+        cut = choose_threshold(scores, held_out)
+        other = evaluate(scores, rest, cut)
+        more = {f"gain_over_{basis.card.id}": other.miou - least}
+        record.note(f"{id}_{name}", system, other, world=world, seed=world, **more)
+        if world == 0:
+            where = {"world": world, "seed": world}
+            keep_maps(plan.out, f"{id}_{name}", method, scores, rest, view, other, **where)
     return record
 
 
@@ -197,7 +210,8 @@ def main(
             supervision=card.supervision,
             needs=(*card.needs, "masks of 51 training images, for the threshold"),
         )
-        record.write(out, id, protocol)
+        for name in record.runs:
+            record.write(out, name, protocol)
 
 
 if __name__ == "__main__":
