@@ -66,7 +66,7 @@ def climbs(method: Any, batch: Batch) -> dict[str, Tensor]:
     for count in (0, method.climbs // 2, method.climbs):
         with torch.enable_grad():
             _, top = climb(
-                lambda x: method.look(x, wanted), start, count, method.step, method.hold,
+                lambda x: method.look(x, wanted), start, count, method.step, method.brake(wanted),
                 method.counts,
             )  # fmt: skip
         maps[f"{count} climbs:{int(wanted) + 1}"] = method.look(top, wanted)[0][0]

@@ -39,10 +39,10 @@ def on_the_way(id: str, climbs: tuple[int, ...] = (0, 5, 10)) -> Picture:
     method, image, tags = climber(), toy().image(id)[None], toy().tags(id)
     wanted = tags.nonzero().flatten()[:1]
     start = torch.stack([image, image.flip(-1)], dim=1)
-    maps = {}
+    maps, hold = {}, method.brake(wanted)
     for count in climbs:
         _, top = climb(
-            lambda x: method.look(x, wanted), start, count, method.step, method.hold, method.counts
+            lambda x: method.look(x, wanted), start, count, method.step, hold, method.counts
         )
         with torch.inference_mode():
             maps[f"{count} climbs"] = method.look(top, wanted)[0][0]

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from wsss_lib.blocks.maps.ascent import climb, climb_step, differentiable
+from wsss_lib.blocks.maps.ascent import climb, climb_step, differentiable, grad_cam_factor
 
 
 def test_the_largest_move_is_one_step_for_each_image_by_itself():
@@ -39,3 +39,10 @@ def test_only_weights_of_inference_mode_are_copied():
         copied = differentiable(frozen)
     assert not copied.weight.is_inference()
     assert torch.equal(copied.weight, frozen.weight)
+
+
+def test_the_factor_counts_positive_weights_of_each_class_in_two_views():
+    weight = torch.tensor([[1.0, -2.0, 0.0, 3.0, 0.5], [-1.0, -1.0, 0.0, 2.0, -3.0]])
+    found = grad_cam_factor(weight[:, :, None, None])
+    assert torch.allclose(found, torch.tensor([1 / 6, 1 / 2]))
+    assert grad_cam_factor(-weight.abs()).tolist() == [0.5, 0.5], "no class, no division by 0"

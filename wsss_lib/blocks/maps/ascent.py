@@ -50,7 +50,7 @@ def climb(
     """
     # Methods predict in inference mode, whose tensors have no gradients; a copy made outside has.
     with torch.inference_mode(False), torch.enable_grad():
-        image = image.clone().detach()
+        image, hold = image.clone().detach(), hold.clone()
         maps, gain = look(image.requires_grad_())
         first = total = maps.detach()
         for _ in range(climbs):

@@ -40,6 +40,7 @@ CARD = Card(
         "both heads have one layer for each feature map; the paper's displacement head is deeper, "
         "and learns ten times as fast as the boundary head",
         "PAMR, not a dense CRF, sharpens the scores in which confident areas are looked for",
+        "no colour jitter",
         "the walk is 256 sparse products instead of eight squarings of a dense matrix: same result",
     ),
 )

@@ -32,6 +32,8 @@ CARD = Card(
         "multi-label soft-margin loss instead of softmax over one label, as all later WSSS work",
         "maps are summed over scales and mirror images and divided by their maximum, the practice "
         "of later WSSS work; the paper looks at one scale",
+        "the weights of batch normalisation are frozen as its statistics are; IRNet's code, whose "
+        "recipe this is, teaches them",
     ),
 )
 

@@ -46,6 +46,8 @@ CARD = Card(
         "the classifier answers with its class maps; the paper then runs its host again on them",
         "each image receives a pasted copy, so a step sees twice the images of the recipe",
         "the rate falls over all steps; in the released code it reaches zero after half of them",
+        "the weights of batch normalisation are frozen as its statistics are; IRNet's code, whose "
+        "recipe this is, teaches them",
     ),
 )
 

@@ -41,6 +41,8 @@ CARD = Card(
         "the map at the top of the climb is counted as well: n climbs give n + 1 maps",
         "the toy world looks at two sizes, as CAM does there, not at four",
         "the stage behind it, IRNet trained on these maps, is a system of its own here",
+        "the weights of batch normalisation are frozen as its statistics are; IRNet's code, whose "
+        "recipe this is, teaches them",
     ),
 )
 
