@@ -72,6 +72,8 @@ NAMES = {
     "ceiling": "segmenter taught by masks (ceiling)",
     "segmenter_grabcut": "segmenter taught by GrabCut masks",
     "cam_vit": "CAM on the toy transformer",
+    "mctformer_attention": "class attention alone",
+    "mctformer_fused": "class attention × CAM",
     "superpixels": "superpixel means",
     "walker": "random walker",
     "grabcut": "GrabCut",
