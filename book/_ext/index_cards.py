@@ -7,7 +7,7 @@ from docutils.parsers.rst import Directive
 from folding import fold
 from sphinx.application import Sphinx
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 from wsss_book import link, table
 
 from wsss_lib import survey
@@ -117,6 +117,18 @@ class SystemsTable(Directive):
         return [table(["system", "paper", "survey", "here"], rows, ["systems-table"])]
 
 
+class CountRole(SphinxRole):
+    """``{systems}`built` ``: how many systems of the survey are built here; ``all``: it discusses."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Count them."""
+        counts = {
+            "all": len(survey.systems()),
+            "built": sum(system.card is not None for system in survey.systems()),
+        }
+        return [nodes.inline("", str(counts[self.text]), classes=["result"])], []
+
+
 class ErrataTable(Directive):
     """``{errata-table}``: what the survey prints and should read otherwise.
 
@@ -148,4 +160,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("system-card", CardDirective)
     app.add_directive("systems-table", SystemsTable)
     app.add_directive("errata-table", ErrataTable)
+    app.add_role("systems", CountRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

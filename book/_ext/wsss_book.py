@@ -15,7 +15,7 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import directives
 from PIL import Image
-from set_repository import version
+from set_repository import address, version
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -175,6 +175,17 @@ class ResultRole(SphinxRole):
 
     def _mean(self, target: str) -> float:
         return float(summary_of(*look_up(target.strip()))["mean"])
+
+
+class RepositoryRole(SphinxRole):
+    """``{repository}`CONTRIBUTING.md` ``: a file of the repository, at the version of this book."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Link to the file, which must be there."""
+        if not (ROOT / self.text).is_file():
+            LOGGER.warning("repository: no file %r", self.text, location=self.get_location())
+        found = f"{address()}/blob/v{version()}/{self.text}"
+        return [nodes.reference("", self.text, refuri=found)], []
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], classes: list[str]) -> nodes.table:
@@ -384,6 +395,7 @@ def say_the_mode(
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what there is."""
     app.add_role("result", ResultRole())
+    app.add_role("repository", RepositoryRole())
     app.add_directive("results-table", ResultsTable)
     app.connect("missing-reference", drop_unresolved)
     app.connect("html-page-context", launch_only_notebooks, priority=900)

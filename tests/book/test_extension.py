@@ -234,6 +234,20 @@ def test_systems_table_lists_all_by_family(build):
     assert built == sum(system.card is not None for system in survey.systems())
 
 
+def test_how_many_systems_are_built_is_counted(build):
+    page, warnings = build("{systems}`built` of {systems}`all`")
+    assert not warnings
+    built = sum(system.card is not None for system in survey.systems())
+    assert page.p.text == f"{built} of 79"
+
+
+def test_a_file_of_the_repository_is_linked_at_this_version(build):
+    page, warnings = build("{repository}`CONTRIBUTING.md`")
+    assert not warnings
+    assert page.p.a["href"] == f"{address()}/blob/v{version()}/CONTRIBUTING.md"
+    assert "no file 'NOTHING.md'" in build("{repository}`NOTHING.md`")[1]
+
+
 def test_errata_table_prints_what_was_checked_and_counts_the_rest(build):
     page, _ = build("```{errata-table}\n```")
     checked = [item for item in survey.errata() if item.checked]

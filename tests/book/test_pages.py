@@ -34,6 +34,13 @@ def python(source: str) -> ast.Module:
     return ast.parse(text.replace("in sys.modules:\n", "in sys.modules:\n    pass\n"))
 
 
+def test_code_on_pages_is_not_cut_at_the_right():
+    for path in BOOK.rglob("*.md"):
+        fences = re.findall(r"(?ms)^(`{3,})\w+\n(.*?)^\1", path.read_text())
+        lines = [line for _, code in fences for line in code.splitlines()]
+        assert [line for line in lines if len(line) > 76] == [], path
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(BOOK))
 
