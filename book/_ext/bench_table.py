@@ -1,5 +1,6 @@
 """``{bench-table}``: what ``make bench`` measured, one row for each operation."""
 
+from math import floor, log10
 from statistics import median
 from typing import Any
 
@@ -12,7 +13,12 @@ from wsss_book import results_folder, table
 from wsss_lib.results import read_result
 
 LOGGER = logging.getLogger(__name__)
-HEAD = ("operation", "size", "ours", "peer", "peer takes", "× as long", "difference", "MiB", "GPU")
+HEAD = (
+    "operation", "size", "ours", "peer", "peer takes", "× as long", "one thread each", "difference",
+    "MiB", "GPU",
+)  # fmt: skip
+SMALLEST = 1e-5
+"""Differences below it are rounded to nothing in the files."""
 
 
 class BenchTable(SphinxDirective):
@@ -40,18 +46,27 @@ def _line(result: dict[str, Any]) -> list[str]:
     mine, other = (
         median(run[key] for run in result["runs"]) for key in ("ours_seconds", "peer_seconds")
     )
-    gpu = f"{result['gpu']['seconds']:.2g} s" if "gpu" in result else "–"
+    gpu = f"{figure(result['gpu']['seconds'])} s" if "gpu" in result else "–"
+    alone = figure(result["ratio_one_thread"]) if "ratio_one_thread" in result else "–"
+    difference = result["difference"]
     return [
         result["operation"],
-        result["size"],
-        f"{mine:.2g} s",
+        result["size"].replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"),
+        f"{figure(mine)} s",
         result["peer"],
-        f"{other:.2g} s",
-        f"{result['ratio']:.2g}",
-        f"{result['difference']:.0e}",
+        f"{figure(other)} s",
+        figure(result["ratio"]),
+        alone,
+        f"< {SMALLEST:f}".rstrip("0") if difference < SMALLEST else figure(difference, 1),
         f"{result['ours_peak_mb']:.0f} / {result['peer_peak_mb']:.0f}",
         gpu,
     ]
+
+
+def figure(value: float, digits: int = 2) -> str:
+    """A positive number with so many digits that count, without exponents: 190, 0.23, 0.0012."""
+    places = digits - 1 - floor(log10(value))
+    return f"{round(value, places):.{max(0, places)}f}"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -1,25 +1,20 @@
-"""Pictures of boxes and clicks becoming masks."""
+"""Pictures of boxes and clicks becoming masks; nothing is trained here."""
 
 from functools import cache
-from typing import Any
 
 import torch
 from matplotlib.patches import Rectangle
 from skimage.data import astronaut, chelsea, coffee
+from stored_figures import world
 from torch import Tensor
-from toy_figures import fresh, stages, toy
 
-from wsss_lib.blocks.maps.class_maps import resize, to_labels
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.blocks.refine.grabcut import box_trimap, grabcut
 from wsss_lib.blocks.regions.clicks import extreme_trimap
 from wsss_lib.blocks.regions.superpixels import edge_map
-from wsss_lib.core import Batch
 from wsss_lib.data.view import WeakView
-from wsss_lib.methods.box.bana import BANA
-from wsss_lib.methods.box.bbox_rect import BBoxRect
-from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
-from wsss_lib.show import COLOURS, Picture, overlay, show_labels
+from wsss_lib.show import COLOURS, Panel, Picture, show_panels
 
 PHOTOGRAPHS = {
     "a head": (astronaut, (34, 0, 80, 55)),
@@ -41,67 +36,41 @@ def photograph(name: str) -> tuple[Tensor, Tensor]:
 
 def photographs() -> Picture:
     """Photographs with a box, and what GrabCut cuts out of it."""
-    figure = Picture(figsize=(10, 4.2), layout="constrained")
-    axes = figure.subplots(2, len(PHOTOGRAPHS))
-    for column, name in zip(axes.T, PHOTOGRAPHS, strict=True):
+    drawn, cut = [], []
+    for name in PHOTOGRAPHS:
         image, box = photograph(name)
         mask, _ = grabcut(image, box_trimap((image.shape[1], image.shape[2]), box))
-        x0, y0, x1, y1 = box.tolist()
-        column[0].imshow(image.permute(1, 2, 0).numpy())
-        column[0].add_patch(
+        drawn.append(Panel(image, title=name))
+        cut.append(Panel(image, labels=mask.long()))
+    figure = show_panels([*drawn, *cut], len(drawn), classes=("what GrabCut calls the object",))
+    for axis, name in zip(figure.axes, PHOTOGRAPHS, strict=False):
+        x0, y0, x1, y1 = photograph(name)[1].tolist()
+        axis.add_patch(
             Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=COLOURS[0], lw=2.5)
         )
-        column[1].imshow(overlay(image, mask.long()))
-        column[0].set_title(name, fontsize=11)
-    for axis in axes.ravel():
-        axis.set_axis_off()
     return figure
-
-
-def view_of(id: str) -> Batch:
-    """One toy image with its boxes and clicks."""
-    view = WeakView(toy(), ("tags", "boxes", "extremes"))
-    return view[view.ids.index(id)]
-
-
-def masks_figure(id: str, *kinds: Any) -> Picture:
-    """What systems make of the boxes or clicks of an image; those that learn are trained first."""
-    batch = view_of(id)
-    labels = {}
-    for kind in kinds:
-        method = fresh(kind)
-        if method.recipe.steps:
-            learned = stages(kind)[-1]
-            scores, threshold = learned.scores[id][None], learned.threshold or 0.5
-        else:
-            scores, threshold = method.predict(batch), 0.5
-        labels[kind.card.name] = to_labels(scores, threshold)[0]
-    return show_labels(toy().image(id), {**labels, "truth": toy().mask(id)}, toy().classes)
 
 
 def clicks_figure(id: str, number: int = 0) -> Picture:
-    """Four clicks, the edges, the trimap that they give, and the mask."""
-    batch = view_of(id)
+    """Four clicks on an object, the edges, the trimap that they give, the mask, and the truth."""
+    data = world()
+    batch = WeakView(data, ("extremes", "boxes"))[data.ids.index(id)]
+    assert batch.extremes is not None
+    assert batch.boxes is not None
     image, clicks = batch.image[0], batch.extremes[0][number]
+    kind = int(batch.boxes[0][number][4])
     edges = edge_map(image)
     trimap = extreme_trimap(edges, clicks)
-    mask = ExtremeClicking.toy(len(toy().classes)).cut(image, clicks)
-    figure = Picture(figsize=(10, 2.8), layout="constrained")
-    axes = figure.subplots(1, 4)
-    axes[0].imshow(image.permute(1, 2, 0).numpy())
-    axes[0].plot(*clicks.T.tolist(), "o", ms=7, color=COLOURS[0], mec="black")
-    axes[1].imshow(edges.numpy(), cmap="gray_r")
+    mask = ExtremeClicking.toy(len(data.classes)).cut(image, clicks)
     # From dark to light: background, probably background, probably object, object.
-    order = torch.tensor([0, 3, 1, 2])
-    axes[2].imshow(order[trimap].numpy(), cmap="cividis", vmin=0, vmax=3)
-    axes[3].imshow(overlay(image, 2 * mask.long()))
-    for axis, title in zip(axes, ("clicks", "edges", "what they say", "mask"), strict=True):
-        axis.set_title(title, fontsize=11)
-        axis.set_axis_off()
+    shade = torch.tensor([0.0, 1.0, 1 / 3, 2 / 3])[trimap]
+    panels = [
+        Panel(image, title="clicks"),
+        Panel((1 - edges).expand(3, -1, -1), title="edges"),
+        Panel(shade.expand(3, -1, -1), title="what they say"),
+        Panel(image, labels=kind * mask.long(), title="mask"),
+        Panel(image, region=data.mask(id) == kind, title=f"truth: {data.classes[kind - 1]}"),
+    ]
+    figure = show_panels(panels, classes=data.classes)
+    figure.axes[0].plot(*clicks.T.tolist(), "o", ms=7, color=COLOURS[0], mec="black")
     return figure
-
-
-__all__ = [
-    "BANA", "BBoxRect", "ExtremeClicking", "GrabCut",
-    "clicks_figure", "masks_figure", "photographs", "view_of",
-]  # fmt: skip

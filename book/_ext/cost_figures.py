@@ -1,10 +1,9 @@
 """What labels cost and what the same network learns from them."""
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 from wsss_book import look_up, summary_of
 
 from wsss_lib.data.costs import seconds_per_image
+from wsss_lib.show.picture import FONT, INK, WIDTH, Picture, drawn_on, line_colour
 
 NETWORKS = (
     ("tags", "toy/segmenter_pamr:miou", "tags: CAM, PAMR"),
@@ -13,36 +12,28 @@ NETWORKS = (
     ("scribble", "toy/ncut_loss:val_miou", "scribbles: normalised cut"),
     ("boxes", "toy/bbox_rect:network_miou", "boxes: filled"),
     ("boxes", "toy/grabcut:network_miou", "boxes: GrabCut"),
-    ("boxes", "toy_gpu/bana:network_miou", "boxes: BANA"),
     ("masks", "toy/ceiling:miou", "masks"),
 )
 """Kind of label, where the figure of its network is stored, and what to call it."""
-BOXES = "#d55e00"
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#009e73", BOXES, BOXES, BOXES, "#000000")
-MARKERS = "os^vDXhP"
+MARKERS = "os^vDXP"
 
 
-def cost_figure(source: str = "bearman") -> Figure:
+def cost_figure(source: str = "bearman") -> Picture:
     """Mean IoU on new images over the seconds that labelling an image takes a person."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for (kind, target, name), colour, marker in zip(NETWORKS, COLOURS, MARKERS, strict=True):
+    figure, axes = drawn_on(WIDTH, 3.6)
+    kinds = list(dict.fromkeys(kind for kind, _, _ in NETWORKS))
+    for (kind, target, name), marker in zip(NETWORKS, MARKERS, strict=True):
         found = summary_of(*look_up(target))
         axes.errorbar(
-            seconds_per_image(kind, source),
-            found["mean"],
-            yerr=found["sd"],
-            color=colour,
-            marker=marker,
-            linestyle="",
-            capsize=3,
-            label=name,
-        )
-    axes.set(
-        xscale="log", xlabel="seconds of a person for an image (VOC)", ylabel="mean IoU, new images"
-    )
+            seconds_per_image(kind, source), found["mean"], yerr=found["sd"], marker=marker,
+            color=line_colour(kinds.index(kind)), linestyle="", markersize=7, capsize=4, label=name,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds of a person for an image (VOC)", fontsize=FONT)
+    axes.set_ylabel("mean IoU, new images", fontsize=FONT)
     axes.set_xticks([20, 50, 100, 200], ["20", "50", "100", "200"], minor=False)
     axes.set_xticks([], minor=True)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    plt.close(figure)
+    axes.legend(
+        fontsize=FONT, frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5)
+    )
     return figure

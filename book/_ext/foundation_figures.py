@@ -1,65 +1,81 @@
 """Pictures of the chapters on CLIP and SAM; they ask the methods about a single image."""
 
-import torch
-from torch import Tensor
-from toy_figures import CAM, stages, toy
+from dataclasses import replace
 
-from wsss_lib.blocks.maps.class_maps import keep_present, normalize, to_labels
+import numpy as np
+import torch
+from matplotlib.patheffects import withStroke
+from scipy.ndimage import distance_transform_edt
+from stored_figures import gallery, label_panel, shown_classes, world
+from torch import Tensor
+
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.blocks.maps.gradcam import grad_cam
-from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
-from wsss_lib.show import Picture, show_labels, show_maps
+from wsss_lib.show import Panel, Picture, class_panel, show_panels, truth_panel
 
 
 def clip_figure(id: str) -> Picture:
-    """Class maps of CLIP: from plain logits, among rivals, and carried along its attention."""
-    image, tags = toy().image(id), toy().tags(id).float()[None]
-    method = ClipES.toy(len(toy().classes))
+    """Maps of an image's largest class: of plain logits, among rivals, along the attention."""
+    data = world()
+    image, tags = data.image(id), data.tags(id).float()[None]
+    method = ClipES.toy(len(data.classes))
     view = method.clip.look(image[None])
 
     def logits(features: Tensor) -> Tensor:
         return method.clip.logits(view.embed(features), method.text)[:, : method.num_classes]
 
     maps = {"plain logits": normalize(grad_cam(logits, view.normed, tags), tags)}
-    for title, layers in (("rivals", 0), ("carried", 6)):
+    for title, layers in (("among rivals", 0), ("along the attention", 6)):
         method.layers = layers
         maps[title] = method.class_maps(image[None], tags)
-    return show_maps(image, {title: found[0] for title, found in maps.items()}, toy().classes)
-
-
-def sam_figure(id: str) -> Picture:
-    """Labels cut from CAM, the masks of everything, the labels that they make, and the truth."""
-    image, tags = toy().image(id), toy().tags(id).float()[None]
-    stage = stages(CAM)[-1]
-    method = SamPseudo.toy(len(toy().classes))
-    method.threshold = 0.15  # what the experiment takes as well
-    scores = keep_present(stage.scores[id].float()[None], tags)
-    redrawn = method.predict(Batch((id,), image[None], tags, scores))
-    labels = {
-        "CAM": to_labels(scores, method.threshold)[0],
-        "with SAM": to_labels(redrawn, 0.5)[0],
-        "truth": toy().mask(id),
-    }
-    return show_labels(image, labels, toy().classes)
+    c, cut, truth = shown_classes(id)[0], gallery("clip_es").threshold, data.mask(id)
+    shown = [
+        replace(class_panel(image, found[0], c, cut, truth), title=title)
+        for title, found in maps.items()
+    ]
+    last = replace(truth_panel(image, truth, c), title=f"truth: {data.classes[c - 1]}")
+    return show_panels([Panel(image, title="image"), *shown, last])
 
 
 def everything_figure(id: str) -> Picture:
-    """Every mask that SAM finds in an image, numbered by falling size."""
-    image = toy().image(id)
-    masks, _ = SamPseudo.toy(len(toy().classes)).sam.everything(image)
+    """Every mask that SAM finds in an image, numbered by falling size, and the truth."""
+    data = world()
+    image = data.image(id)
+    masks, _ = SamPseudo.toy(len(data.classes)).sam.everything(image)
     numbered = torch.zeros(image.shape[-2:], dtype=torch.long)
-    for place, n in enumerate(masks.sum(dim=(1, 2)).argsort(descending=True).tolist()):
-        numbered[masks[n]] = 1 + place
-    names = [f"mask {n}" for n in range(1, 1 + len(masks))]
-    return show_labels(image, {"everything": numbered}, names)
+    for place, n in enumerate(masks.sum(dim=(1, 2)).argsort(descending=True).tolist(), 1):
+        numbered[masks[n]] = place
+    truth = data.mask(id)
+    classes = [f"mask {place}" for place in range(1, len(masks) + 1)]
+    panels = [
+        Panel(image, title="image"),
+        Panel(image, labels=numbered, title="everything"),
+        *[
+            Panel(image, region=truth == c, title=f"truth: {data.classes[c - 1]}")
+            for c in range(1, len(data.classes) + 1)
+            if (truth == c).any()
+        ],
+    ]
+    figure = show_panels(panels, classes=classes)
+    figure.legends.clear()
+    for place in sorted(set(numbered.unique().tolist()) - {0}):
+        depth = distance_transform_edt(np.pad(numbered == place, 1))[1:-1, 1:-1]
+        row, column = np.unravel_index(depth.argmax(), depth.shape)
+        figure.axes[1].text(
+            column, row, str(place), ha="center", va="center", fontsize=10, color="white",
+            path_effects=[withStroke(linewidth=2.5, foreground="black")],
+        )  # fmt: skip
+    return figure
 
 
 def grounded_figure(id: str) -> Picture:
     """The boxes that the detector finds for the names of an image, SAM's masks, and the truth."""
-    image, present = toy().image(id), toy().tags(id).nonzero().flatten().tolist()
-    method = GroundedSam.toy(len(toy().classes))
+    data = world()
+    image, present = data.image(id), data.tags(id).nonzero().flatten().tolist()
+    method = GroundedSam.toy(len(data.classes))
     boxes, kinds = method.boxes(image, present)
     frames = torch.zeros(image.shape[-2:], dtype=torch.long)
     for box, kind in zip(boxes.round().long().clamp(min=0).tolist(), kinds, strict=True):
@@ -68,5 +84,11 @@ def grounded_figure(id: str) -> Picture:
         frame[y0:y1, x0:x1] = True
         frame[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1] = False
         frames[frame] = kind
-    labels = {"boxes": frames, "masks": method.labels(image, present), "truth": toy().mask(id)}
-    return show_labels(image, labels, toy().classes)
+    masks = label_panel(id, method.labels(image, present))
+    panels = [
+        Panel(image, title="image"),
+        Panel(image, labels=frames, title="boxes"),
+        Panel(image, labels=masks.labels, title="masks", note=masks.note),
+        Panel(image, labels=data.mask(id), title="truth"),
+    ]
+    return show_panels(panels, classes=data.classes)

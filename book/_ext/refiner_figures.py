@@ -14,7 +14,7 @@ from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.blocks.refine.random_walker import colour_edges, random_walker
 from wsss_lib.blocks.regions.superpixels import region_means, slic
 from wsss_lib.core import IGNORE
-from wsss_lib.show import Picture, show_maps
+from wsss_lib.show import Panel, Picture, show_maps, show_panels
 
 SIZE = (150, 225)
 
@@ -42,7 +42,9 @@ def questions(row: int, column: int) -> Picture:
         "appearance": bilateral_features(photo(), 40, 20),
     }
     found = {name: Lattice(features).filter(one)[0, 0] for name, features in kernels.items()}
-    return show_maps(photo()[0], {name: m / m.max() for name, m in found.items()}, columns=3)
+    figure = show_maps(photo()[0], {name: m / m.max() for name, m in found.items()}, columns=3)
+    figure.axes[0].plot(column, row, "o", ms=6, color="white", mec="black", mew=1.5)
+    return figure
 
 
 def crf(background: float = 1.0) -> Tensor:
@@ -75,15 +77,12 @@ def superpixels() -> Tensor:
 
 def all_refiners() -> Picture:
     """The blob and what each refiner makes of it."""
-    return show_maps(
-        photo()[0],
-        {
-            "class map": blob()[0, 0],
-            "superpixels": superpixels(),
-            "PAMR": pamr(photo(), blob())[0, 0],
-            "random walker": walker(),
-            "GrabCut": grabcut(),
-            "dense CRF": crf(),
-        },
-        columns=4,
-    )
+    maps = {
+        "class map": blob()[0, 0],
+        "superpixels": superpixels(),
+        "PAMR": pamr(photo(), blob())[0, 0],
+        "random walker": walker(),
+        "GrabCut": grabcut(),
+        "dense CRF": crf(),
+    }
+    return show_panels([Panel(photo()[0], m, title=title) for title, m in maps.items()], columns=3)

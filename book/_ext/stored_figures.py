@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from torch import Tensor
 from wsss_book import NAMES, results_folder
 
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
-from wsss_lib.gallery import PLACES, Gallery, ranked, read_gallery
+from wsss_lib.gallery import PLACES, Gallery, image_iou, ranked, read_gallery
 from wsss_lib.show import Panel, Picture, class_panel, show_grid, truth_panel
 from wsss_lib.survey import find_cards
 
@@ -39,11 +40,16 @@ def called(id: str) -> str:
     return NAMES.get(id) or (card.name if card else id)
 
 
-def chosen(by: str, over: str, of: str = "toy") -> dict[str, str]:
-    """Images of the largest, the median and the smallest gain of one system over another."""
+def chosen(by: str, over: str = "cam", of: str = "toy") -> dict[str, str]:
+    """Images of the largest, the median and the smallest gain of one system over another.
+
+    What a system shows beside its scores is stored for such images only, so that they are kept.
+    """
     one, other = gallery(by, of), gallery(over, of)
     shared = [id for id in one.common if id in one.iou and id in other.iou]
-    return ranked({id: one.iou[id] - other.iou[id] for id in shared})
+    return ranked(
+        {id: one.iou[id] - other.iou[id] for id in shared if not one.extras or id in one.extras}
+    )
 
 
 def shown_classes(id: str, of: str = "toy", split: str = "train") -> list[int]:
@@ -73,14 +79,102 @@ def gain_figure(
         places: which of the largest, the median and the smallest gain.
         most: columns, at most; of images with several classes, the largest come first.
     """
-    found = chosen(by or ids[-1], over, of)
+    columns = gain_columns(by or ids[-1], over, of, split, places, most)
+    return maps_figure(ids, columns, of, split)
+
+
+def gain_columns(
+    by: str,
+    over: str = "cam",
+    of: str = "toy",
+    split: str = "train",
+    places: Sequence[str] = PLACES,
+    most: int = 5,
+) -> list[tuple[str, str, int]]:
+    """The columns of ``gain_figure``: words above, image and class."""
+    found = chosen(by, over, of)
     each = max(1, most // len(places))
-    columns = [
-        (place, found[place], c)
+    return [
+        (f"{place} gain", found[place], c)
         for place in places
         for c in shown_classes(found[place], of, split)[:each]
     ]
-    return maps_figure(ids, columns, of, split)
+
+
+def own_columns(
+    id: str, of: str = "toy", split: str = "train", each: int = 1
+) -> list[tuple[str, str, int]]:
+    """Best, median and worst image of a system over its split, with the largest classes."""
+    places = zip(("best", "median", "worst"), gallery(id, of).extremes, strict=True)
+    return [
+        (f"{place} image", image, c)
+        for place, image in places
+        for c in shown_classes(image, of, split)[:each]
+    ]
+
+
+def system_panels(
+    id: str, columns: Sequence[tuple[str, str, int]], of: str = "toy", split: str = "train"
+) -> list[Panel]:
+    """The scores of a system, one panel a column, a contour at its threshold, IoU below."""
+    data, stored = world(of, split), gallery(id, of)
+    count = len(data.classes)
+    return [
+        class_panel(
+            data.image(image), stored.scores(image, count), c, stored.threshold, data.mask(image)
+        )
+        for _, image, c in columns
+    ]
+
+
+def extra_panels(
+    id: str,
+    title: str,
+    columns: Sequence[tuple[str, str, int]],
+    of: str = "toy",
+    split: str = "train",
+) -> list[Panel]:
+    """What a system shows of each column's image beside its scores, by class if it has classes."""
+    panels = []
+    for _, image, c in columns:
+        found = gallery(id, of).extras[image]
+        score = found[title] if title in found else found[f"{title}:{c}"]
+        panels.append(Panel(world(of, split).image(image), score))
+    return panels
+
+
+def steps_figure(id: str, over: str = "cam", of: str = "toy", split: str = "train") -> Picture:
+    """A system's way to its answer, step by step, then the answer and the truth; images in rows.
+
+    Args:
+        id: a system that stores maps of one class with titles such as "draw 1:3".
+        over: the floor; its gain over it chooses the images.
+        of: the world.
+        split: where its images come from.
+    """
+    data, stored = world(of, split), gallery(id, of)
+    rows, titles = {}, []
+    for place, image in chosen(id, over, of).items():
+        steps = {title.rpartition(":"): m for title, m in stored.extras[image].items()}
+        titles = [title for title, _, _ in steps]
+        c = next(int(number) for _, _, number in steps)
+        answer = system_panels(id, [("", image, c)], of, split)
+        shown = [Panel(data.image(image), m) for m in steps.values()]
+        truth = truth_panel(data.image(image), data.mask(image), c)
+        rows[f"{place} gain: {data.classes[c - 1]}"] = [*shown, *answer, truth]
+    return show_grid(rows, [*titles, called(id), "truth"])
+
+
+def label_panel(image: str, labels: Tensor, of: str = "toy", split: str = "train") -> Panel:
+    """Labels (H, W) over an image, with their mean IoU over the classes that it shows."""
+    data = world(of, split)
+    found = image_iou(data.mask(image), labels, len(data.classes))
+    return Panel(data.image(image), labels=labels, note=f"IoU {found:.2f}")
+
+
+def stored_labels(id: str, image: str, title: str, of: str = "toy") -> Tensor:
+    """(H, W) class indices of an illustration that is a label image."""
+    return (gallery(id, of).extras[image][title] * 255).round().long()
 
 
 def maps_figure(
@@ -93,25 +187,19 @@ def maps_figure(
     """Stored maps of systems, a contour at the threshold, IoU below, the truth last.
 
     Args:
-        ids: systems, one a row.
+        ids: systems, one a row; names of ``extra`` rows stand where they are named.
         columns: words above, image and class.
         of: the world.
         split: where its images come from.
-        extra: further rows between the systems and the truth.
+        extra: further rows; those that ``ids`` does not name come before the truth.
     """
     data = world(of, split)
-    count = len(data.classes)
-    rows = {
-        called(id): [
-            class_panel(
-                data.image(image), gallery(id, of).scores(image, count), c,
-                gallery(id, of).threshold, data.mask(image),
-            )
-            for _, image, c in columns
-        ]
+    further = extra or {}
+    rows: dict[str, Sequence[Panel]] = {
+        called(id): further[id] if id in further else system_panels(id, columns, of, split)
         for id in ids
-    }  # fmt: skip
-    rows |= {name: list(panels) for name, panels in (extra or {}).items()}
+    }
+    rows |= further
     rows["truth"] = [truth_panel(data.image(i), data.mask(i), c) for _, i, c in columns]
     heads = [
         f"{words}\n{data.classes[c - 1]}" if words else data.classes[c - 1]

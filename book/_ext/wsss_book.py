@@ -1,4 +1,4 @@
-"""What the book adds to Sphinx: measured figures, cards, tables of systems, and quizzes.
+"""What the book adds to Sphinx: measured figures, alone and in tables, and what pages look like.
 
 Numbers in the prose are never typed. ``{result}`toy/cam:miou` `` reads them from
 ``results/toy/cam.json``, and a figure that is missing fails the strict build.
@@ -7,19 +7,22 @@ Numbers in the prose are never typed. ``{result}`toy/cam:miou` `` reads them fro
 import os
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import Directive, directives
+from docutils.parsers.rst import directives
 from PIL import Image
+from set_repository import address, version
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from wsss_lib import survey
-from wsss_lib.core import Card, InputError
+from wsss_lib.core import InputError
 from wsss_lib.results import read_result
 from wsss_lib.show.picture import SHARPER
 
@@ -69,6 +72,8 @@ NAMES = {
     "ceiling": "segmenter taught by masks (ceiling)",
     "segmenter_grabcut": "segmenter taught by GrabCut masks",
     "cam_vit": "CAM on the toy transformer",
+    "mctformer_attention": "class attention alone",
+    "mctformer_fused": "class attention × CAM",
     "superpixels": "superpixel means",
     "walker": "random walker",
     "grabcut": "GrabCut",
@@ -92,7 +97,6 @@ SMOKE = (
     "<code>make book</code> builds the book that is read."
 )
 MINUS = "\N{MINUS SIGN}"
-GPU_MARK = "\N{DAGGER}"
 _DIGITS = {
     "seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2,
     "weights_m": 1, "answer_ms": 1, "answer_mb": 0, "step_ms": 1, "step_mb": 0,
@@ -173,6 +177,17 @@ class ResultRole(SphinxRole):
         return float(summary_of(*look_up(target.strip()))["mean"])
 
 
+class RepositoryRole(SphinxRole):
+    """``{repository}`CONTRIBUTING.md` ``: a file of the repository, at the version of this book."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Link to the file, which must be there."""
+        if not (ROOT / self.text).is_file():
+            LOGGER.warning("repository: no file %r", self.text, location=self.get_location())
+        found = f"{address()}/blob/v{version()}/{self.text}"
+        return [nodes.reference("", self.text, refuri=found)], []
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], classes: list[str]) -> nodes.table:
     """A docutils table; a cell is a text or a list of inline nodes."""
     group = nodes.tgroup(cols=len(head))
@@ -224,12 +239,16 @@ class ResultsTable(SphinxDirective):
         try:
             results = [item for pattern in self.arguments[0].split() for item in _results(pattern)]
             for metric in metrics:
-                if not any(_figure(result, metric) for result in results):
+                if not any(_text_or_nothing(result, metric) for result in results):
                     raise InputError(f"none of these results has a figure {metric!r}.")
+            if len({str(result.get("device", "CPU")).split(",")[0] for result in results}) > 1:
+                raise InputError("one device a table: these results are of several.")
         except InputError as error:
             LOGGER.warning("results-table: %s", error, location=self.get_location())
             return []
-        protocol, shared = ({}, "") if "bare" in self.options else _protocol(results)
+        protocol, notes = _protocol(results)
+        if "bare" in self.options:
+            protocol, notes = {}, []
         head = [self.options.get("head", "system"), *[METRICS.get(name, name) for name in metrics]]
         head += protocol
         if "reported" in self.options:
@@ -238,12 +257,17 @@ class ResultsTable(SphinxDirective):
             [*self._line(result, metrics), *cells, *self._paper(result)]
             for result, *cells in zip(results, *protocol.values(), strict=True)
         ]
+        counts = sorted({len(result["runs"]) for result in results})
+        runs = " or ".join(map(str, counts)) + (" run" if counts == [1] else " runs")
+        spread = any("±" in cell for row in rows for cell in row if isinstance(cell, str))
+        if spread:
+            notes.append(f"± is the standard deviation over {runs}.")
+        elif "bare" not in self.options:
+            notes.append(f"{runs}.")
         shown: list[nodes.Node] = [table(head, rows, ["results-table"])]
-        notes = [shared] if shared else []
-        if any(GPU_MARK in cell for row in rows for cell in row if isinstance(cell, str)):
-            note = "the same worlds and seeds, measured again on a GPU (results/toy_gpu)."
-            notes.append(f"{GPU_MARK} {note}")
-        return shown + [nodes.paragraph("", note, classes=["table-note"]) for note in notes]
+        if notes:
+            shown.append(nodes.paragraph("", " ".join(notes), classes=["table-note"]))
+        return shown
 
     def _line(self, result: dict[str, Any], metrics: list[str]) -> list[Any]:
         id = str(result["method"])
@@ -252,7 +276,7 @@ class ResultsTable(SphinxDirective):
         for metric in metrics:
             # A column may concern some systems only; one that concerns none is a mistake. In a
             # narrow column, a spread goes below its mean as a whole.
-            figure = _figure(result, metric) or "–"
+            figure = _text_or_nothing(result, metric) or "–"
             cells.append(figure.replace("± ", "±\N{NO-BREAK SPACE}"))
         return cells
 
@@ -263,28 +287,22 @@ class ResultsTable(SphinxDirective):
         return [f"{line.val} ({line.backbone})" if line and line.val else "–"]
 
 
-def _protocol(results: list[dict[str, Any]]) -> tuple[dict[str, list[str]], str]:
+def _protocol(results: list[dict[str, Any]]) -> tuple[dict[str, list[str]], list[str]]:
     """Columns of the protocol in which results differ, and a note of what all share."""
     known = ["yes" if result["protocol"]["labels_at_inference"] else "no" for result in results]
     rules = [result["protocol"]["threshold_rule"] for result in results]
     counts = [str(len(result["runs"])) for result in results]
-    several = "1 run" if counts[0] == "1" else f"{counts[0]} runs, mean ± standard deviation"
     columns, shared = {}, []
     for name, values, text in (
         ("labels known", known, f"labels {'not ' * (known[0] == 'no')}known at inference"),
         ("threshold by", rules, THRESHOLDS[rules[0]]),
-        ("runs", counts, several),
+        ("runs", counts, ""),
     ):
-        if len(set(values)) == 1:
-            shared.append(text)
-        else:
+        if len(set(values)) > 1:
             columns[name] = values
-    return columns, f"All rows: {'; '.join(shared)}." if shared else ""
-
-
-def _figure(result: dict[str, Any], metric: str) -> str:
-    """The figure, else what a GPU measured, marked, else ""."""
-    return _text_or_nothing(result, metric) or _from_gpu(result, metric)
+        elif text:
+            shared.append(text)
+    return columns, [f"All rows: {'; '.join(shared)}."] if shared else []
 
 
 def _text_or_nothing(result: dict[str, Any], metric: str) -> str:
@@ -292,15 +310,6 @@ def _text_or_nothing(result: dict[str, Any], metric: str) -> str:
         return figure_text(result, metric)
     except InputError:
         return ""
-
-
-def _from_gpu(result: dict[str, Any], metric: str) -> str:
-    """What a run on a GPU measured in addition, marked; "" where there is no such run."""
-    path = results_folder() / f"{result['data']}_gpu" / f"{result['method']}.json"
-    if not path.is_file():
-        return ""
-    text = _text_or_nothing(read_result(path), metric)
-    return text and text + GPU_MARK
 
 
 def _results(pattern: str) -> list[dict[str, Any]]:
@@ -311,190 +320,6 @@ def _results(pattern: str) -> list[dict[str, Any]]:
     if not found:
         raise InputError(f"no result matches {pattern!r} in {results_folder()}.")
     return sorted(found, key=lambda result: result["summary"]["miou"]["mean"])
-
-
-class CardDirective(SphinxDirective):
-    """``{system-card} cam``: a system's index card, and the anchor ``system-cam``."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """Render the card, or fail the strict build."""
-        card = survey.find_cards().get(self.arguments[0])
-        if card is None:
-            known = ", ".join(survey.find_cards())
-            LOGGER.warning(
-                "system-card: no system %r; there are %s", self.arguments[0], known,
-                location=self.get_location(),
-            )  # fmt: skip
-            return []
-        target = nodes.target("", "", ids=[f"system-{card.id}"])
-        self.env.get_domain("std").note_hyperlink_target(  # type: ignore[attr-defined]
-            f"system-{card.id}", self.env.docname, f"system-{card.id}", card.name
-        )
-        box = nodes.container(classes=["card-box"])
-        box += nodes.rubric("", f"{card.name}: index card")
-        items = nodes.field_list()
-        for name, value in card_lines(card):
-            body = nodes.field_body("", value)
-            items += nodes.field("", nodes.field_name("", name), body)
-        box += items
-        return [target, box]
-
-
-def card_lines(card: Card) -> list[tuple[str, nodes.Element]]:
-    """What a card says, line by line."""
-    line = survey.reported_for(card.id)
-    built = {
-        "faithful": "faithful",
-        "reduced": "reduced: smaller, the same idea",
-        "reconstruction": "reconstruction: parts had to be guessed",
-    }
-    paper = nodes.paragraph("", f"{card.authors}: {card.title}. {card.venue} {card.year}. ")
-    paper += nodes.reference("", card.paper, refuri=_address(card.paper))
-    lines: list[tuple[str, nodes.Element]] = [
-        ("Paper", paper),
-        ("Learns from", nodes.paragraph("", ", ".join(card.supervision))),
-        ("Hidden supervision", nodes.paragraph("", ", ".join(card.needs) or "none beyond that")),
-        (
-            "Input",
-            nodes.paragraph(
-                "", "the scores of an earlier stage" if card.needs_scores else "images"
-            ),
-        ),
-        (
-            "Labels at inference",
-            nodes.paragraph("", "needed" if card.uses_tags_at_inference else "not needed"),
-        ),
-        ("Fidelity", nodes.paragraph("", built[card.fidelity])),
-    ]
-    if card.differs:
-        items = [nodes.list_item("", nodes.paragraph("", text)) for text in card.differs]
-        lines.append(("Differs from the paper", nodes.bullet_list("", *items)))
-    if line is not None:
-        text = f"VOC 2012 val {line.val or '–'}, test {line.test or '–'} ({line.backbone})"
-        lines.append(("Reported in the survey", nodes.paragraph("", text)))
-    if card.official:
-        code = nodes.paragraph("", "")
-        code += nodes.reference("", card.official, refuri=card.official)
-        lines.append(("Authors' code", code))
-    return lines
-
-
-def _address(paper: str) -> str:
-    if paper.startswith("arXiv:"):
-        return "https://arxiv.org/abs/" + paper.removeprefix("arXiv:")
-    return paper if paper.startswith("http") else f"https://doi.org/{paper.removeprefix('doi:')}"
-
-
-class SystemsTable(Directive):
-    """``{systems-table}``: every system of the survey by taxonomy, built or not."""
-
-    def run(self) -> list[nodes.Node]:
-        """One table with a line per system; families are headed by a line of their own."""
-        rows: list[list[Any]] = []
-        family = ""
-        for system in survey.systems():
-            if system.family != family:
-                family = system.family
-                rows.append([[nodes.strong("", survey.FAMILIES[family])], "", "", ""])
-            paper = f"{system.authors}, {system.venue} {system.year}"
-            name: Any = [link(f"system-{system.id}", system.name)] if system.card else system.name
-            rows.append([name, paper, system.section, "built" if system.card else "not yet"])
-        return [table(["system", "paper", "survey", "here"], rows, ["systems-table"])]
-
-
-class ErrataTable(Directive):
-    """``{errata-table}``: what the survey prints and should read otherwise."""
-
-    def run(self) -> list[nodes.Node]:
-        """One line per correction."""
-        names = {system.id: system.name for system in survey.systems()}
-        rows = [
-            [
-                item.place,
-                names.get(item.system, ""),
-                item.printed,
-                item.correct,
-                item.evidence + ("" if item.checked else " (not checked against the source)"),
-            ]
-            for item in survey.errata()
-        ]
-        head = ["place", "system", "printed", "should read", "evidence"]
-        return [table(head, rows, ["errata-table"])]
-
-
-class quiz_option(nodes.General, nodes.Element):
-    """An option of a quiz: a summary that opens its feedback."""
-
-
-class quiz_summary(nodes.General, nodes.TextElement):
-    """What an option says before it is chosen."""
-
-
-class Quiz(SphinxDirective):
-    """A multiple-choice question that works without JavaScript.
-
-    The body is the question, then a list. An item begins with ``[x]`` (right) or ``[ ]`` (wrong);
-    what follows in further paragraphs is the feedback for this option, which must not be empty.
-    """
-
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        """Build the question, or fail the strict build."""
-        box = nodes.container(classes=["quiz"])
-        self.state.nested_parse(self.content, self.content_offset, box)
-        lists = [child for child in box.children if isinstance(child, nodes.bullet_list)]
-        problem = "needs a question and then one list of options" if len(lists) != 1 else ""
-        right = 0
-        for item in lists[0].children if len(lists) == 1 else []:
-            first, *feedback = item.children
-            mark = re.match(r"\[([ x])\]\s*", first.astext())
-            if not mark or not feedback:
-                problem = "each option begins with [x] or [ ] and has feedback below it"
-                break
-            is_right = mark[1] == "x"
-            right += is_right
-            text = first.children[0]
-            first.replace(text, nodes.Text(text.astext()[len(mark[0]) :]))
-            summary = quiz_summary("", "", *first.children)
-            verdict = nodes.strong("", "Right. " if is_right else "Not so. ")
-            feedback[0].insert(0, verdict)
-            option = quiz_option("", summary, *feedback)
-            option["classes"] = ["right" if is_right else "wrong"]
-            box += option
-        if not problem and right != 1:
-            problem = f"needs exactly one right option, not {right}"
-        if problem:
-            LOGGER.warning("quiz %s", problem, location=self.get_location())
-            return []
-        box.remove(lists[0])
-        return [box]
-
-
-def visit_option(self: Any, node: nodes.Element) -> None:
-    """Open an option."""
-    self.body.append(f'<details class="quiz-option {" ".join(node["classes"])}">')
-
-
-def depart_option(self: Any, node: nodes.Element) -> None:
-    """Close an option."""
-    self.body.append("</details>\n")
-
-
-def visit_summary(self: Any, node: nodes.Element) -> None:
-    """Open what an option says."""
-    self.body.append("<summary>")
-
-
-def depart_summary(self: Any, node: nodes.Element) -> None:
-    """Close what an option says."""
-    self.body.append("</summary>\n")
-
-
-def skip(self: Any, node: nodes.Element) -> None:
-    """Other formats show the text alone."""
 
 
 def drop_unresolved(app: Sphinx, env: Any, node: nodes.Element, inner: nodes.Element) -> Any:
@@ -516,14 +341,36 @@ def without_thebe(
 def launch_only_notebooks(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Text pages that draw their figures are no notebooks to open on Colab."""
+    """Text pages that draw their figures are no notebooks to open on Colab.
+
+    A notebook opens at the version of this book, which its first cell installs as well.
+    """
+    buttons = context.get("header_buttons", [])
+    launch = [button for button in buttons if button.get("label") == "launch-buttons"]
     if doctree is None or Path(app.env.doc2path(page)).suffix == ".ipynb":
+        for button in (inner for group in launch for inner in group["buttons"]):
+            button["url"] = at_this_version(button["url"])
+    else:
+        context["header_buttons"] = [button for button in buttons if button not in launch]
+
+
+def at_this_version(link: str) -> str:
+    """The address of a file of the repository, at the tag of this book instead of a branch."""
+    return re.sub(r"/blob/[^/]+/", f"/blob/v{version()}/", link)
+
+
+def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Links to a page are shown with its first sentences, not with those of its first picture."""
+    if doctree is None:
         return
-    context["header_buttons"] = [
-        button
-        for button in context.get("header_buttons", [])
-        if button.get("label") != "launch-buttons"
-    ]
+    for node in doctree.findall(nodes.paragraph):
+        if isinstance(node.parent, nodes.section):
+            text = escape(shorten(" ".join(node.astext().split()), 200, placeholder=" …"))
+            context["meta"] = {**(context.get("meta") or {}), "og:description": text}
+            context["metatags"] = (
+                context.get("metatags", "") + f'<meta name="description" content="{text}">'
+            )
+            return
 
 
 def size_figures(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -548,17 +395,12 @@ def say_the_mode(
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what there is."""
     app.add_role("result", ResultRole())
+    app.add_role("repository", RepositoryRole())
     app.add_directive("results-table", ResultsTable)
-    app.add_directive("system-card", CardDirective)
-    app.add_directive("systems-table", SystemsTable)
-    app.add_directive("errata-table", ErrataTable)
-    app.add_directive("quiz", Quiz)
-    others = {name: (skip, skip) for name in ("latex", "text", "man", "texinfo")}
-    app.add_node(quiz_option, html=(visit_option, depart_option), **others)
-    app.add_node(quiz_summary, html=(visit_summary, depart_summary), **others)
     app.connect("missing-reference", drop_unresolved)
     app.connect("html-page-context", launch_only_notebooks, priority=900)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("html-page-context", say_the_mode)
+    app.connect("html-page-context", describe, priority=400)  # before sphinxext.opengraph
     app.connect("doctree-resolved", size_figures)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

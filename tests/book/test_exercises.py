@@ -53,3 +53,14 @@ def test_every_exercise_is_in_a_notebook_and_its_solution_on_a_page(root):
     for name, exercise in ALL.items():
         assert re.search(rf'check\(\\"{name}\\"', notebooks), name
         assert f":pyobject: {exercise.solution.__name__}\n" in pages, name
+
+
+def test_every_exercise_that_a_page_names_exists(root):
+    pages = [*(root / "book").rglob("*.md"), *(root / "book").rglob("*.ipynb"), *root.glob("*.md")]
+    named = {
+        (name, path.name)
+        for path in pages
+        for name in re.findall(r'\bcheck\(\\?"(\w+)', path.read_text())
+    }
+    assert [found for found in named if found[0] not in ALL] == []
+    assert "running.md" in {page for _, page in named}

@@ -6,11 +6,13 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from bench_table import figure
 from bs4 import BeautifulSoup
+from index_cards import LONG
 from set_repository import address, updated, version
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
-from wsss_book import figure_text, look_up
+from wsss_book import at_this_version, figure_text, look_up
 
 from wsss_lib import survey
 from wsss_lib.core import InputError
@@ -45,8 +47,8 @@ def build(tmp_path, monkeypatch):
         source, out = tmp_path / "source", tmp_path / "out"
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
-            "extensions = ['myst_parser', 'wsss_book', 'bench_table', 'recipes_table', "
-            "'survey_table']\n"
+            "extensions = ['myst_parser', 'wsss_book', 'folding', 'index_cards', 'bench_table', "
+            "'recipes_table', 'survey_table']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -119,8 +121,8 @@ def test_what_rows_share_of_their_protocol_is_a_note_and_the_rest_has_columns(bu
     assert [cell.text.strip() for cell in page("th")] == ["system", "mIoU"]
     note = page.find("p", class_="table-note").text
     assert note == (
-        "All rows: labels known at inference; threshold chosen on held-out images; "
-        "3 runs, mean ± standard deviation."
+        "All rows: labels known at inference; threshold chosen on held-out images. "
+        "± is the standard deviation over 3 runs."
     )
     other = result("pamr", 0.5, n=1)
     other["protocol"] = {"labels_at_inference": False, "threshold_rule": "held-out"}
@@ -130,15 +132,19 @@ def test_what_rows_share_of_their_protocol_is_a_note_and_the_rest_has_columns(bu
     assert rows[0][2:] == ["labels known", "runs"]
     assert [row[2:] for row in rows[1:]] == [["no", "1"], ["yes", "3"]]
     note = page.find("p", class_="table-note").text
-    assert note == "All rows: threshold chosen on held-out images."
+    assert note == (
+        "All rows: threshold chosen on held-out images. "
+        "± is the standard deviation over 1 or 3 runs."
+    )
     other["protocol"]["threshold_rule"] = "argmax"
     (tmp_path / "results" / "toy" / "pamr.json").write_text(json.dumps(other))
     page, _ = build(text)
-    assert page.find("p", class_="table-note") is None
+    note = page.find("p", class_="table-note").text
+    assert note == "± is the standard deviation over 1 or 3 runs."
     page, _ = build("```{results-table} toy/pamr\n:metrics: miou\n```")
     note = page.find("p", class_="table-note").text
     assert note == (
-        "All rows: labels not known at inference; labels by the network\u2019s own argmax; 1 run."
+        "All rows: labels not known at inference; labels by the network\u2019s own argmax. 1 run."
     )
     page, _ = build("```{results-table} toy/pamr\n:metrics: miou\n:bare:\n```")
     assert page.find("p", class_="table-note") is None
@@ -150,19 +156,21 @@ def test_results_table_takes_patterns_and_sorts(build):
     assert [row.td.text.strip() for row in page("tr")[1:]] == ["CAM", "PAMR"]
 
 
-def test_a_figure_that_only_a_gpu_measured_is_marked(build, tmp_path):
-    gpu = tmp_path / "results" / "toy_gpu"
-    gpu.mkdir()
-    figures = {"network_miou": {"mean": 0.6, "sd": 0.01, "n": 3}}
-    (gpu / "cam.json").write_text(json.dumps(result("cam", 0.9, figures=figures)))
-    page, warnings = build("```{results-table} toy/cam toy/pamr\n:metrics: miou network_miou\n```")
-    assert not warnings
-    rows = [[cell.text.strip() for cell in row("td")] for row in page("tr")[1:]]
-    assert rows[0][1:3] == ["0.457 ±\xa00.012", "0.600 ±\xa00.010†"]
-    assert rows[1][2] == "–"
-    assert "measured again on a GPU" in page.text
-    plain, _ = build("```{results-table} toy/cam\n:metrics: miou\n```")
-    assert "GPU" not in plain.text
+def test_a_bare_table_still_names_its_spread(build):
+    page, _ = build("```{results-table} toy/cam\n:metrics: miou\n:bare:\n```")
+    note = page.find("p", class_="table-note").text
+    assert note == "± is the standard deviation over 3 runs."
+
+
+def test_a_table_has_one_device(build, tmp_path):
+    other = result("pamr", 0.5, device="NVIDIA H200")
+    (tmp_path / "results" / "toy" / "pamr.json").write_text(json.dumps(other))
+    page, warnings = build("```{results-table} toy/cam toy/pamr\n:metrics: miou\n```")
+    assert "one device a table" in warnings
+    assert page.table is None
+    cpu = result("pamr", 0.5, device="CPU, x86_64, 2 cores")
+    (tmp_path / "results" / "toy" / "pamr.json").write_text(json.dumps(cpu))
+    assert not build("```{results-table} toy/cam toy/pamr\n:metrics: miou\n```")[1]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +199,29 @@ def test_card_says_everything_and_is_linked(build):
     assert "#system-cam" not in links  # CAM is built, but this little book has no page for it
 
 
+@pytest.mark.parametrize("id", ["pamr", "densecrf"])
+def test_what_learns_nothing_says_so(build, id):
+    page, _ = build(f"```{{system-card}} {id}\n```")
+    assert "Learns from: nothing" in " ".join(page.find(class_="card-box").text.split())
+
+
+def test_a_network_of_the_last_stage_learns_from_labels_of_others(build):
+    page, _ = build("```{system-card} segmenter\n```")
+    text = " ".join(page.find(class_="card-box").text.split())
+    assert "Learns from: pseudo-labels of an earlier stage, or masks" in text
+    assert "Hidden supervision: that of its pseudo-labels" in text
+
+
+def test_many_differences_are_folded_and_few_are_not(build):
+    cards = survey.find_cards()
+    many = next(card for card in cards.values() if len(" ".join(card.differs)) > 2 * LONG)
+    few = next(card for card in cards.values() if 0 < len(" ".join(card.differs)) < LONG)
+    for card, folded in ((many, True), (few, False)):
+        page, _ = build(f"```{{system-card}} {card.id}\n```")
+        assert bool(page.find("details", class_="card-fold")) is folded
+        assert card.differs[0].split("`")[0].split()[0] in page.find(class_="card-box").text
+
+
 def test_unknown_card(build):
     assert "no system 'nothing'" in build("```{system-card} nothing\n```")[1]
 
@@ -203,12 +234,41 @@ def test_systems_table_lists_all_by_family(build):
     assert built == sum(system.card is not None for system in survey.systems())
 
 
-def test_errata_table_marks_what_is_not_checked(build):
+def test_how_many_systems_are_built_is_counted(build):
+    page, warnings = build("{systems}`built` of {systems}`all`")
+    assert not warnings
+    built = sum(system.card is not None for system in survey.systems())
+    assert page.p.text == f"{built} of 79"
+
+
+def test_a_file_of_the_repository_is_linked_at_this_version(build):
+    page, warnings = build("{repository}`CONTRIBUTING.md`")
+    assert not warnings
+    assert page.p.a["href"] == f"{address()}/blob/v{version()}/CONTRIBUTING.md"
+    assert "no file 'NOTHING.md'" in build("{repository}`NOTHING.md`")[1]
+
+
+def test_errata_table_prints_what_was_checked_and_counts_the_rest(build):
     page, _ = build("```{errata-table}\n```")
-    rows = page("tr")[1:]
-    assert len(rows) == len(survey.errata())
-    doubtful = sum("not checked against the source" in row.text for row in rows)
-    assert doubtful == sum(not item.checked for item in survey.errata()) > 0
+    checked = [item for item in survey.errata() if item.checked]
+    assert [row("td")[3].text.strip() for row in page("tr")[1:]] == [x.correct for x in checked]
+    rest = len(survey.errata()) - len(checked)
+    assert rest > 0
+    assert f"{len(checked)} corrections; {rest} more are suspected" in page.text
+
+
+def test_a_notebook_opens_on_colab_at_the_version_that_it_installs(root):
+    link = "https://colab.research.google.com/github/a/b/blob/main/book/cam/cam_from_scratch.ipynb"
+    opened = at_this_version(link)
+    assert opened == link.replace("/main/", f"/v{version()}/")
+    first = (root / "book/cam/cam_from_scratch.ipynb").read_text()
+    assert f"--branch v{version()} " in first
+
+
+def test_a_page_is_described_by_its_first_sentences(build):
+    page, _ = build("```{figure} picture.png\n:alt: A picture.\n```\n\nWhat *one* reads & sees.")
+    (meta,) = page.find_all("meta", attrs={"name": "description"})
+    assert meta["content"] == "What one reads & sees."
 
 
 QUIZ = """:::{quiz}
@@ -304,8 +364,24 @@ def test_the_bench_table_shows_ratios_and_the_machine(build, tmp_path):
     page, warnings = build("```{bench-table}\n```\n")
     assert not warnings
     cells = [cell.get_text().strip() for cell in page.tbody.find_all("td")]
-    assert cells == ["PAMR", "2 × 8 × 8", "0.5 s", "gathering", "1 s", "2", "1e-06", "3 / 40", "–"]
+    size = "2\xa0×\xa08\xa0×\xa08"
+    assert cells == [
+        "PAMR", size, "0.50 s", "gathering", "1.0 s", "2.0", "–", "< 0.00001", "3 / 40", "–"
+    ]  # fmt: skip
     assert "CPU, 2 cores, 2 threads" in page.get_text()
+    more = found | {"ratio_one_thread": 0.834, "difference": 0.00332}
+    (bench / "pamr.json").write_text(json.dumps(more))
+    page, _ = build("```{bench-table}\n```\n")
+    cells = [cell.get_text().strip() for cell in page.tbody.find_all("td")]
+    assert cells[5:8] == ["2.0", "0.83", "0.003"]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(187.4, 2, "190"), (3.16, 1, "3"), (0.2265, 2, "0.23"), (0.00018, 1, "0.0002")],
+)
+def test_a_figure_has_no_exponent(value, digits, text):
+    assert figure(value, digits) == text
 
 
 def test_a_survey_table_is_printed_as_it_is_with_marks(build):
@@ -316,7 +392,8 @@ def test_a_survey_table_is_printed_as_it_is_with_marks(build):
     assert [row[0].removesuffix(" †") for row in rows] == [line.method for line in lines]
     assert [row[3] for row in rows] == [f"{line.val:.1f}" for line in lines]
     marked = {line.system for line, row in zip(lines, rows, strict=True) if row[0].endswith("†")}
-    wrong = {item.system for item in survey.errata() if "Table 3" in item.place}
+    found = [item for item in survey.errata() if item.checked]
+    wrong = {item.system for item in found if "Table 3" in item.place}
     assert marked == wrong & {line.system for line in lines} != set()
     assert "no table 'table9'" in build("```{survey-table} table9\n```\n")[1]
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from execute_pages import page_names
+from set_repository import version
 
 from tests.book.pages import BOOK, ROOT
 
@@ -31,6 +32,13 @@ def python(source: str) -> ast.Module:
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("!", "%"))]
     text = "\n".join(lines)
     return ast.parse(text.replace("in sys.modules:\n", "in sys.modules:\n    pass\n"))
+
+
+def test_code_on_pages_is_not_cut_at_the_right():
+    for path in BOOK.rglob("*.md"):
+        fences = re.findall(r"(?ms)^(`{3,})\w+\n(.*?)^\1", path.read_text())
+        lines = [line for _, code in fences for line in code.splitlines()]
+        assert [line for line in lines if len(line) > 76] == [], path
 
 
 def name_of(path: Path) -> str:
@@ -102,7 +110,7 @@ def test_every_launch_button_opens_a_notebook_of_this_tree(pages):
     opened = set()
     for name, page in pages.items():
         for link in launch_links(page):
-            prefix = f"/github/{repository}/blob/{config['repository']['branch']}/"
+            prefix = f"/github/{repository}/blob/v{version()}/"  # what its first cell installs
             path = unquote(urlparse(link).path)
             assert path.startswith(prefix), link
             target = ROOT / path.removeprefix(prefix)
