@@ -118,7 +118,7 @@ class SystemsTable(Directive):
 
 
 class CountRole(SphinxRole):
-    """``{systems}`built` ``: how many systems of the survey are built here; ``all``: it discusses."""
+    """``{systems}`built` ``: systems of the survey that are built here; ``all``: that it has."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Count them."""
