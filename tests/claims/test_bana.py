@@ -1,5 +1,7 @@
 """Oh et al. 2021: what lies outside all boxes tells which part of a box is background."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from wsss_lib.blocks.maps.bap import (
 )
 from wsss_lib.blocks.refine.dense_crf import CRF
 from wsss_lib.core import Batch
+from wsss_lib.methods.box import bana
 from wsss_lib.methods.box.bana import BANA
 
 Y, X = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
@@ -129,6 +132,85 @@ def test_the_crf_repairs_what_noise_has_torn():
         mask = trained(batch, crf=crf).predict(batch)[0, 0].detach() > 0.5
         ious.append(float((mask & OBJECT).sum() / (mask | OBJECT).sum()))
     assert ious[0] > ious[1] + 0.02
+
+
+def two_images():
+    """Unequal boxes, two classes that overlap in the first image, and one in the second."""
+    torch.manual_seed(3)
+    boxes = (
+        torch.tensor([[1, 2, 8, 9, 1], [5, 4, 13, 8, 2], [10, 1, 13, 3, 1]]),
+        torch.tensor([[3, 1, 11, 7, 2]]),
+    )
+    return Batch(("a", "b"), torch.rand(2, 3, 10, 14), boxes=boxes)
+
+
+def test_probabilities_are_a_softmax_inside_boxes_and_certain_outside(monkeypatch):
+    """Pixel by pixel, what the CRF is given, and what becomes of its answer."""
+    batch, method, given = two_images(), make(), []
+    answer = torch.rand(2, 3, 10, 14)
+
+    def recorded(image, odds, settings):
+        given.append(odds.detach())
+        return answer
+
+    monkeypatch.setattr(bana, "dense_crf", recorded)
+    said = method.predict(batch).detach()
+    weight = method.classifier.weight.detach()
+    assert weight[1:].min() < 0, "some raw class maps must be negative"
+    for b in range(2):
+        image, boxes = batch.image[b], batch.boxes[b].tolist()
+        outside = [
+            (y, x)
+            for y in range(10)
+            for x in range(14)
+            if not any(x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1, _ in boxes)
+        ]
+        prototype = torch.stack([image[:, y, x] for y, x in outside]).mean(dim=0)
+        alike = nn.functional.cosine_similarity(image, prototype[:, None, None], dim=0)
+        raw = torch.einsum("kd,dhw->khw", weight, image).relu()
+        for y in range(10):
+            for x in range(14):
+                mine = [box for box in boxes if box[0] <= x < box[2] and box[1] <= y < box[3]]
+                if not mine:
+                    assert given[0][b, :, y, x].tolist() == [1, 0, 0]
+                    assert not said[b, :, y, x].any()
+                    continue
+                unary = {kind: 0.0 for *_, kind in boxes}
+                unary[0] = alike[y, x].item() if alike[y, x] >= 0.99 * alike.max() else 0.0
+                for x0, y0, x1, y1, kind in mine:
+                    share = raw[kind, y, x] / raw[kind, y0:y1, x0:x1].max().clamp(min=1e-5)
+                    unary[kind] = max(unary[kind], share.item())
+                total = sum(math.exp(value) for value in unary.values())
+                for kind in range(3):
+                    p = math.exp(unary[kind]) / total if kind in unary else 0.0
+                    assert given[0][b, kind, y, x] == pytest.approx(p, abs=1e-4)
+                    if kind:
+                        q0, q = answer[b, 0, y, x], answer[b, kind, y, x]
+                        own = any(box[4] == kind for box in mine)
+                        expected = q / (q + q0) if own else 0.0
+                        assert said[b, kind - 1, y, x] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_a_cell_of_the_features_is_background_where_its_nearest_pixel_is():
+    """Not only where all of its pixels are: half a cell outside the box is enough."""
+
+    class Halved(Pixels):
+        def forward(self, image):
+            return [image[..., ::2, ::2]]
+
+    batch = Batch(
+        ("a",), two_images().image[:1, :, :, :12], boxes=(torch.tensor([[1, 1, 9, 9, 1]]),)
+    )
+    method = make(cells=1, least=0.0)
+    method.backbone = Halved()
+    outside = outside_boxes(batch.boxes, (10, 12))[..., ::2, ::2]
+    features = batch.image[..., ::2, ::2]
+    prototype, valid = background_prototypes(features, outside, 1)
+    attention = background_attention(features, prototype, valid)
+    pooled, kinds = pool_boxes(features, 1 - attention, batch.boxes, (10, 12), 2)
+    logits = method.classifier(torch.cat([pooled, prototype[:, :, 0]]))
+    expected = nn.functional.cross_entropy(logits, torch.cat([kinds, torch.zeros(1).long()]))
+    torch.testing.assert_close(method.loss(batch)["cls"], expected)
 
 
 def test_without_certain_background_pooling_is_plain():

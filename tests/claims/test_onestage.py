@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.views import Slanted, summed_looks
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.nets.heads.gated import GatedDeepLab
@@ -169,6 +170,50 @@ def test_shallow_features_pass_a_gate_during_training_and_are_mixed_afterwards(s
     shallow = net.inject(net.reduce(features[0]), deep)
     by_hand = net.classifier(net.decoder(0.7 * deep + 0.3 * shallow))
     assert torch.allclose(net(square[0]), by_hand, atol=1e-5)
+
+
+@pytest.mark.parametrize("power", [3.0, 1.0])
+def test_it_answers_each_class_against_a_background_to_the_power(power):
+    """Mean masks over two sizes and the mirror image; the authors' power is 3."""
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 9, 15), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    method = make(scales=(1.0, 2.0), **({} if power == 3 else {"power": power})).eval()
+    method.net.backbone = Slanted()
+    said = method.predict(Batch(("a", "b"), image, tags)).detach()
+    for b in range(2):
+        total = summed_looks(lambda x: method.masks(method.net(x)), image[b : b + 1], (1.0, 2.0))
+        mean = total / 4
+        for c in range(2):
+            expected = mean[c + 1] / (mean[c + 1] + mean[0] ** power) * tags[b, c]
+            torch.testing.assert_close(said[b, c], expected, atol=1e-4, rtol=1e-3)
+
+
+def test_terms_are_means_over_images_of_two_classes():
+    """Three images, two of which show both classes: one tag each, one pixel each."""
+    torch.manual_seed(0)
+    image = torch.rand(3, 3, 6, 8)
+    tags = torch.tensor([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0]])
+    method, logits = make(), torch.randn(3, 2, 6, 8)
+    method.net.forward = lambda x: logits
+    method.own_labels = lambda *_: labels
+    labels = torch.randint(0, 3, (3, 6, 8))
+    labels[1][labels[1] == 1] = 255  # absent
+    labels[2][labels[2] == 2] = 0  # present, but nobody labelled it: the image is left out
+    method.progress = 1.0
+    terms = method.loss(Batch(("a", "b", "c"), image, tags))
+    yes, no = (nn.functional.logsigmoid(s * method.tag_logits(logits)) for s in (1, -1))
+    torch.testing.assert_close(terms["cls"], -(tags * yes + (1 - tags) * no).sum() / 6)
+    total = 0.0
+    for b in range(2):
+        known = (labels[b] != 255).sum().item()
+        for y in range(6):
+            for x in range(8):
+                kind = labels[b, y, x].item()
+                if kind != 255:
+                    z = torch.cat([torch.ones(1), logits[b, :, y, x]])
+                    share = (known - (labels[b] == kind).sum().item()) / (1 + known)
+                    total -= share * z.log_softmax(0)[kind].item()
+    assert terms["mask"].item() == pytest.approx(total / (3 * 48), rel=1e-4)
 
 
 def test_without_tags_it_erases_classes_that_it_does_not_believe_in(square):

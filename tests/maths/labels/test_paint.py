@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from wsss_lib.blocks.labels.layers import masks_to_labels
-from wsss_lib.blocks.labels.paint import boxes_to_labels, points_to_labels, present_in
+from wsss_lib.blocks.labels.paint import boxes_to_labels, fill_boxes, points_to_labels, present_in
 from wsss_lib.core import IGNORE, InputError
 
 
@@ -79,3 +79,17 @@ def test_no_masks_are_background():
 def test_masks_without_a_class_each_are_refused(masks, kinds):
     with pytest.raises(InputError, match="one class each"):
         masks_to_labels(masks, kinds)
+
+
+def test_boxes_of_two_classes_may_overlap():
+    boxes = (
+        torch.tensor([[0, 0, 3, 2, 1], [2, 1, 4, 3, 2], [1, 1, 2, 3, 1]]),
+        torch.zeros(0, 5).long(),
+    )
+    filled = fill_boxes(boxes, 3, (3, 5))
+    expected = torch.zeros(2, 3, 3, 5)
+    for y, x in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 1)):
+        expected[0, 0, y, x] = 1
+    for y, x in ((1, 2), (1, 3), (2, 2), (2, 3)):
+        expected[0, 1, y, x] = 1
+    assert torch.equal(filled, expected)
