@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.views import resized
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.nets.large.clip import ClipView, load_clip
@@ -88,6 +89,41 @@ def test_what_every_patch_receives_is_taken_off():
     method.clip.look = vague
     maps = method.class_maps(torch.rand(1, 3, 2, 6), torch.ones(1, 2))
     assert maps[0, 0, :, 4:].max() < 0.05
+
+
+class TwoScenes(Reader):
+    """The same six patches in one row, from right to left where an image is bright."""
+
+    def look(self, image):
+        rows = torch.tensor([CAT, [0.0] * 4, DOG, DOG, GROUND, [0.5, 0.0, 0.0, 0.5]])
+        straight = rows.t()[:, None]
+        normed = torch.stack([straight.flip(-1) if x.mean() > 0.5 else straight for x in image])
+        return ClipView(normed.mean(dim=(2, 3)), normed, (), normed, self.embed)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_scores_are_the_softmax_grad_cam_enlarged_over_their_maximum(asked):
+    """Patch by patch, from the derivative of the softmax; absent classes are no rivals."""
+    image = torch.stack([torch.full((3, 4, 12), 0.2), torch.full((3, 4, 12), 0.9)])
+    tags = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    method = ClipES(TwoScenes(), ("cat", "dog"), ("ground",), layers=0)
+    said = method.predict(Batch(("a", "b"), image, tags if asked else None)).detach()
+    text = torch.tensor([CAT, DOG, GROUND])
+    for b in range(2):
+        patches = method.clip.look(image[b : b + 1]).normed[0, :, 0].t()
+        there = tags[b].tolist() if asked else [1.0, 1.0]
+        rivals = [c for c in range(3) if c == 2 or there[c]]
+        p = (4 * text[rivals] @ patches.mean(dim=0)).softmax(dim=0)
+        for c in range(2):
+            if c not in rivals:
+                assert not said[b, c].any()
+                continue
+            k = rivals.index(c)
+            weight = p[k] * (text[c] - sum(q * text[r] for q, r in zip(p, rivals, strict=True)))
+            cam = torch.stack([(weight @ patch).clamp(min=0) for patch in patches])
+            assert cam.min() == 0, "else the minimum would have to be taken off"
+            maps = resized(cam.view(1, 1, 1, 6), (4, 12))[0, 0]
+            torch.testing.assert_close(said[b, c], maps / maps.max(), atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (30, 50)])

@@ -94,3 +94,22 @@ def test_small_things_lie_in_front():
 def test_naming_what_the_detector_does_not_see_changes_nothing():
     assert torch.equal(said(0, 3)[0], said(0)[0])
     assert (said(0, 3, least=0.1)[0] == 4).any()
+
+
+def test_each_image_is_answered_pixel_by_pixel():
+    """Two images with tags of their own: the smallest mask over a pixel names it, with 1."""
+    detector, sam = Words(), Ellipses()
+    method = GroundedSam(detector, sam, PROMPTS)
+    tags = torch.tensor([[1.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0]])
+    said = method.predict(Batch(("a", "b"), torch.rand(2, 3, 16, 24), tags))
+    words = {"cat": 0, "hat": 1, "halter": 2}  # the bus is below the least score
+    for b in range(2):
+        found = [word for word in words if tags[b, words[word]]]
+        boxes = torch.tensor([FOUND[word][0] for word in found]).float()
+        masks = dict(zip(found, sam.masks_from((16, 24), boxes)[0], strict=True))
+        for y in range(16):
+            for x in range(24):
+                over = [word for word in found if masks[word][y, x]]
+                kind = words[min(over, key=lambda word: int(masks[word].sum()))] if over else None
+                assert said[b, :, y, x].tolist() == [1.0 * (c == kind) for c in range(4)]
+    assert detector.asked == [["cat", "hat", "bus"], ["hat", "horse", "halter"]]

@@ -71,3 +71,39 @@ def test_redrawing_twice_is_redrawing_once():
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
 def test_the_order_of_the_masks_does_not_matter(order):
     assert torch.equal(redrawn(shifted(), parts()[list(order)]), TRUE)
+
+
+class ByBrightness(Outlines):
+    """Other masks for the second, brighter image."""
+
+    def everything(self, image):
+        masks = self.masks[int(image.mean() > 0.5)]
+        return masks, torch.ones(len(masks))
+
+
+def test_each_image_is_answered_pixel_by_pixel():
+    """Two images with masks, labels and tags of their own: what a pixel says and why."""
+    image = torch.stack([torch.full((3, 6, 8), 0.2), torch.full((3, 6, 8), 0.9)])
+    left, right = torch.zeros(6, 8, dtype=torch.bool), torch.zeros(6, 8, dtype=torch.bool)
+    left[1:5, :4], right[2:5, 5:] = True, True
+    scores = torch.zeros(2, 3, 6, 8)
+    scores[:, 0, 1:5, 1:4] = 0.9  # three quarters of the left mask
+    scores[:, 1, 2:4, 5:] = 0.6  # two thirds of the right one
+    scores[:, 2, :, :] = 0.95  # absent in both: it must name nothing
+    scores[:, 0, 0, 0], scores[:, 1, 5, 7] = 0.4, 0.8  # undecided, and a label without a mask
+    tags = torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    masks = [torch.stack([left, right]), torch.stack([right])]
+    batch = Batch(("a", "b"), image, tags, scores)
+    said = SamPseudo(ByBrightness(masks), threshold=0.4).predict(batch)
+    for b in range(2):
+        for y in range(6):
+            for x in range(8):
+                kind, cut = None, scores[b, 0, y, x]
+                if (b == 0 and left[y, x]) or (b == 1 and cut > 0.4):
+                    kind = 0
+                elif b == 0 and (right[y, x] or (y, x) == (5, 7)):
+                    kind = 1
+                expected = [1.0 * (c == kind) for c in range(3)]
+                if (y, x) == (0, 0):  # nobody knows, among the classes that are there
+                    expected = [0.5 * tag for tag in tags[b].tolist()]
+                assert said[b, :, y, x].tolist() == expected, (b, y, x)

@@ -6,6 +6,7 @@ from wsss_lib.blocks.maps.class_maps import (
     confident_labels,
     foreground_scores,
     keep_present,
+    min_max,
     normalize,
     power_at,
     resize,
@@ -25,6 +26,22 @@ def test_normalize_gives_present_classes_a_maximum_of_one_and_absent_ones_nothin
 
 def test_normalize_leaves_an_empty_map_at_zero_instead_of_dividing_by_zero():
     assert torch.equal(normalize(-torch.rand(1, 2, 3, 3)), torch.zeros(1, 2, 3, 3))
+
+
+def test_min_max_takes_a_map_from_zero_to_one_by_its_own_range():
+    torch.manual_seed(0)
+    maps = torch.randn(2, 3, 4, 5) * 1e-3 + torch.tensor([5.0, -5.0, 0.0])[:, None, None]
+    tags = torch.tensor([[1, 1, 0], [1, 0, 1]])
+    found = min_max(maps, tags)
+    for b in range(2):
+        for c in range(3):
+            low, high = maps[b, c].min(), maps[b, c].max()
+            expected = (maps[b, c] - low) / (high - low) * tags[b, c]
+            torch.testing.assert_close(found[b, c], expected)
+    assert not min_max(torch.full((1, 1, 3, 3), 0.7)).any(), "a constant has no contrast"
+    faint = 1e-6 * torch.rand(1, 1, 3, 3)
+    assert not min_max(faint).any()
+    assert min_max(faint, eps=1e-8).max() == 1
 
 
 def test_resize_keeps_constants_and_anti_aliases_a_checkerboard():

@@ -39,9 +39,8 @@ CARD = Card(
         "and the noise-aware loss of the segmentation network that compares both are left out",
         "two by two samples of RoIAlign in each bin of a box; the authors sample every position",
         "cells of the grid overlap where the map is no multiple of four; the authors pad it",
-        "the rate decays by the poly rule and colours are not jittered; the authors divide it by "
-        "ten after 5000 steps",
-        "on the toy world the last map has a stride of 4, as crops are small",
+        "colours are not jittered",
+        "on the toy world the last map has a stride of 4 and the rate of all toy systems",
     ),
 )
 
@@ -60,7 +59,7 @@ class BANA(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=8000, batch_size=20, lr=1e-3, crop=321, scale=(0.5, 1.5))
+    recipe = Recipe(8000, 20, lr=1e-3, power=0.0, drops=(5 / 8,), crop=321, scale=(0.5, 1.5))
 
     def __init__(
         self,

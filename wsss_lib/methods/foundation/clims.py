@@ -64,7 +64,7 @@ class CLIMS(Method):
     """
 
     card = CARD
-    recipe = Recipe(steps=13_200, lr=2.5e-4, weight_decay=1e-4, crop=512, scale=(0.5, 1.5))
+    recipe = Recipe(steps=13_200, lr=2.5e-4, weight_decay=1e-4, crop=512, long_side=(320, 640))
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsss_lib.blocks.affinity.attention import class_aware_affinity
-from wsss_lib.blocks.maps.class_maps import normalize, resize_like
+from wsss_lib.blocks.maps.class_maps import min_max, normalize, resize_like
 from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.core import Batch, Card, Method
 from wsss_lib.nets.backbones.backbone import Backbone
@@ -37,7 +37,10 @@ CARD = Card(
     differs=(
         "no dense CRF behind the maps, and no loss that leaves out pixels of little confidence: "
         "a refiner and a network can follow as later stages",
-        "one name for each class; the paper adds synonyms for some",
+        "one name for each class; the paper adds synonyms for some, and words for a person",
+        "boxes reach to the last row and column of what is strong; the released code's end one "
+        "before, and it cuts maps of eight bits",
+        "on the toy world CLIP is tiny and the attention of all its six layers is averaged",
     ),
     reads_names=True,
     fidelity="reduced",
@@ -98,7 +101,7 @@ class ClipES(Method):
         if self.layers:
             attentions = [seen[..., 1:, 1:] for seen in view.attentions[-self.layers :]]
             maps = class_aware_affinity(maps, attentions, self.strong)
-        return normalize(maps - maps.amin(dim=(2, 3), keepdim=True), tags)
+        return min_max(maps, tags)
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): the maps of the present classes, each divided by its maximum."""

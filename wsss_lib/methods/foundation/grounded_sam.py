@@ -36,6 +36,8 @@ CARD = Card(
         "OWL-ViT, or a tiny one of its kind, in the place of Grounding DINO",
         "one threshold on boxes; Grounding DINO has a second one on words",
         "smaller masks are painted over larger ones; the authors paint in the detector's order",
+        "the recipe asks for each class by its name alone, and takes SAM's ViT-B; the authors add "
+        "words for parts of three classes, and take ViT-H",
     ),
     fidelity="reduced",
 )
