@@ -78,3 +78,35 @@ class Follower(Pixels):
     def predict(self, batch: Batch):
         self.answered += 1
         return batch.require("scores", "follower") / 2
+
+
+class Painter(nn.Module):
+    """A segmentation network whose logits are colours mixed by known weights, pixel by pixel."""
+
+    def __init__(self, num_classes: int = 3) -> None:
+        super().__init__()
+        self.backbone = nn.Identity()
+        mix = torch.randn(num_classes + 1, 3, generator=torch.Generator().manual_seed(0))
+        self.mix = nn.Parameter(4 * mix)
+
+    def forward(self, image):
+        return torch.einsum("kd,bdhw->bkhw", self.mix, image)
+
+
+def scores_of_pixels(logits, tags):
+    """``p_c / (p_c + p_0)`` in loops over images (B), present classes and pixels: (B, C, H, W)."""
+    scores = torch.zeros_like(logits[:, 1:])
+    for b, c, y, x in np.ndindex(*scores.shape):
+        if tags[b, c]:
+            p_0, p_c = logits[b, 0, y, x].exp(), logits[b, c + 1, y, x].exp()
+            scores[b, c, y, x] = p_c / (p_c + p_0)
+    return scores
+
+
+TWO_IMAGES = torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+"""Tags of two images with two present classes each: what one of either hides, these show."""
+
+
+def noise(*shape, seed=1):
+    """Random numbers in [0, 1] of their own seed."""
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))

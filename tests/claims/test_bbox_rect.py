@@ -1,5 +1,6 @@
 """Papandreou et al. 2015: a filled box has every pixel of its object, and more than these."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -47,3 +48,23 @@ def test_outside_all_boxes_is_background():
     assert not found[y1:].any()
     assert not found[:, :x0].any()
     assert not found[:, x1:].any()
+
+
+def test_scores_value_by_value():
+    """A pixel belongs to the smallest box around it, in images of their own; none is background."""
+    boxes = (
+        torch.tensor([[1, 0, 5, 4, 2], [0, 1, 7, 5, 3], [3, 2, 6, 4, 1]]),
+        torch.tensor([[2, 1, 4, 5, 1]]),
+        torch.zeros(0, 5, dtype=torch.long),
+    )
+    expected = torch.zeros(3, 3, 5, 7)
+    for b, y, x in np.ndindex(3, 5, 7):
+        around = [
+            ((x1 - x0) * (y1 - y0), kind)
+            for x0, y0, x1, y1, kind in boxes[b].tolist()
+            if x0 <= x < x1 and y0 <= y < y1
+        ]
+        if around:
+            expected[b, min(around)[1] - 1, y, x] = 1
+    said = BBoxRect(3).predict(Batch(("a", "b", "c"), torch.zeros(3, 3, 5, 7), boxes=boxes))
+    assert torch.equal(said, expected)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from tests.tiny import TWO_IMAGES, noise
 from wsss_lib.core import Batch, InputError, Recipe
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import fit
@@ -94,3 +97,46 @@ def test_moving_the_image_moves_the_map_and_keeps_the_logit():
 def test_it_needs_tags():
     with pytest.raises(InputError, match=r"batch\.tags"):
         CAM(toy_cnn(pretrained=False), 2).loss(Batch(("a",), torch.rand(1, 3, 16, 16)))
+
+
+class Trails(nn.Module):
+    """Each colour trails to the right, so that a mirror image is seen with other eyes."""
+
+    channels, strides = [3], [1]
+
+    def forward(self, image):
+        return [image + 0.5 * nn.functional.pad(image, (1, 0))[..., :-1]]
+
+
+def test_scores_value_by_value():
+    """Rectified maps of each size and mirror image, added, each divided by its own maximum."""
+    cam = CAM(Trails(), 3, scales=(1.0, 2.0))
+    nn.init.normal_(cam.classifier.weight, generator=torch.Generator().manual_seed(0))
+    image, expected = noise(2, 3, 4, 6), torch.zeros(2, 3, 4, 6)
+    for scale in (1, 2):
+        size = (4 * scale, 6 * scale)
+        scaled = nn.functional.interpolate(image, size, mode="bilinear")
+        seen = torch.zeros(2, 3, *size)
+        for b, c, y, x in np.ndindex(*seen.shape):
+            for step in (-1, 1):  # of the trail: to the left in the mirror, mirrored back
+                trail = scaled[b, :, y, x + step] if 0 <= x + step < size[1] else torch.zeros(3)
+                weights = cam.classifier.weight[c, :, 0, 0]
+                seen[b, c, y, x] += ((scaled[b, :, y, x] + 0.5 * trail) @ weights).clamp(min=0)
+        expected += nn.functional.interpolate(seen, (4, 6), mode="bilinear", antialias=True)
+    for b, c in np.ndindex(2, 3):
+        expected[b, c] *= TWO_IMAGES[b, c] / expected[b, c].max().clamp(min=1e-5)
+    said = cam.predict(Batch(("a", "b"), image, TWO_IMAGES))
+    assert torch.allclose(said, expected, atol=1e-5)
+    assert not torch.allclose(said[0, 0], said[1, 0], atol=0.1)
+
+
+def test_loss_value_by_value():
+    """Multi-label soft margin of the pooled maps: the mean over images and classes."""
+    cam, image = CAM(Trails(), 3), noise(2, 3, 4, 6)
+    margins = []
+    for b, c in np.ndindex(2, 3):
+        logit = cam.class_maps(image)[b, c].sum() / 24
+        p = 1 / (1 + (-logit).exp())
+        margins.append(-(p if TWO_IMAGES[b, c] else 1 - p).log())
+    loss = cam.loss(Batch(("a", "b"), image, TWO_IMAGES))["cls"]
+    assert torch.isclose(loss, sum(margins) / 6)

@@ -1,8 +1,10 @@
 """Krähenbühl and Koltun 2011: all pixels are connected, by place and colour."""
 
+import numpy as np
 import pytest
 import torch
 
+from tests.tiny import TWO_IMAGES, noise
 from wsss_lib.blocks.refine.dense_crf import CRF
 from wsss_lib.core import Batch
 from wsss_lib.methods.refine.densecrf import DenseCRF
@@ -64,3 +66,30 @@ def test_its_background_is_its_own_and_half_is_the_border():
 def test_an_image_without_any_score_stays_empty():
     image, _ = discs((24, 20))
     assert not refine(image, torch.zeros(1, 1, 48, 48)).any()
+
+
+def test_scores_value_by_value():
+    """With kernels wider than the image every pixel hears the mean of its own image's pixels.
+
+    Classes that are absent, or that nobody pointed at, take no part; the background is a power of
+    what the others leave over.
+    """
+    image, scores = noise(2, 3, 4, 6), 0.9 * noise(2, 3, 4, 6, seed=2)
+    scores[1, 1] = 0
+    expected = torch.zeros(2, 3, 4, 6)
+    for b, present in enumerate([[0, 2], [0]]):  # class 1 of the second image never scores
+        rows = []
+        for y, x in np.ndindex(4, 6):
+            found = [scores[b, c, y, x].item() for c in present]
+            row = torch.tensor([(1 - max(found)) ** 2.0, *found])
+            rows.append((row / row.sum()).log())
+        unary = torch.stack(rows)
+        belief = unary.softmax(dim=1)
+        for _ in range(3):
+            belief = (unary + 2.0 * belief.mean(dim=0)).softmax(dim=1)
+        for k, c in enumerate(present):
+            expected[b, c] = (belief[:, k + 1] / (belief[:, k + 1] + belief[:, 0])).view(4, 6)
+    settings = CRF(bilateral=2.0, sxy=1e6, srgb=1e6, spatial=0.0, iterations=3)
+    method = DenseCRF(settings, background=2.0)
+    said = method.predict(Batch(("a", "b"), image, TWO_IMAGES, scores))
+    assert torch.allclose(said, expected, atol=1e-4)

@@ -1,9 +1,11 @@
 """The floor of scribbles: only the pixels that somebody drew on teach."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests.tiny import TWO_IMAGES, Painter, noise, scores_of_pixels
 from wsss_lib.core import Batch
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 
@@ -54,3 +56,25 @@ def test_a_picture_without_strokes_teaches_nothing(batch):
     loss.backward()
     assert loss == 0
     assert not net.logits.grad.any()
+
+
+def test_all_drawn_pixels_of_a_batch_count_alike():
+    """One picture has more strokes than the other: the mean of two means would differ."""
+    method, image = PartialCrossEntropy(Painter()), noise(2, 3, 4, 5)
+    scribble = torch.full((2, 4, 5), 255)
+    scribble[0, 1, :4], scribble[0, 3, 1:3], scribble[1, 0, 2] = 3, 0, 1
+    logs = [
+        -method.net(image)[b, :, y, x].log_softmax(dim=0)[scribble[b, y, x]]
+        for b, y, x in np.ndindex(2, 4, 5)
+        if scribble[b, y, x] != 255
+    ]
+    assert len(logs) == 7
+    terms = method.loss(Batch(("a", "b"), image, scribble=scribble))
+    assert torch.isclose(terms["seg"], torch.stack(logs).mean())
+
+
+@pytest.mark.parametrize("tags", [TWO_IMAGES, None])
+def test_scores_value_by_value(tags):
+    method, image = PartialCrossEntropy(Painter()), noise(2, 3, 4, 5)
+    expected = scores_of_pixels(method.net(image), torch.ones(2, 3) if tags is None else tags)
+    assert torch.allclose(method.predict(Batch(("a", "b"), image, tags)), expected, atol=1e-6)

@@ -1,8 +1,10 @@
 """The second stage: a network averages out the noise that differs from image to image."""
 
+import numpy as np
 import pytest
 import torch
 
+from tests.tiny import TWO_IMAGES, Painter, noise, scores_of_pixels
 from wsss_lib.core import Batch, InputError, Recipe
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.toy import toy_cnn
@@ -77,3 +79,27 @@ def test_backbone_learns_slower_than_the_rest():
     slow, fast = make_optimizer(method, recipe).param_groups
     assert (slow["lr"], fast["lr"]) == (1e-3, 1e-2)
     assert len(slow["params"]) == len(list(method.net.backbone.parameters()))
+
+
+def test_labels_and_loss_value_by_value():
+    """The mean over the decided pixels of all images, of which one has more than the other."""
+    method = Segmenter(Painter(), threshold=0.6)
+    image, scores = noise(2, 3, 4, 5), noise(2, 3, 4, 5, seed=2)
+    scores[0, :, :2] = 0.6  # undecided
+    logs = []
+    for b, y, x in np.ndindex(2, 4, 5):
+        peak = scores[b, :, y, x].max()
+        if peak != 0.6:
+            kind = scores[b, :, y, x].argmax() + 1 if peak > 0.6 else 0
+            logs.append(-method.net(image)[b, :, y, x].log_softmax(dim=0)[kind])
+    assert len(logs) == 30
+    terms = method.loss(Batch(("a", "b"), image, TWO_IMAGES, scores))
+    assert terms.keys() == {"seg"}
+    assert torch.isclose(terms["seg"], torch.stack(logs).mean())
+
+
+@pytest.mark.parametrize("tags", [TWO_IMAGES, None])
+def test_scores_value_by_value(tags):
+    method, image = Segmenter(Painter()), noise(2, 3, 4, 5)
+    expected = scores_of_pixels(method.net(image), torch.ones(2, 3) if tags is None else tags)
+    assert torch.allclose(method.predict(Batch(("a", "b"), image, tags)), expected, atol=1e-6)
