@@ -19,7 +19,8 @@ from wsss_lib.cli.errors import plainly
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import folder_written_whole
 from wsss_lib.data.drawn import FILES
-from wsss_lib.data.folder import SegmentationFolder, read_image
+from wsss_lib.data.files.pictures import read_image
+from wsss_lib.data.folder import SegmentationFolder
 
 TERMS = "Name the detector of these maps, and what it was trained on, beside every figure."
 

@@ -276,8 +276,8 @@ def test_doctor_ends_with_1_where_something_is_wrong(world, tmp_path):
     root = plain_folder(tmp_path / "mine")
     (root / "images" / "im0.png").write_text("")
     said = wsss("doctor", root, code=1)
-    assert "Wrong: 1 image files are truncated or not images. Such as im0.png." in said
-    assert "Fetch or export them again." in said
+    assert "Wrong: 1 images are truncated or not images. Such as im0." in said
+    assert "im0.png is truncated or not an image" in said
 
 
 def test_leaderboard_shows_every_figure_with_its_protocol(finished, tmp_path):

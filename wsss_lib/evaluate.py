@@ -294,6 +294,7 @@ def _check_masks(dataset: SegmentationFolder) -> None:
         raise InputError(
             f"{dataset.root} has no masks ({dataset.masks.name}/): nothing to compare."
         )
+    dataset.check_masks()
 
 
 def _aligned(scores: Any, dataset: SegmentationFolder, id: str) -> tuple[Tensor, Tensor]:

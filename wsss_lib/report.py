@@ -8,8 +8,9 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -50,6 +51,10 @@ p.note { opacity: .8; max-width: 50rem; }
 """
 
 
+Labels: TypeAlias = Mapping[str, Tensor] | Any
+"""(H, W) class indices by image id, such as a ``LabelStore``."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A line of the table of figures.
@@ -74,7 +79,7 @@ def write_report(
     ids: Sequence[str],
     rows: Sequence[Row],
     curves: Mapping[str, np.ndarray],
-    labels: Mapping[str, Mapping[str, Tensor]],
+    labels: Mapping[str, Labels],
 ) -> None:
     """Write the report of a run; the file appears whole or not at all.
 
@@ -86,7 +91,7 @@ def write_report(
         ids: which images to show.
         rows: the table of figures.
         curves: (T,) mean IoU at evenly spaced thresholds, by stage.
-        labels: (H, W) class indices by stage and image id.
+        labels: (H, W) class indices by stage and image id, such as a ``LabelStore`` a stage.
     """
     parts = [
         f"<h1>{escape(title)}</h1>",
@@ -193,10 +198,14 @@ def _curves(curves: Mapping[str, np.ndarray], rows: Sequence[Row]) -> str:
 
 
 def _key(
-    dataset: SegmentationFolder, ids: Sequence[str], labels: Mapping[str, Mapping[str, Tensor]]
+    dataset: SegmentationFolder,
+    ids: Sequence[str],
+    labels: Mapping[str, Labels],
 ) -> str:
-    shown = [one for by_id in labels.values() for one in by_id.values()]
-    shown += [dataset.mask(id) for id in ids if dataset.has_mask(id)]
+    shown = chain(
+        (by_id[id] for by_id in labels.values() for id in ids),
+        (dataset.mask(id) for id in ids if dataset.has_mask(id)),
+    )
     seen = sorted({int(value) for one in shown for value in one.unique()} - {0})
     items = []
     for c in seen:
@@ -212,19 +221,21 @@ def _key(
 
 
 def _sheet(
-    dataset: SegmentationFolder, ids: Sequence[str], labels: Mapping[str, Mapping[str, Tensor]]
+    dataset: SegmentationFolder,
+    ids: Sequence[str],
+    labels: Mapping[str, Labels],
 ) -> str:
     masked = any(dataset.has_mask(id) for id in ids)
     titles = ["image", *labels, *(["mask"] if masked else [])]
     lines = []
     for id in ids:
-        image = dataset.image(id)
+        image, size = dataset.image(id, longest=2 * _SIDE), dataset.size(id)
         plain = image.permute(1, 2, 0).numpy()
         cells = [_picture(plain, f"{id}: the image")]
         for stage, by_id in labels.items():
-            cells.append(_labelled(image, by_id[id], f"{id}, {stage}", dataset.classes))
+            cells.append(_labelled(image, by_id[id], size, f"{id}, {stage}", dataset.classes))
         if masked and dataset.has_mask(id):
-            cells.append(_labelled(image, dataset.mask(id), f"{id}, mask", dataset.classes))
+            cells.append(_labelled(image, dataset.mask(id), size, f"{id}, mask", dataset.classes))
         tags = [dataset.classes[c] for c in dataset.tags(id).nonzero().flatten().tolist()]
         name = f'<th scope="row">{escape(id)}<br>{escape(", ".join(tags) or "no class")}</th>'
         lines.append(f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
@@ -235,10 +246,25 @@ def _sheet(
     )
 
 
-def _labelled(image: Tensor, labels: Tensor, what: str, classes: Sequence[str]) -> str:
-    """The overlay, and in words how much of the image each class takes."""
+def _labelled(
+    image: Tensor, labels: Tensor, size: tuple[int, int], what: str, classes: Sequence[str]
+) -> str:
+    """The overlay, and in words how much of the image each class takes.
+
+    Args:
+        image: (3, H, W), or fewer pixels where ``labels`` fit the file.
+        labels: (H, W) class indices.
+        size: (H, W) of the file of the image.
+        what: is shown.
+        classes: names of the C foreground classes.
+    """
     areas = np.bincount(labels.numpy().ravel(), minlength=IGNORE + 1) / labels.numel()
     said = [f"{name} {areas[c]:.0%}" for c, name in enumerate(classes, start=1) if areas[c] > 0]
+    if labels.shape == size != image.shape[-2:]:
+        rows, columns = (
+            np.arange(new) * old // new for new, old in zip(image.shape[-2:], size, strict=True)
+        )
+        labels = labels[rows[:, None], columns]
     return _picture(overlay(image, labels), f"{what}: {', '.join(said) or 'background only'}")
 
 

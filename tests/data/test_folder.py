@@ -9,9 +9,9 @@ from PIL import Image
 
 from tests.tiny import plain_folder
 from wsss_lib.core import InputError
-from wsss_lib.data.folder import VOC_CLASSES, SegmentationFolder, read_image
+from wsss_lib.data.folder import VOC_CLASSES, SegmentationFolder
 from wsss_lib.data.palette import write_labels
-from wsss_lib.data.tables import read_table
+from wsss_lib.data.view import WeakView
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_missing_folders_and_splits_say_what_to_do(tmp_path, voc):
     ("text", "message"),
     [
         ("name,cat\nim0,1\n", "needs a column 'id'"),
-        ("id;cat\nim0;1\n", "separated by commas"),
+        ("id|cat\nim0|1\n", "separated by commas"),
         ("id,cat\nim0,1\nim0,0\n", r"\['im0'\] stand there twice"),
     ],
 )
@@ -133,17 +133,6 @@ def test_tables_that_cannot_be_read(plain, text, message):
     (plain / "labels.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         SegmentationFolder(plain)
-
-
-def test_tables_saved_by_office_programs(plain):
-    text = (plain / "labels.csv").read_text()
-    (plain / "labels.csv").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
-    assert SegmentationFolder(plain).tags("im1").tolist() == [0, 1]
-    (plain / "labels.csv").write_bytes(text.replace("cat", "chât").encode("latin-1"))
-    with pytest.raises(InputError, match="not UTF-8"):
-        SegmentationFolder(plain)
-    with pytest.raises(InputError, match="No table"):
-        read_table(plain / "no.csv", "id")
 
 
 @pytest.mark.parametrize("entry", ["2", "yes", ""])
@@ -159,13 +148,12 @@ def test_a_class_without_a_column_is_named(plain):
         data.tags("im0")
 
 
-def test_ids_have_no_ending(plain):
+def test_an_id_may_be_written_with_its_ending(plain):
     text = (plain / "labels.csv").read_text()
     (plain / "labels.csv").write_text(text.replace("im0,", "im0.png,"))
-    with pytest.raises(InputError, match=r"'im0\.png' is the name of a file; .* write 'im0'"):
-        SegmentationFolder(plain)
+    assert SegmentationFolder(plain).tags("im0").tolist() == [1, 0]
     (plain / "images" / "im0.png").rename(plain / "images" / "im0.png.png")
-    assert "im0.png" in SegmentationFolder(plain).ids
+    assert SegmentationFolder(plain).tags("im0.png").tolist() == [1, 0]
 
 
 def test_the_column_of_splits_may_have_a_capital(tmp_path):
@@ -185,75 +173,55 @@ def test_a_broken_description_is_named(plain):
     assert (data.name, data.allows_empty) == ("zoo", True)
 
 
-RED = np.zeros((2, 3, 3), np.uint8)
-RED[..., 0] = 255
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "must be an object, such as"),
+        ('{"name": 3}', "'name' must be a text, not 3"),
+        ('{"allows_empty": "no"}', "'allows_empty' must be true or false, not 'no'"),
+    ],
+)
+def test_a_description_of_another_kind_is_named(plain, text, message):
+    (plain / "dataset.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        SegmentationFolder(plain)
 
 
-def save_rgba(path):
-    alpha = np.full((2, 3, 1), 255, np.uint8)
-    alpha[0, 0] = 0
-    Image.fromarray(np.concatenate([RED, alpha], axis=2)).save(path)
+def test_a_table_may_have_the_name_of_the_other_layout(plain):
+    (plain / "labels.csv").rename(plain / "image_labels.csv")
+    assert SegmentationFolder(plain).tags("im0").tolist() == [1, 0]
 
 
-def save_transparent_palette(path):
-    image = Image.fromarray(np.array([[0, 1, 1], [1, 1, 1]], np.uint8), mode="P")
-    image.putpalette([9, 9, 9, 255, 0, 0])
-    image.save(path, transparency=0)
+def test_a_table_without_lines_is_named(plain):
+    (plain / "labels.csv").write_text("id,cat,dog\n")
+    with pytest.raises(InputError, match="no line but the names of its columns"):
+        SegmentationFolder(plain)
 
 
-def save_transparent_colour(path):
-    pixels = RED.copy()
-    pixels[0, 0] = 7
-    Image.fromarray(pixels).save(path, transparency=(7, 7, 7))
+@pytest.mark.parametrize("ending", ["PNG", "tif", "bmp", "gif"])
+def test_masks_of_other_formats_that_keep_indices(plain, ending):
+    expected = SegmentationFolder(plain).mask("im0")
+    with Image.open(plain / "masks" / "im0.png") as image:
+        Image.fromarray(np.asarray(image)).save(plain / "masks" / f"new.{ending}")
+    (plain / "masks" / "im0.png").unlink()
+    (plain / "masks" / f"new.{ending}").rename(plain / "masks" / f"im0.{ending}")
+    assert torch.equal(SegmentationFolder(plain).mask("im0"), expected)
 
 
-@pytest.mark.parametrize("save", [save_rgba, save_transparent_palette, save_transparent_colour])
-def test_transparent_pixels_become_white(tmp_path, save):
-    save(tmp_path / "a.png")
-    image = read_image(tmp_path / "a.png")
-    assert image.shape == (3, 2, 3)
-    assert image[:, 0, 0].tolist() == [1, 1, 1]
-    assert image[:, 1, 2].tolist() == [1, 0, 0]
+def test_masks_in_jpeg_are_refused(plain):
+    (plain / "masks" / "im0.png").rename(plain / "masks" / "im0.jpg")
+    with pytest.raises(InputError, match=r"masks/im0.jpg: .jpg is not read here; .* to .png"):
+        SegmentationFolder(plain).has_mask("im1")
 
 
-def test_grey_and_sixteen_bit_and_cmyk_images_have_three_channels(tmp_path):
-    Image.fromarray(np.full((2, 3), 51, np.uint8)).save(tmp_path / "grey.png")
-    assert torch.allclose(read_image(tmp_path / "grey.png"), torch.full((3, 2, 3), 0.2))
-    Image.fromarray(RED).convert("CMYK").save(tmp_path / "cmyk.jpg")
-    assert read_image(tmp_path / "cmyk.jpg").shape == (3, 2, 3)
-    deep = np.full((2, 3), 13107, np.uint16)
-    Image.fromarray(deep).save(tmp_path / "deep.png")
-    assert torch.allclose(read_image(tmp_path / "deep.png"), torch.full((3, 2, 3), 0.2), atol=0.01)
-
-
-def test_photographs_of_turned_cameras_stand_upright(tmp_path):
-    image = Image.fromarray(RED)
-    exif = image.getexif()
-    exif[0x0112] = 6  # the camera was turned by 90 degrees
-    image.save(tmp_path / "a.jpg", exif=exif)
-    assert read_image(tmp_path / "a.jpg").shape == (3, 3, 2)
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "JPG", "jpeg", "png"])
-def test_endings(tmp_path, suffix):
-    (tmp_path / "images").mkdir()
-    (tmp_path / "classes.txt").write_text("cat")
-    Image.fromarray(RED).save(tmp_path / "images" / f"IMG_1.{suffix}")
-    data = SegmentationFolder(tmp_path)
-    assert data.ids == ("IMG_1",)
-    assert data.image("IMG_1").shape == (3, 2, 3)
-
-
-def test_missing_truncated_and_odd_files_are_explained(tmp_path):
-    with pytest.raises(InputError, match="No image at"):
-        read_image(tmp_path / "a.jpg")
-    rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(tmp_path / "a.jpg")
-    whole = (tmp_path / "a.jpg").read_bytes()
-    for end in (len(whole) // 2, 20, 0):
-        (tmp_path / "a.jpg").write_bytes(whole[:end])
-        with pytest.raises(InputError, match=r"a\.jpg is truncated or not an image"):
-            read_image(tmp_path / "a.jpg")
-    (tmp_path / "b.jpg").write_text("<html>Not found</html>")
-    with pytest.raises(InputError, match="not an image"):
-        read_image(tmp_path / "b.jpg")
+def test_masks_that_say_nothing_are_refused_and_some_void_ones_are_not(plain):
+    data = SegmentationFolder(plain)
+    for id in data.ids[1:]:
+        write_labels(data.mask_path(id), np.full((24, 32), 255))
+    data.check_masks()
+    write_labels(data.mask_path("im0"), np.where(data.mask("im0").numpy() > 0, 255, 0))
+    with pytest.raises(InputError, match=r"hold nothing but 0 and 255.*write its class index"):
+        SegmentationFolder(plain).check_masks()
+    (plain / "labels.csv").unlink()
+    with pytest.raises(InputError, match="hold nothing but 0 and 255"):
+        WeakView(SegmentationFolder(plain, classes=("cat",)))[0]

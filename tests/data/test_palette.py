@@ -102,3 +102,55 @@ def test_missing_truncated_and_deep_files_are_explained(tmp_path):
     Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "c.png")
     with pytest.raises(InputError, match="mode 'I;16'"):
         read_labels(tmp_path / "c.png")
+
+
+def with_alpha(colours, alpha):
+    return np.dstack([colours, alpha]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("alpha", [255, 200])
+def test_alpha_of_masks_is_ignored(tmp_path, alpha):
+    clear = np.full(SOME.shape, alpha)
+    clear[0, 0] = 0  # background, which editors make transparent
+    Image.fromarray(with_alpha(SOME, clear), mode="LA").save(tmp_path / "grey.png")
+    Image.fromarray(with_alpha(voc_palette()[SOME], clear)).save(tmp_path / "colour.png")
+    for path in tmp_path.iterdir():
+        assert np.array_equal(read_labels(path), SOME), path.name
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_class_that_cannot_be_seen_is_refused_in_masks_and_undrawn_in_layers(tmp_path, colour):
+    hidden = np.where(SOME == 2, 0, 255)
+    pixels = voc_palette()[SOME] if colour else SOME
+    Image.fromarray(with_alpha(pixels, hidden), mode=None if colour else "LA").save(
+        tmp_path / "a.png"
+    )
+    with pytest.raises(InputError, match="transparent pixels hold class 2"):
+        read_labels(tmp_path / "a.png")
+    drawn = read_labels(tmp_path / "a.png", unseen=255)
+    assert drawn.tolist() == [[0, 1, 255], [255, 255, 1]]
+
+
+def test_nobody_drew_where_a_layer_is_transparent(tmp_path):
+    white = np.full((*SOME.shape, 3), 255)
+    white[0, 1] = (128, 0, 0)
+    Image.fromarray(with_alpha(white, np.where(SOME == 1, 255, 0))).crop((0, 0, 2, 2)).save(
+        tmp_path / "colour.png"
+    )
+    write_labels(tmp_path / "palette.png", np.array([[0, 1], [0, 0]]))
+    with Image.open(tmp_path / "palette.png") as image:
+        image.save(tmp_path / "palette.png", transparency=0)
+    for path in tmp_path.iterdir():
+        assert read_labels(path, 2, unseen=255).tolist() == [[255, 1], [255, 255]], path.name
+
+
+def test_one_bit_is_background_and_the_first_class(tmp_path):
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
+    assert read_labels(tmp_path / "a.png", 1).tolist() == [[1, 0]]
+
+
+def test_masks_are_turned_like_their_images(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(SOME).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_labels(tmp_path / "a.png"), SOME[::-1, ::-1])

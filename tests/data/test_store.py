@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from wsss_lib.core import InputError
-from wsss_lib.data.store import ScoreStore
+from wsss_lib.data.store import ScoreStore, _labels_at
 
 
 @pytest.fixture
@@ -80,3 +80,16 @@ def test_missing_and_damaged_files_say_what_to_do(tmp_path, scores):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match=r"damaged .* delete it and run again"):
         store["a"]
+
+
+@pytest.mark.parametrize(
+    ("small", "large"), [((7, 5), (60, 41)), ((6, 30), (6, 40)), ((9, 9), (5, 80))]
+)
+def test_labels_of_large_images_are_made_in_bands_and_are_the_same(
+    tmp_path, monkeypatch, small, large
+):
+    scores = torch.rand(3, *small, generator=torch.Generator().manual_seed(0))
+    whole = _labels_at(scores, large, 0.4)
+    monkeypatch.setattr("wsss_lib.data.store.BAND", 3 * large[1] * 7)  # seven rows
+    assert torch.equal(_labels_at(scores, large, 0.4), whole)
+    assert {*whole.unique().tolist()} >= {1, 2, 3}

@@ -176,3 +176,16 @@ def test_batches_hold_one_size(data):
     assert both.scores is None
     with pytest.raises(InputError, match="give the recipe a crop"):
         collate([view[0], WeakView(data, longest=8)[1]])
+
+
+def test_a_very_large_image_is_made_smaller_without_moving_its_labels(tmp_path, monkeypatch):
+    root = plain_folder(tmp_path / "mine", ((240, 321),))
+    kinds = ("tags", *MADE)
+    whole = WeakView(SegmentationFolder(root), kinds, longest=32)[0]
+    monkeypatch.setattr("wsss_lib.data.files.pictures.LARGE", 1000)
+    small = WeakView(SegmentationFolder(root), kinds, longest=32)[0]
+    assert not torch.equal(small.image, whole.image), "it was read smaller"
+    assert torch.allclose(small.image, whole.image, atol=0.1)
+    for kind in ("boxes", "points", "extremes"):
+        assert torch.equal(getattr(small, kind)[0], getattr(whole, kind)[0])
+    assert torch.equal(small.scribble, whole.scribble)

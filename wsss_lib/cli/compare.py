@@ -6,6 +6,7 @@ import torch
 
 from wsss_lib.cli.data import SMALLEST, divided, open_split, part_scored, with_masks
 from wsss_lib.core import InputError
+from wsss_lib.data.files.names import LABELS, Files, check_names
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels
 from wsss_lib.data.store import ScoreStore
@@ -42,11 +43,13 @@ def compare(
             threshold, scored, rule = choose_threshold(store, held_out), rest, "held-out"
             part = part_scored(part, held_out, rest)
         evaluation, count = evaluate(store, scored, threshold), len(scored)
-    elif _kind(folder) == ".png":
-        _check_all_there({path.stem for path in folder.glob("*.png")}, dataset, folder)
+    elif _kind(folder):
+        files = Files(folder, LABELS)
+        check_names(folder, files.ids, dataset.pictures)
+        _check_all_there({*files.ids}, dataset, folder)
 
         def labels(id: str) -> torch.Tensor:
-            indices = read_labels(folder / f"{id}.png", num_classes=len(dataset.classes))
+            indices = read_labels(files.path(id), len(dataset.classes), dataset.colours)
             return torch.from_numpy(indices).long()
 
         evaluation, count = evaluate_labels(labels, dataset), len(dataset)
@@ -63,7 +66,9 @@ def compare(
 
 def _kind(folder: Path) -> str:
     """Ending of the files that can be compared, "" where there are none."""
-    return next((end for end in (".safetensors", ".png") if any(folder.glob(f"*{end}"))), "")
+    if any(folder.glob("*.safetensors")):
+        return ".safetensors"
+    return ".png" if Files(folder, LABELS).ids else ""
 
 
 def _check_all_there(found: set[str], dataset: SegmentationFolder, folder: Path) -> None:

@@ -18,7 +18,12 @@ def open_split(root: Path, split: str) -> SegmentationFolder:
 
 
 def with_masks(dataset: SegmentationFolder) -> SegmentationFolder | None:
-    """The images that have ground truth, None where no image has."""
+    """The images that have ground truth, None where no image has.
+
+    Raises:
+        InputError: masks that belong to no image or say nothing.
+    """
+    dataset.check_masks()
     ids = [id for id in dataset.ids if dataset.has_mask(id)]
     return dataset.subset(ids) if ids else None
 
@@ -53,7 +58,6 @@ def other_split(dataset: SegmentationFolder, split: str = "val") -> Segmentation
     return other
 
 
-def of_one_size(dataset: SegmentationFolder) -> bool:
-    """Whether all images have the same size, going by their headers."""
-    first = dataset.size(dataset.ids[0])
-    return all(dataset.size(id) == first for id in dataset.ids)
+def sizes(dataset: SegmentationFolder) -> set[tuple[int, int]]:
+    """All sizes (H, W) of images, going by their headers."""
+    return {dataset.size(id) for id in dataset.ids}

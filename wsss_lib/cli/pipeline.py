@@ -1,6 +1,7 @@
 """``wsss run``: systems in a row, their labels, their figures, one report."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from tqdm.auto import tqdm
 
 from wsss_lib.cli.build import build, find
-from wsss_lib.cli.data import divided, of_one_size, open_split, other_split, part_scored, with_masks
+from wsss_lib.cli.data import divided, open_split, other_split, part_scored, sizes, with_masks
 from wsss_lib.core import Card, InputError, Method, Recipe
 from wsss_lib.data.atomic import folder_written_whole, is_first_process, one_at_a_time
 from wsss_lib.data.folder import SegmentationFolder
@@ -30,8 +31,11 @@ ARGMAX = 0.5
 """Where a segmentation network's strongest class beats its background."""
 LOOKS = (0.5, 0.75, 1.0, 1.25, 1.5)
 """Sizes at which the network of a recipe looks at new images, and at their mirror images."""
-LONGEST = 320
-"""Longest side of photographs in pixels, where ``--longest`` is not given."""
+LONGEST, PAPER_LONGEST = 320, 500
+"""Longest side of photographs in pixels, where ``--longest`` is not given; that of PASCAL VOC for
+recipes of papers."""
+BIG = 2048
+"""Images up to this longest side in pixels are taken as they are by ``--net toy`` and recipes."""
 SHOWN = 8
 DRY_IMAGES, DRY_LONGEST = 8, 64
 DRY: dict[str, Any] = {"steps": 2, "batch_size": 2, "accumulate": 1, "crop": DRY_LONGEST}
@@ -90,6 +94,7 @@ class _Scene:
     held_out: SegmentationFolder | None
     scored: SegmentationFolder | None
     other: SegmentationFolder | None
+    sizes: set[tuple[int, int]]
     longest: int | None
     supervision: tuple[str, ...]
 
@@ -114,7 +119,7 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     methods = [
         build(
             kind, scene.train.classes, plan.net, plan.weights, plan.seed,
-            plan.net != "toy" or of_one_size(scene.train),
+            len(scene.sizes) == 1,
         )
         for kind in kinds
     ]  # fmt: skip
@@ -174,11 +179,14 @@ def _open(plan: Plan, kinds: list) -> _Scene:
         other = other and other.subset(other.ids[:DRY_IMAGES])
     held_out, scored = divided(train) if plan.threshold is None else (None, with_masks(train))
     wanted = {kind for method in kinds for kind in method.card.supervision} - {"masks"}
-    longest = plan.longest or (None if plan.net in ("toy", "paper") else LONGEST)
+    found = sizes(train)
+    as_it_is = plan.net in ("toy", "paper") and max(map(max, found)) <= BIG
+    usual = PAPER_LONGEST if plan.net == "paper" else LONGEST
+    longest = plan.longest or (None if as_it_is else usual)
     if plan.dry:
         longest = DRY_LONGEST
     return _Scene(
-        plan, train, held_out, scored, other, longest,
+        plan, train, held_out, scored, other, found, longest,
         tuple(sorted({"tags", *wanted})),
     )  # fmt: skip
 
@@ -186,10 +194,19 @@ def _open(plan: Plan, kinds: list) -> _Scene:
 def _remarks(scene: _Scene) -> Iterator[str]:
     plan, train = scene.plan, scene.train
     yield f"{len(train)} images of {train.name}, split {train.split}: {', '.join(train.classes)}"
+    endings = Counter(train.image_path(id).suffix.lower() for id in train.ids)
+    if len(endings) > 1:
+        kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
+        yield f"Their files are of several kinds: {kinds}."
     if plan.net == "toy" and train.name != "toy":
         yield (
             "The toy network has only seen drawings. For photographs, add --net mobilenet_v2 "
             "(or resnet50)."
+        )
+    if scene.longest != plan.longest and max(map(max, scene.sizes)) > BIG and not plan.dry:
+        yield (
+            f"Images of up to {max(map(max, scene.sizes))} pixels a side are looked at with a "
+            f"longest side of {scene.longest}, and labelled in full size; --longest sets another."
         )
     common = [
         name
@@ -360,5 +377,5 @@ def _report(scene: _Scene, outcomes: list[Outcome]) -> None:
             for protocol, figures in outcome.lines
         ],
         curves={o.name: o.curve for o in outcomes if o.curve is not None},
-        labels={o.name: {id: o.labels[id] for id in ids} for o in outcomes},
+        labels={outcome.name: outcome.labels for outcome in outcomes},
     )

@@ -56,7 +56,9 @@ def run(
     longest: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Resize to this longest side (toy and recipes: as it is; others: 320)."
+            min=1,
+            help="Resize to this longest side (toy and recipes: as it is, or 320 and 500 where "
+            "some image has more than 2048; others: 320).",
         ),
     ] = None,
     steps: Annotated[

@@ -7,7 +7,8 @@ boxes        ``boxes.csv``            id, class, x0, y0, x1, y1: one line a box,
                                       x1 and y1 are the first column and row behind it
 points       ``points.csv``           id, class, x, y: one line a click, in pixels from 0;
                                       the class may be ``background``
-scribble     ``Scribbles/<id>.png``   class indices like those of masks, 255 where nobody drew
+scribble     ``Scribbles/<id>.png``   class indices like those of masks, 255 or transparent where
+                                      nobody drew
 saliency     ``Saliency/<id>.png``    grey, white is salient; never made from masks
 ============ ======================== ======================================================
 
@@ -22,10 +23,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsss_lib.core import InputError
-from wsss_lib.data.folder import read_image
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.files.names import check_names, id_of
+from wsss_lib.data.files.pictures import read_image
+from wsss_lib.data.files.tables import read_rows
+from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels
-from wsss_lib.data.tables import read_rows
 
 FILES = {
     "scribble": "Scribbles",
@@ -42,16 +45,13 @@ class DrawnLabels:
     """The weak labels that lie in a data folder.
 
     Args:
-        root: the data folder.
-        classes: names of the C foreground classes.
-        allows_empty: whether an image without any line in a table shows no object; it is an
-            error otherwise.
+        dataset: whose images are labelled. Where it does not allow images without objects, each
+            needs a line in a table.
     """
 
-    def __init__(self, root: Path, classes: Sequence[str], allows_empty: bool = False) -> None:
-        self._root = root
-        self._classes = tuple(classes)
-        self._allows_empty = allows_empty
+    def __init__(self, dataset: SegmentationFolder) -> None:
+        self._dataset = dataset
+        self._classes = dataset.classes
         self._marks: dict[str, dict[str, Tensor]] = {}
 
     @property
@@ -61,8 +61,10 @@ class DrawnLabels:
 
     def path(self, kind: str, id: str | None = None) -> Path:
         """Where a kind of label lies: the file of one image, or all."""
-        path = self._root / FILES[kind]
-        return path if kind in COLUMNS or id is None else path / f"{id}.png"
+        name = FILES[kind]
+        if kind in COLUMNS or id is None:
+            return self._dataset.root / name
+        return self._dataset.files_of(name).path(id)
 
     def covers(self, kind: str, id: str) -> bool:
         """Whether there is such a label of an image.
@@ -120,7 +122,9 @@ class DrawnLabels:
                     raise InputError(
                         f"{path}, line {line}: {', '.join(columns)} must be whole pixels."
                     ) from error
-                found.setdefault(row["id"], []).append([*place, numbers[row["class"]]])
+                id = id_of(row["id"], self._dataset.pictures)
+                found.setdefault(id, []).append([*place, numbers[row["class"]]])
+            check_names(path, found, self._dataset.pictures)
             self._marks[kind] = {id: torch.tensor(rows) for id, rows in found.items()}
         return self._marks[kind]
 
@@ -128,7 +132,7 @@ class DrawnLabels:
         """The marks of an image, none of which may lie outside."""
         path = self.path(kind)
         if not self.covers(kind, id):
-            if self._allows_empty:
+            if self._dataset.allows_empty:
                 return torch.empty((0, len(COLUMNS[kind]) + 1), dtype=torch.int64)
             raise InputError(
                 f"{path} has no line about image {id!r}: add its {kind}, or leave the image "
@@ -147,7 +151,7 @@ class DrawnLabels:
 
     def _scribble(self, id: str, size: tuple[int, ...]) -> Tensor:
         path = self.path("scribble", id)
-        label = read_labels(path, len(self._classes))
+        label = read_labels(path, len(self._classes), self._dataset.colours, unseen=IGNORE)
         if label.shape != size:
             raise InputError(
                 f"{path} is {label.shape} but the image is {size}; draw the scribble at the size "
@@ -162,7 +166,7 @@ class DrawnLabels:
                 f"No saliency at {path}. It is not made from masks: put the grey maps of a "
                 f"saliency detector into {path.parent}, one PNG for each image."
             )
-        grey = read_image(path)
+        grey = read_image(path, ground="black")
         if (grey != grey[:1]).any() or tuple(grey.shape[-2:]) != size:
             raise InputError(f"{path} is no saliency map: it must be grey and {size}.")
         return grey[:1]

@@ -10,8 +10,9 @@ tags       ``image_labels.csv``         ``labels.csv``: id, one column a class
 classes    ``classes.txt``, or VOC's 20 the columns of ``labels.csv``
 ========== ============================ ===================================
 
-Image files may end in .jpg, .jpeg or .png. Where no table of tags exists, they come from the
-masks: a class that covers at least ``min_area`` pixels is present.
+In both, CVAT's ``labelmap.txt`` may name the classes and their colours in the masks. Where no table
+of tags exists, they come from the masks: a class that covers at least ``min_area`` pixels is
+present. An id is the name of an image without its ending (``wsss_lib.data.files.names``).
 """
 
 import hashlib
@@ -22,75 +23,24 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from wsss_lib.core import InputError
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.files.classes import FOREIGN, check_classes, read_class_list, read_labelmap
+from wsss_lib.data.files.lists import read_ids
+from wsss_lib.data.files.names import IMAGES, LABELS, Files, check_names, id_of, is_litter
+from wsss_lib.data.files.pictures import image_size, read_image
+from wsss_lib.data.files.tables import read_table
+from wsss_lib.data.files.text import read_text
 from wsss_lib.data.palette import read_labels
-from wsss_lib.data.tables import read_table
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 )  # fmt: skip
-SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
-"""Endings of the image files that are read."""
-
-
-def read_image(path: Path) -> Tensor:
-    """(3, H, W) RGB in [0, 1]; grey, palette and RGBA files are converted, EXIF turns applied.
-
-    Raises:
-        InputError: missing, truncated, or not an image.
-    """
-    try:
-        with Image.open(path) as file:
-            file.load()
-            image: Image.Image = file
-            if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip at 255
-                deep = np.asarray(image).clip(0, 65535) / 257
-                image = Image.fromarray(deep.round().astype(np.uint8))
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                ground = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(ground, image.convert("RGBA"))
-            array = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except FileNotFoundError as error:
-        raise InputError(f"No image at {path}. Run `wsss doctor` on the data folder.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(
-            f"{path} is truncated or not an image ({error}); fetch it again."
-        ) from error
-    return torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) of an image as ``read_image`` gives it; the header alone is read.
-
-    Raises:
-        InputError: missing, or not an image.
-    """
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
-            return image.size if turned else (image.height, image.width)
-    except (OSError, SyntaxError) as error:  # Pillow raises both
-        raise InputError(
-            f"{path} is missing, truncated or not an image ({error}); fetch it again. `wsss "
-            "doctor` lists all such files of a data folder."
-        ) from error
-
-
-def read_tags(path: Path) -> dict[str, dict[str, str]]:
-    """Lines of a table of image labels by id; its column of splits may be written ``Split``.
-
-    Raises:
-        InputError: a table that cannot be read.
-    """
-    return {
-        id: {"split" if str(name).lower() == "split" else name: row[name] for name in row}
-        for id, row in read_table(path, "id").items()
-    }
+_YES = {"0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
+"""Entries of labels; tables that held gaps or truth values once come back like this."""
 
 
 class SegmentationFolder:
@@ -105,12 +55,17 @@ class SegmentationFolder:
     Attributes:
         ids: names of the images, in the order of the split file or sorted.
         classes: names of the C foreground classes.
+        pictures: the image files by id, those of other splits too.
+        labels_file: table of image labels, which need not be there.
+        table: its lines by id, None where there is none.
+        colours: (K, 3) of background and classes in the masks; None means those of PASCAL VOC.
         name: what results call this data set.
         about: content of ``dataset.json``, {} where there is none.
         allows_empty: whether images without any object are meant to be there.
 
     Raises:
-        InputError: no such folder, layout, or split; each message says what would help.
+        InputError: no such folder, layout, or split, names that do not fit together, and pictures
+            that cannot be read; each message says what would help.
     """
 
     def __init__(
@@ -137,25 +92,20 @@ class SegmentationFolder:
             )
         self.images = self.root / ("JPEGImages" if self.voc else "images")
         self.masks = self.root / ("SegmentationClass" if self.voc else "masks")
-        labels = self.root / ("image_labels.csv" if self.voc else "labels.csv")
-        self._labels_file = labels
-        self._labels = read_tags(labels) if labels.is_file() else None
-        for id in self._labels or ():
-            if id.endswith(SUFFIXES) and (self.images / id).is_file():
-                raise InputError(
-                    f"{labels}: {id!r} is the name of a file; ids have no ending: write "
-                    f"{Path(id).stem!r}, and likewise elsewhere."
-                )
-        self.classes = tuple(classes) if classes else self._find_classes()
+        self.pictures = Files(self.images, IMAGES)
+        names = ("image_labels.csv", "labels.csv")[:: 1 if self.voc else -1]
+        tables = [self.root / name for name in names]
+        self.labels_file = next((path for path in tables if path.is_file()), tables[0])
+        self.table = self._read_table()
+        self.colours: np.ndarray | None = None
+        self.classes = self._find_classes(classes)
         self.ids = self._find_ids()
-        about = self.root / "dataset.json"
-        try:
-            self.about: dict = json.loads(about.read_text("utf-8")) if about.is_file() else {}
-        except ValueError as error:
-            raise InputError(f"{about} is no JSON ({error}); correct or delete it.") from error
+        self.about = self._read_about()
         self.name: str = self.about.get("name", self.root.name)
         self.allows_empty: bool = self.about.get("allows_empty", False)
-        self._tables: dict[str, dict[str, dict[str, str]]] = {}
+        self._captions: dict[str, dict[str, str]] | None = None
+        self._layers: dict[str, Files] = {}
+        self._masks_are_fine = False
 
     def __len__(self) -> int:
         """Number of images."""
@@ -182,32 +132,31 @@ class SegmentationFolder:
 
     def has_mask(self, id: str) -> bool:
         """Whether there is ground truth of this image."""
-        return (self.masks / f"{id}.png").is_file()
+        return self.mask_path(id).is_file()
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits on disk, none where the folder does not divide its images."""
         if self.voc:
             lists = (self.root / "ImageSets" / "Segmentation").glob("*.txt")
-            return tuple(sorted(path.stem for path in lists))
-        return tuple(
-            sorted({row.get("split") or "" for row in (self._labels or {}).values()} - {""})
-        )
+            return tuple(sorted(path.stem for path in lists if not is_litter(path.name)))
+        return tuple(sorted({row.get("split", "") for row in (self.table or {}).values()} - {""}))
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with the ids, the labels and any image's size."""
         content = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode())
-        tagged = self._labels_file.read_bytes() if self._labels is not None else b""
+        tagged = self.labels_file.read_bytes() if self.table is not None else b""
         content.update(repr(self.classes).encode() + tagged)
+        content.update(b"" if self.colours is None else self.colours.tobytes())
         for id in self.ids:
-            files = [self.image_path(id)] + ([] if tagged else [self.masks / f"{id}.png"])
+            files = [self.image_path(id)] + ([] if tagged else [self.mask_path(id)])
             sizes = [path.stat().st_size if path.is_file() else -1 for path in files]
             content.update(f"{id}{sizes}".encode())
         return content.hexdigest()[:12]
 
-    def image(self, id: str) -> Tensor:
-        """(3, H, W) RGB in [0, 1]."""
-        return read_image(self.image_path(id))
+    def image(self, id: str, longest: int | None = None) -> Tensor:
+        """(3, H, W) RGB in [0, 1]; very large ones smaller, where ``read_image`` may do so."""
+        return read_image(self.image_path(id), longest)
 
     def size(self, id: str) -> tuple[int, int]:
         """(H, W) of an image."""
@@ -215,11 +164,7 @@ class SegmentationFolder:
 
     def image_path(self, id: str) -> Path:
         """The image file, whatever its ending."""
-        for suffix in SUFFIXES:
-            path = self.images / f"{id}{suffix}"
-            if path.is_file():
-                return path
-        return self.images / f"{id}.jpg"
+        return self.pictures.path(id)
 
     def tags(self, id: str) -> Tensor:
         """(C,), 1 where the class is present.
@@ -227,27 +172,81 @@ class SegmentationFolder:
         Raises:
             InputError: the image has no label, a class no column, or an entry is not 0 or 1.
         """
-        if self._labels is None:
+        if self.table is None:
             areas = np.bincount(self.mask(id).numpy().ravel(), minlength=256)
             return torch.from_numpy(areas[1 : len(self.classes) + 1] >= self.min_area).float()
-        if id not in self._labels:
-            raise InputError(f"{self._labels_file} has no line for image {id!r}; add one.")
-        row = self._labels[id]
+        if id not in self.table:
+            raise InputError(f"{self.labels_file} has no line for image {id!r}; add one.")
+        row = self.table[id]
         missing = [name for name in self.classes if name not in row]
         if missing:
             raise InputError(
-                f"{self._labels_file} has no column for class {missing[0]!r}: add one, or "
+                f"{self.labels_file} has no column for class {missing[0]!r}: add one, or "
                 "correct the names of the classes."
             )
-        values = [row[name] for name in self.classes]
-        if any(value not in ("0", "1") for value in values):
-            raise InputError(f"{self._labels_file}, line of {id!r}: entries must be 0 or 1.")
-        return torch.tensor([float(value) for value in values])
+        values = [_YES.get(row[name].lower()) for name in self.classes]
+        if None in values:
+            name = self.classes[values.index(None)]
+            raise InputError(
+                f"{self.labels_file}, line of {id!r}: entries must be 0 or 1, but column {name!r} "
+                f"holds {row[name]!r}."
+            )
+        return torch.tensor([value for value in values if value is not None])
 
     def mask(self, id: str) -> Tensor:
         """(H, W) int64 class indices, 255 = void. Only evaluation and label synthesis read it."""
-        labels = read_labels(self.masks / f"{id}.png", num_classes=len(self.classes))
+        labels = read_labels(self.mask_path(id), len(self.classes), self.colours)
         return torch.from_numpy(labels.astype(np.int64))
+
+    def mask_path(self, id: str) -> Path:
+        """The file of a mask, which need not be there."""
+        return self.files_of(self.masks.name).path(id)
+
+    def files_of(self, folder: str) -> Files:
+        """Label images in a folder of the data set, by id.
+
+        Raises:
+            InputError: what ``Files`` refuses, or a name that nearly is an image's.
+        """
+        if folder not in self._layers:
+            files = Files(self.root / folder, LABELS)
+            check_names(files.folder, files.ids, self.pictures)
+            self._layers[folder] = files
+        return self._layers[folder]
+
+    def check_masks(self) -> None:
+        """Refuse masks that belong to no image, or that say nothing.
+
+        Raises:
+            InputError: no mask has the name of an image, or all masks of these images hold
+                nothing but 0 and 255.
+        """
+        if self._masks_are_fine:
+            return
+        files = self.files_of(self.masks.name)
+        if files.nested or (files.ids and not any(id in self.pictures for id in files.ids)):
+            raise InputError(
+                f"{self.masks} holds {files.nested or files.path(files.ids[0]).name}, but no mask "
+                "with the name of an image: the mask of IMG_1.jpg is IMG_1.png, in no sub-folder."
+            )
+        if self._only_void():
+            raise InputError(
+                f"All masks of these images in {self.masks} hold nothing but 0 and 255, and 255 "
+                "means void. If 255 marks the object, write its class index (1 for the first "
+                "class) instead."
+            )
+        self._masks_are_fine = True
+
+    def _only_void(self) -> bool:
+        """Whether void occurs and no class does; the first mask with a class ends the search."""
+        void = False
+        for id in self.ids:
+            if self.has_mask(id):
+                used = np.bincount(self.mask(id).numpy().ravel(), minlength=IGNORE + 1)
+                if used[1:IGNORE].any():
+                    return False
+                void = void or bool(used[IGNORE])
+        return void
 
     def has_masks(self) -> bool:
         """Whether there is any ground truth here."""
@@ -255,43 +254,118 @@ class SegmentationFolder:
 
     def layer(self, folder: str, id: str) -> Tensor:
         """(H, W) int64 of another label layer, such as the toy world's ``Parts`` or ``Stuff``."""
-        return torch.from_numpy(read_labels(self.root / folder / f"{id}.png").astype(np.int64))
+        return torch.from_numpy(read_labels(self.files_of(folder).path(id)).astype(np.int64))
 
     def caption(self, id: str) -> str:
         """The sentence of ``captions.csv`` about an image."""
-        if "captions" not in self._tables:
-            self._tables["captions"] = read_table(self.root / "captions.csv", "id")
-        if id not in self._tables["captions"]:
+        if self._captions is None:
+            rows = read_table(self.root / "captions.csv", "id")
+            self._captions = {id_of(name, self.pictures): row for name, row in rows.items()}
+            check_names(self.root / "captions.csv", self._captions, self.pictures)
+        if id not in self._captions:
             raise InputError(f"captions.csv of {self.root} has no line for image {id!r}; add one.")
-        return self._tables["captions"][id]["caption"]
+        return self._captions[id]["caption"]
 
-    def _find_classes(self) -> tuple[str, ...]:
-        names = self.root / "classes.txt"
-        if names.is_file():
-            lines = names.read_text("utf-8").splitlines()
-            return tuple(line.strip() for line in lines if line.strip())
-        if self._labels:
-            first = next(iter(self._labels.values()))
-            return tuple(name for name in first if name not in ("id", "split"))
-        if self.voc:
+    def _read_table(self) -> dict[str, dict[str, str]] | None:
+        """Lines of the table of image labels; its column of splits may be written ``Split``."""
+        path = self.labels_file
+        if not path.is_file():
+            return None
+        rows: dict[str, dict[str, str]] = {}
+        for name, row in read_table(path, "id").items():
+            id = id_of(name, self.pictures)
+            if id in rows:
+                raise InputError(f"{path}: the lines of id [{id!r}] stand there twice.")
+            rows[id] = {"split" if key.lower() == "split" else key: row[key] for key in row}
+        if not rows:
+            raise InputError(f"{path} holds no line but the names of its columns; add the images.")
+        check_names(path, rows, self.pictures)
+        return rows
+
+    def _read_about(self) -> dict:
+        path = self.root / "dataset.json"
+        if not path.is_file():
+            return {}
+        try:
+            about = json.loads(read_text(path))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is no JSON ({error}); correct or delete it.") from error
+        if not isinstance(about, dict):
+            raise InputError(f'{path} must be an object, such as {{"name": "zoo"}}.')
+        for key, kind, what in (("name", str, "a text"), ("allows_empty", bool, "true or false")):
+            if not isinstance(about.get(key, kind()), kind):
+                raise InputError(f"{path}: {key!r} must be {what}, not {about[key]!r}.")
+        return about
+
+    def _find_classes(self, given: Sequence[str] | None) -> tuple[str, ...]:
+        listed = None
+        for file in (self.root / "labelmap.txt", self.root / "classes.txt"):
+            if not file.is_file():
+                continue
+            before = listed
+            if file.name == "labelmap.txt":
+                listed, self.colours = read_labelmap(file)
+            else:
+                listed = read_class_list(file)
+            if before is not None and listed != before:
+                raise InputError(
+                    f"{file} names {listed}, but labelmap.txt {before}: correct or delete one."
+                )
+            self._compare(file.name, listed)
+        if given and self.colours is not None and tuple(given) != listed:
+            raise InputError(f"labelmap.txt gives colours to {listed}, not to classes={given}.")
+        if given:
+            return check_classes(tuple(given), "classes=")
+        if listed is not None:
+            return listed
+        if self.table is not None:
+            return check_classes(self._columns, self.labels_file)
+        strange = [name for name in FOREIGN if (self.root / name).is_file()]
+        if self.voc and not strange:
             return VOC_CLASSES
         raise InputError(
-            f"{self.root} names no classes: add {self._labels_file.name} (id, one column a class), "
+            f"{self.root} names no classes: add {self.labels_file.name} (id, one column a class), "
             "classes.txt (one name a line), or pass classes=[...]."
+            + (f" {strange[0]} is not read." if strange else "")
+        )
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        first = next(iter((self.table or {}).values()), {})
+        return tuple(name for name in first if name not in ("id", "split"))
+
+    def _compare(self, source: str, listed: tuple[str, ...]) -> None:
+        """A list of classes and the table of labels name the same ones."""
+        lacks = [name for name in listed if name not in self._columns]
+        more = [name for name in self._columns if name not in listed]
+        if self.table is None or not (lacks or more):
+            return
+        raise InputError(
+            f"{self.labels_file} and {source} disagree: the table has "
+            + (f"no column for class {lacks[0]!r}" if lacks else "")
+            + (" and " if lacks and more else "")
+            + (f"a column {more[0]!r} that {source} does not name" if more else "")
+            + ". Correct one of the two."
         )
 
     def _find_ids(self) -> tuple[str, ...]:
+        if self.pictures.nested:
+            raise InputError(
+                f"{self.images / self.pictures.nested} lies in a sub-folder, where nobody looks: "
+                f"put all images into {self.images} itself, under different names."
+            )
         if self.split is None or (not self.voc and not self.splits):
-            ids = tuple(sorted({p.stem for p in self.images.iterdir() if p.suffix in SUFFIXES}))
-            if not ids:
-                raise InputError(f"{self.images} holds no images (.jpg, .jpeg or .png).")
-            return ids
+            if not self.pictures.ids:
+                raise InputError(f"{self.images} holds no images ({', '.join(IMAGES)}).")
+            return self.pictures.ids
         if not self.voc:
-            rows = self._labels or {}
+            rows = self.table or {}
             ids = tuple(id for id, row in rows.items() if row["split"] == self.split)
         else:
             file = self.root / "ImageSets" / "Segmentation" / f"{self.split}.txt"
-            ids = tuple(file.read_text().split()) if file.is_file() else ()
+            ids = read_ids(file, self.pictures) if file.is_file() else ()
+            if file.is_file() and not ids:
+                raise InputError(f"{file} names no images: write one id a line, or delete it.")
         if not ids:
             known = ", ".join(self.splits) or "none"
             raise InputError(f"{self.root} has no split {self.split!r}; it has: {known}.")

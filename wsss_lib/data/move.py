@@ -86,13 +86,18 @@ def rearrange(batch: Batch, rows: Axis, columns: Axis) -> Batch:
     return replace(batch, **moved)
 
 
-def rescale(batch: Batch, size: tuple[int, int]) -> Batch:
+def rescale(batch: Batch, size: tuple[int, int], of: tuple[int, int] | None = None) -> Batch:
     """Resize a batch of (B, 3, H, W) images to (H', W').
 
     Points and clicks go to the pixel that their centre falls into; a box covers every pixel that
     it touches; a stroke that gets smaller keeps every pixel that it touches, so it stays connected.
+
+    Args:
+        batch: images and what is said about them.
+        size: the new one.
+        of: (H, W) in which places are told, where the images were already made smaller.
     """
-    old = (batch.image.shape[-2], batch.image.shape[-1])
+    old = of or (batch.image.shape[-2], batch.image.shape[-1])
     if old == tuple(size):
         return batch
     moved: dict[str, Any] = {
@@ -102,16 +107,16 @@ def rescale(batch: Batch, size: tuple[int, int]) -> Batch:
     }
     if batch.scribble is not None:
         moved["scribble"] = torch.stack([_scale_scribble(s, size) for s in batch.scribble])
-    to, of = torch.tensor([size[1], size[0]]), torch.tensor([old[1], old[0]])
+    to, whole = torch.tensor([size[1], size[0]]), torch.tensor([old[1], old[0]])
     if batch.points is not None:
         moved["points"] = tuple(
-            torch.cat([_scale_pixels(p[:, :2], of, to), p[:, 2:]], dim=1) for p in batch.points
+            torch.cat([_scale_pixels(p[:, :2], whole, to), p[:, 2:]], dim=1) for p in batch.points
         )
     if batch.extremes is not None:
-        moved["extremes"] = tuple(_scale_pixels(e, of, to) for e in batch.extremes)
+        moved["extremes"] = tuple(_scale_pixels(e, whole, to) for e in batch.extremes)
     if batch.boxes is not None:
         moved["boxes"] = tuple(
-            torch.cat([b[:, :2] * to // of, -(-b[:, 2:4] * to // of), b[:, 4:]], dim=1)
+            torch.cat([b[:, :2] * to // whole, -(-b[:, 2:4] * to // whole), b[:, 4:]], dim=1)
             for b in batch.boxes
         )
     return replace(batch, **moved)

@@ -14,6 +14,9 @@ from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
 
+BAND = 2**26
+"""So many scores of a large image are looked at together: 256 MB of them."""
+
 
 class ScoreStore:
     """What a stage said of each image.
@@ -107,7 +110,7 @@ class LabelStore:
 
     def put(self, id: str, scores: Tensor) -> None:
         """Keep what (C, H, W) scores in [0, 1] say, at the size of the image."""
-        labels = to_labels(resize(scores[None], self.dataset.size(id)), self.threshold)[0]
+        labels = _labels_at(scores, self.dataset.size(id), self.threshold)
         write_labels(self._path(id), labels.cpu().numpy())
 
     def __getitem__(self, id: str) -> Tensor:
@@ -116,3 +119,24 @@ class LabelStore:
 
     def _path(self, id: str) -> Path:
         return self.folder / f"{id}.png"
+
+
+def _labels_at(scores: Tensor, size: tuple[int, int], threshold: float) -> Tensor:
+    """(H, W) uint8 labels of (C, h, w) scores, at another size.
+
+    The labels of a large image are made in bands of rows: its scores in full would take gigabytes.
+    """
+    (count, low, _), (high, wide) = scores.shape, size
+    rows = max(1, BAND // (count * wide))
+    if rows >= high or high < low:
+        return to_labels(resize(scores[None], size), threshold)[0].byte()
+    place = ((torch.arange(high, dtype=torch.float64) + 0.5) * low / high - 0.5).clamp(0, low - 1)
+    above = place.floor().long()
+    below, share = (above + 1).clamp(max=low - 1), (place - above).float()
+    labels = torch.empty(high, wide, dtype=torch.uint8)
+    for start in range(0, high, rows):
+        part = slice(start, start + rows)
+        band = torch.lerp(scores[:, above[part]], scores[:, below[part]], share[part, None])
+        across = resize(band[None], (band.shape[1], wide))
+        labels[part] = to_labels(across, threshold)[0]
+    return labels

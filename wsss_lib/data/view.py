@@ -73,7 +73,7 @@ class WeakView(Dataset[Batch]):
         self.longest = longest
         self.cache_mb = cache_mb
         self.annotator = annotator or Annotator()
-        self._files = DrawnLabels(dataset.root, dataset.classes, dataset.allows_empty)
+        self._files = DrawnLabels(dataset)
         self._cache: dict[int, Batch] = {}
         self._made: dict[tuple[str, str], bytes] = {}
         self._room = cache_mb * 2**20
@@ -126,13 +126,16 @@ class WeakView(Dataset[Batch]):
         return batch
 
     def _read(self, id: str) -> Batch:
-        source, image = self._dataset, self._dataset.image(id)
-        factor = self.longest / max(image.shape[-2:]) if self.longest else 1.0
-        size = (max(1, round(image.shape[-2] * factor)), max(1, round(image.shape[-1] * factor)))
+        source, image = self._dataset, self._dataset.image(id, self.longest)
+        # Very large images come smaller; what is said about them still counts all their pixels.
+        h, w = source.size(id) if self.longest else image.shape[-2:]
+        factor = self.longest / max(h, w) if self.longest else 1.0
+        size = (max(1, round(h * factor)), max(1, round(w * factor)))
         weak: dict[str, Any] = {}
         if "tags" in self.supervision:
             weak["tags"] = source.tags(id)[None]
             if not weak["tags"].any() and not source.allows_empty:
+                source.check_masks()
                 raise InputError(
                     f"Image {id!r} has no class in its label. Correct the label, or set "
                     '"allows_empty": true in dataset.json if images without objects are meant.'
@@ -140,12 +143,12 @@ class WeakView(Dataset[Batch]):
         if "captions" in self.supervision:
             weak["captions"] = (source.caption(id),)
         if "saliency" in self.supervision:
-            weak["saliency"] = self._files.label("saliency", id, tuple(image.shape[-2:]))[None]
+            weak["saliency"] = self._files.label("saliency", id, (h, w))[None]
         for kind in MADE:
             if kind in self.supervision:
-                label = self._drawn(kind, id, tuple(image.shape[-2:]))
+                label = self._drawn(kind, id, (h, w))
                 weak[kind] = label[None] if kind == "scribble" else (label,)
-        batch = rescale(Batch(ids=(id,), image=image[None], **weak), size)
+        batch = rescale(Batch(ids=(id,), image=image[None], **weak), size, of=(h, w))
         scores = None if self.scores is None else resize_present(self.scores[id][None], size)
         return replace(batch, scores=scores)
 
@@ -168,6 +171,7 @@ class WeakView(Dataset[Batch]):
                 f"Supervision {kind!r} is made from masks, and {source.masks} has none of image "
                 f"{id!r}: add the mask, or open the data with other supervision."
             )
+        source.check_masks()
         numbered = (source.root / _OBJECTS).is_dir()
         instances = source.layer(_OBJECTS, id) if numbered else None
         mask = source.mask(id)

@@ -5,6 +5,36 @@ from dataclasses import dataclass, field
 
 EXAMPLES = 5
 """So many files or ids of a finding are named."""
+KINDS = {
+    "are truncated or not images.": "truncated",
+    "share their id with another file.": "share the id",
+    "have 16 bits that are not filled.": "almost black",
+    "are too large.": "megapixels",
+    "are animations or stacks.": "a stack",
+    "have a palette that an image editor renumbered.": "renumbered",
+    "hold colours that are no class.": "colour",
+    "hold indices that are no class and not 255.": "indices",
+    "hide classes below transparency.": "transparent",
+}
+"""Kinds of errors, and what their message says."""
+
+
+def by_kind(messages: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Errors of readers by what is wrong, so that like is counted with like.
+
+    Args:
+        messages: by id or name of a file.
+    """
+    kinds: dict[str, dict[str, str]] = {}
+    for name, message in messages.items():
+        kind = next((kind for kind, word in KINDS.items() if word in message), "cannot be read.")
+        kinds.setdefault(kind, {})[name] = message
+    return kinds
+
+
+def first(messages: dict[str, str]) -> str:
+    """What is wrong with one file and what mends it, in the words of its reader."""
+    return f"The first: {next(iter(messages.values()), '')}"
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,20 @@
 """Image labels, masks and weak labels that somebody drew, each alone and against each other."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.drawn import DrawnLabels
-from wsss_lib.data.folder import SegmentationFolder, read_tags
-from wsss_lib.data.palette import read_labels
-from wsss_lib.doctor.findings import Examination
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.doctor.findings import Examination, by_kind, first
 
 
 def check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.ndarray]:
     """Image labels (C,) by id, as far as they can be read from the table."""
-    file = every.root / ("image_labels.csv" if every.voc else "labels.csv")
-    if not file.is_file():
+    file, rows = every.labels_file, every.table
+    if rows is None:
         if every.has_masks():
             found.add(
                 f"There is no {file.name}; image labels are made from the masks.",
@@ -29,19 +28,7 @@ def check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.nd
                 "line for each image with 0 or 1 for each class.",
             )
         return {}
-    rows = read_tags(file)
-    columns = [name for name in next(iter(rows.values()), {}) if name not in ("id", "split")]
     found.counts["lines of labels"] = len(rows)
-    found.add(
-        f"{{n}} columns of {file.name} are no known class.",
-        f"The classes are {', '.join(every.classes)}; correct the column or classes.txt.",
-        [str(name) for name in columns if name not in every.classes],
-    )
-    found.add(
-        f"{{n}} classes have no column in {file.name}.",
-        "Add the column, or take the class out of classes.txt.",
-        [name for name in every.classes if name not in columns],
-    )
     found.add(
         f"{{n}} of {len(every.ids)} images have no line in {file.name}.",
         "Add a line for each of them.", [id for id in every.ids if id not in rows],
@@ -52,15 +39,15 @@ def check_tags(found: Examination, every: SegmentationFolder) -> dict[str, np.nd
         rows.keys() - {*every.ids}, serious=False,
     )  # fmt: skip
     tags: dict[str, np.ndarray] = {}
-    unreadable = []
+    unreadable: dict[str, str] = {}
     for id in every.ids:
-        if id in rows and set(every.classes) <= set(columns):
+        if id in rows:
             try:
                 tags[id] = every.tags(id).numpy()
-            except InputError:
-                unreadable.append(id)
+            except InputError as error:
+                unreadable[id] = str(error)
     found.add(
-        f"{{n}} lines of {file.name} hold entries that are neither 0 nor 1.", "Correct them.",
+        f"{{n}} lines of {file.name} hold entries that are neither 0 nor 1.", first(unreadable),
         unreadable,
     )  # fmt: skip
     if not every.allows_empty:
@@ -105,7 +92,7 @@ def check_masks(
             serious=False,
         )
         return
-    there = {path.stem for path in every.masks.glob("*.png")}
+    there = {*every.files_of(every.masks.name).ids}
     found.counts["masks"] = len(there)
     without = set(every.ids) - there
     found.add(
@@ -116,34 +103,26 @@ def check_masks(
         "{n} masks belong to no image here.", "Fetch the images if you miss them.",
         there - set(every.ids), serious=False,
     )  # fmt: skip
-    broken: dict[str, dict[str, str]] = {}
-    resized, unseen, untagged, binary = [], [], [], []
+    broken: dict[str, str] = {}
+    resized, unseen, untagged = [], [], []
     for id in tqdm([id for id in every.ids if id in there], desc="masks", leave=False):
         try:
-            mask = read_labels(every.masks / f"{id}.png", num_classes=len(every.classes))
+            mask = every.mask(id).numpy()
         except InputError as error:
-            broken.setdefault(_kind_of(str(error)), {})[id] = str(error)
+            broken[id] = str(error)
             continue
         if id in sizes and mask.shape != sizes[id]:
             resized.append(f"{id} ({_by(mask.shape)}, image {_by(sizes[id])})")
         seen = set(np.unique(mask).tolist()) - {0, IGNORE}
-        if not seen and (mask == IGNORE).any():
-            binary.append(id)
         if id in tags:
             tagged = set((np.flatnonzero(tags[id]) + 1).tolist())
             unseen += [f"{id}: {every.classes[c - 1]}" for c in tagged - seen]
             untagged += [f"{id}: {every.classes[c - 1]}" for c in seen - tagged]
-    for kind, messages in broken.items():
-        found.add(f"{{n}} masks {kind}", _first(messages), messages)
+    for kind, messages in by_kind(broken).items():
+        found.add(f"{{n}} masks {kind}", first(messages), messages)
     found.add("{n} masks have another size than their image.", "Export them again.", resized)
-    readable = len(there & set(every.ids)) - sum(map(len, broken.values()))
-    if readable and len(binary) == readable:
-        found.add(
-            "All {n} masks hold nothing but 0 and 255, and 255 means void.",
-            "If 255 marks the object, write its class index (1 for the first class) instead.",
-            binary,
-        )
-        return
+    if not broken:
+        every.check_masks()
     _note_disagreement(found, "in a mask but not in the labels", untagged)
     _note_disagreement(found, "in the labels but not in the mask", unseen)
 
@@ -155,7 +134,7 @@ def check_drawn(
     tags: dict[str, np.ndarray],
 ) -> None:
     """Boxes, points, scribbles and saliency maps, where there are files of them."""
-    drawn = DrawnLabels(every.root, every.classes, every.allows_empty)
+    drawn = DrawnLabels(every)
     for kind in drawn.kinds:
         wrong: dict[str, str] = {}
         untagged: list[str] = []
@@ -181,7 +160,7 @@ def check_drawn(
         found.counts[f"images in {name}"] = len(covered)
         found.add(
             f"{{n}} images have something in {name} that cannot be used.",
-            _first(wrong),
+            first(wrong),
             wrong,
         )
         found.add(
@@ -214,23 +193,7 @@ def _note_disagreement(found: Examination, how: str, where: list[str]) -> None:
     )
 
 
-def _first(messages: dict[str, str]) -> str:
-    """What is wrong with one file and what mends it, in the words of its reader."""
-    return f"The first: {next(iter(messages.values()), '')}"
-
-
 def _by(size: Iterable[int]) -> str:
     """(H, W) as people write it."""
     height, width = size
     return f"{width}x{height}"
-
-
-def _kind_of(message: str) -> str:
-    """What is wrong with a mask, without its path, so that like is counted with like."""
-    kinds: dict[str, Callable[[str], bool]] = {
-        "are truncated or not images.": lambda text: "truncated" in text,
-        "have a palette that an image editor renumbered.": lambda text: "renumbered" in text,
-        "hold colours that are not in the palette of PASCAL VOC.": lambda text: "colour" in text,
-        "hold indices that are no class and not 255.": lambda text: "indices" in text,
-    }
-    return next((kind for kind, fits in kinds.items() if fits(message)), "cannot be read.")

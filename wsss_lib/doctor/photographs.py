@@ -6,8 +6,9 @@ from tqdm.auto import tqdm
 
 from wsss_lib.core import InputError
 from wsss_lib.data.drawn import FILES
-from wsss_lib.data.folder import SUFFIXES, SegmentationFolder, read_image
-from wsss_lib.doctor.findings import Examination
+from wsss_lib.data.files.pictures import decoded_size
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.doctor.findings import Examination, by_kind, first
 
 
 def check_splits(found: Examination, every: SegmentationFolder) -> None:
@@ -16,8 +17,8 @@ def check_splits(found: Examination, every: SegmentationFolder) -> None:
     for split in every.splits:
         try:
             members[split] = SegmentationFolder(every.root, split, every.classes).ids
-        except InputError:
-            found.add(f"Split {split} names no images.", "Write one id a line, or delete it.")
+        except InputError as error:
+            found.add(str(error), "Write one id a line, or delete the list.")
     if every.voc and not every.splits:
         found.add(
             f"{every.root}/ImageSets/Segmentation holds no split.",
@@ -48,38 +49,30 @@ def check_images(found: Examination, every: SegmentationFolder) -> dict[str, tup
     sizes: dict[str, tuple[int, int]] = {}
     broken, tiny = {}, []
     for id in tqdm(every.ids, desc="images", leave=False):
-        path = every.image_path(id)
         try:
-            image = read_image(path)
+            path = every.image_path(id)
+            sizes[id] = decoded_size(path)
         except InputError as error:
-            broken[path.name] = str(error)
+            broken[id] = str(error)
             continue
-        sizes[id] = (image.shape[-2], image.shape[-1])
         if min(sizes[id]) < 16:
             tiny.append(f"{path.name} ({sizes[id][1]}x{sizes[id][0]})")
-    found.add("{n} image files are truncated or not images.", "Fetch or export them again.", broken)
+    for kind, messages in by_kind(broken).items():
+        found.add(f"{{n}} images {kind}", first(messages), messages)
     found.add(
         "{n} images have a side below 16 pixels.",
         "They can be used, but no object will be found in them.", tiny, serious=False,
     )  # fmt: skip
-    twice = Counter(path.stem for path in every.images.iterdir() if path.is_file())
-    found.add(
-        "{n} ids belong to several files, of which only one is read.",
-        "Keep one file for each id.",
-        [id for id in every.ids if twice[id] > 1],
-    )
     return sizes
 
 
-def check_endings(found: Examination, every: SegmentationFolder) -> None:
-    """Files that nobody reads; one with the name of an image was meant to be read."""
-    layers = (every.masks, *(every.root / FILES[kind] for kind in ("scribble", "saliency")))
-    for folder, read in ((every.images, SUFFIXES), *((layer, (".png",)) for layer in layers)):
-        files = [path for path in folder.glob("[!.]*") if path.is_file()]
-        odd = [path for path in files if path.suffix not in read]
+def check_unread(found: Examination, every: SegmentationFolder) -> None:
+    """Files that nobody reads."""
+    layers = (every.masks.name, FILES["scribble"], FILES["saliency"])
+    for files in (every.pictures, *map(every.files_of, layers)):
         found.add(
-            f"{{n}} files in {folder.name}/ have an ending that is not read.",
-            f"Convert them to {read[-1].lower()}, or take them away. Read are: {', '.join(read)}.",
-            [path.name for path in odd],
-            serious=any(path.stem in every.ids for path in odd),
+            f"{{n}} files in {files.folder.name}/ have an ending that is not read.",
+            f"They do no harm; read are {', '.join(files.endings)}.",
+            files.unread,
+            serious=False,
         )

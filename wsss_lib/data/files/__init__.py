@@ -1,0 +1,1 @@
+"""What users bring: pictures, tables, lists and names as other programs write them."""
