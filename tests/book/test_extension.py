@@ -266,7 +266,7 @@ def test_a_notebook_opens_on_colab_at_the_version_that_it_installs(root):
 
 
 def test_a_page_is_described_by_its_first_sentences(build):
-    page, _ = build("```{figure} picture.png\n:alt: A picture.\n```\n\nWhat *one* reads & sees.")
+    page, _ = build("```{note}\nAside.\n```\n\nWhat *one* reads & sees.")
     (meta,) = page.find_all("meta", attrs={"name": "description"})
     assert meta["content"] == "What one reads & sees."
 
