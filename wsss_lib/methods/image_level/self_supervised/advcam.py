@@ -78,7 +78,7 @@ class AdvCAM(Method):
         self.backbone = backbone
         self.classifier = nn.Conv2d(backbone.channels[-1], num_classes, 1, bias=False)
         self.climbs, self.hold, self.counts, self.scales = climbs, hold, counts, scales
-        self.deviations = step
+        self.deviations, self.step = step, step * backbone.standardize.std.mean()  # for [0, 1]
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
@@ -86,11 +86,6 @@ class AdvCAM(Method):
         method = cls(backbone or toy_cnn(), num_classes, scales=(1.0, 1.5))
         method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
-
-    @property
-    def step(self) -> float:
-        """How far the value moves that moves most, of images in [0, 1]."""
-        return self.deviations * float(self.backbone.standardize.std.mean())
 
     def class_maps(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> raw class maps (B, C, h, w), any real values."""
