@@ -23,7 +23,7 @@ def climb(
     look: Callable[[Tensor], tuple[Tensor, Tensor]],
     image: Tensor,
     climbs: int,
-    step: float,
+    step: float | Tensor,
     hold: Tensor,
     counts: float = 0.5,
 ) -> tuple[Tensor, Tensor]:
@@ -78,7 +78,7 @@ def grad_cam_factor(weight: Tensor) -> Tensor:
     return 0.5 / (weight.flatten(1) > 0).sum(dim=1).clamp(min=1)
 
 
-def climb_step(image: Tensor, gradient: Tensor, step: float) -> Tensor:
+def climb_step(image: Tensor, gradient: Tensor, step: float | Tensor) -> Tensor:
     """Move an image along a gradient; the value that moves most moves by ``step``.
 
     Source: AdvCAM (Lee et al., CVPR 2021), equation 3, normalised and clipped as in the released
