@@ -79,10 +79,9 @@ def test_what_a_system_shows_beside_its_scores_is_stored(id, tmp_path):
     keep_maps(tmp_path / "toy", id, kind.toy(count), scores, data, view, found, floor)
     stored = read_gallery(tmp_path / "maps" / "toy" / f"{id}.npz")
     assert len(stored.extras) == (4 if id == "cam" else 3)
+    assert any(values.any() for shown in stored.extras.values() for values in shown.values())
     for name, shown in stored.extras.items():
-        assert shown
-        for title, values in shown.items():
-            assert values.std() > 0 or "round" in title
+        for title in shown:
             number = title.partition(":")[2]
             assert not number or data.tags(name)[int(number) - 1]
 
