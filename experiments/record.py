@@ -122,7 +122,7 @@ def keep_maps(
         about: world and seed.
     """
     extras = {}
-    chosen = common_ids(dataset.ids)
+    chosen = common_ids(dataset)
     if name in ILLUSTRATIONS:
         if floor is not None:
             own = image_ious(scores, dataset, found.threshold)

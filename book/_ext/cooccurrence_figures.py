@@ -52,5 +52,6 @@ def boat_figure() -> Picture:
                 ious(confusion_of(truth, one.labels(id, count), count))[boat] for one in (cda, cam)
             )
             gains[id] = float(own - least)
-    columns = [(f"{place} gain", id, boat) for place, id in ranked(gains).items()]
+    shown = {id: place for place, id in reversed(ranked(gains).items())}  # two boats are no three
+    columns = [(f"{place} gain", id, boat) for id, place in reversed(shown.items())]
     return maps_figure(("cam", "cda"), columns, WORLD)
