@@ -36,7 +36,8 @@ def pasted_figure(count: int = 5) -> Picture:
     for i in (tags != batch.tags).any(dim=1).nonzero().flatten().tolist()[:count]:
         new = (pasted[i] - batch.image[i]).abs().amax(dim=0) > 1e-3
         rows["image"].append(Panel(batch.image[i], note=names(batch.tags[i])))
-        rows["with an object"].append(Panel(pasted[i], region=new, note=names(tags[i])))
+        added = f"+ {names(tags[i] - batch.tags[i])}"
+        rows["with an object"].append(Panel(pasted[i], region=new, note=added))
     return show_grid(rows)
 
 
