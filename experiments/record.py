@@ -122,7 +122,7 @@ def keep_maps(
         about: world and seed.
     """
     extras = {}
-    chosen = common_ids(dataset.ids)
+    chosen = common_ids(dataset)
     if name in ILLUSTRATIONS:
         if floor is not None:
             own = image_ious(scores, dataset, found.threshold)
@@ -131,7 +131,7 @@ def keep_maps(
             chosen = tuple(ranked(gains).values())
         places = {id: place for place, id in enumerate(view.ids)}
         method.cpu().eval()
-        with torch.inference_mode():
+        with torch.no_grad():  # what inference mode makes could never be climbed by AdvCAM
             for id in chosen:
                 extras[id] = ILLUSTRATIONS[name](method, view[places[id]])
     figures = {"system": name, "miou": round(found.miou, 5), **about}

@@ -5,15 +5,24 @@ import json
 from multiprocessing import get_context
 
 import pytest
+import torch
 
 import experiments.systems
 import experiments.toy
-from experiments.record import Record
+from experiments.illustrations import ILLUSTRATIONS
+from experiments.record import Record, keep_maps
 from wsss_lib.core import InputError, Recipe
+from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
+from wsss_lib.data.view import WeakView
+from wsss_lib.evaluate import evaluate
+from wsss_lib.gallery import read_gallery
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.large.saliency import toy_saliency
 from wsss_lib.results import summarise, write_result
+from wsss_lib.saliency import write_saliency
+from wsss_lib.survey import find_methods
 
 
 @pytest.fixture
@@ -54,6 +63,27 @@ def test_toy_measurement_writes_every_result_and_resumes(tiny, tmp_path):
         assert [run["miou"] for run in result["runs"]] == [
             run["miou"] for run in again[name]["runs"]
         ]
+
+
+@pytest.mark.parametrize("id", ILLUSTRATIONS)
+def test_what_a_system_shows_beside_its_scores_is_stored(id, tmp_path):
+    data = SegmentationFolder(write_toy(tmp_path / "toy", train=4, val=2, progress=False), "train")
+    kind = find_methods()[id]
+    if "saliency" in kind.card.supervision:
+        write_saliency(data, toy_saliency())
+    count = len(data.classes)
+    scores = {name: torch.rand(count, 64, 64) * data.tags(name)[:, None, None] for name in data.ids}
+    view = WeakView(data, kind.card.supervision)
+    found = evaluate(scores, data, 0.5, boundary=False)
+    floor = None if id == "cam" else ({name: torch.zeros(count, 64, 64) for name in data.ids}, 0.5)
+    keep_maps(tmp_path / "toy", id, kind.toy(count), scores, data, view, found, floor)
+    stored = read_gallery(tmp_path / "maps" / "toy" / f"{id}.npz")
+    assert len(stored.extras) == (4 if id == "cam" else 3)
+    assert any(values.any() for shown in stored.extras.values() for values in shown.values())
+    for name, shown in stored.extras.items():
+        for title in shown:
+            number = title.partition(":")[2]
+            assert not number or data.tags(name)[int(number) - 1]
 
 
 def test_gains_are_paired():

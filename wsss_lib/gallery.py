@@ -1,8 +1,8 @@
 """Stored maps: what a system says of a few images, kept beside the figures of the same run.
 
 Pages draw from these files and train nothing, so that a picture shows the training that its number
-comes from. Every system of a world stores the same twelve images, drawn by lot, and those of its
-best, its median and its worst answer over the whole split.
+comes from. Every system of a world stores the same images, drawn by lot, twelve and as many more as
+show each class twice, and those of its best, its median and its worst answer over the whole split.
 """
 
 import io
@@ -26,7 +26,7 @@ from wsss_lib.evaluate import confusion_of, ious
 from wsss_lib.results import commit, device_name
 
 COUNT = 12
-"""Images that all systems of a world have in common."""
+"""Images that all systems of a world have in common, before rare classes add theirs."""
 LIMIT = 100_000
 """Bytes that a file may have."""
 PLACES = ("largest", "median", "smallest")
@@ -77,10 +77,19 @@ class Gallery:
         return to_labels(self.scores(id, num_classes)[None], self.threshold)[0]
 
 
-def common_ids(ids: Sequence[str], count: int = COUNT) -> tuple[str, ...]:
-    """The images that every system of a world stores: drawn by lot, the same lot for all."""
-    ordered = sorted(ids)
-    return tuple(random.Random(0).sample(ordered, min(count, len(ordered))))
+def common_ids(dataset: SegmentationFolder) -> tuple[str, ...]:
+    """The images that every system of a world stores: drawn by lot, the same lot for all.
+
+    Twelve, and further ones until two show each class, if so many do.
+    """
+    ordered, lot = sorted(dataset.ids), random.Random(0)
+    chosen = lot.sample(ordered, min(COUNT, len(ordered)))
+    further = [id for id in lot.sample(ordered, len(ordered)) if id not in chosen]
+    for c in range(len(dataset.classes)):
+        missing = max(0, 2 - sum(bool(dataset.tags(id)[c]) for id in chosen))
+        showing = [id for id in further if dataset.tags(id)[c] and id not in chosen]
+        chosen += showing[:missing]
+    return tuple(chosen)
 
 
 def image_iou(truth: Tensor, labels: Tensor, num_classes: int) -> float:
@@ -139,7 +148,7 @@ def write_gallery(
         InputError: the file would be larger than ``LIMIT``.
     """
     iou = image_ious(scores, dataset, threshold)
-    common = common_ids(dataset.ids)
+    common = common_ids(dataset)
     extremes = tuple(ranked(iou).values())
     arrays: dict[str, np.ndarray] = {}
     size: tuple[int, ...] = ()

@@ -1,73 +1,58 @@
 """Pictures of the chapter on co-occurrence: a world where nearly all boats are on water."""
 
 import torch
-from toy_figures import CAM, DATA, fresh
+from stored_figures import gallery, maps_figure, world
 
-from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView, collate
-from wsss_lib.engine import Stage, run, seed_everything
-from wsss_lib.evaluate import choose_threshold
+from wsss_lib.engine import seed_everything
+from wsss_lib.evaluate import confusion_of, ious
+from wsss_lib.gallery import ranked
 from wsss_lib.methods.image_level.cooccurrence.cda import CDA
-from wsss_lib.show import Picture, show_maps
+from wsss_lib.show import Panel, Picture, show_grid
+
+WORLD = "toy_cooccurrence"
 
 
-def boats() -> SegmentationFolder:
-    """The training images of the world of boats on water."""
-    root = write_toy(DATA / "toy_cooccurrence", variant="cooccurrence", progress=False)
-    return SegmentationFolder(root, "train")
+def pasted_figure(count: int = 5) -> Picture:
+    """Images, and the same images with objects that CAM's labels cut out of each other.
 
-
-def stages() -> list[Stage]:
-    """CAM, and CDA on its scores, in that world."""
-    held_out, _ = boats().held_out()
-    return run(
-        [fresh(CAM), fresh(CDA)],
-        WeakView(boats()),
-        folder=DATA / "runs",
-        calibrate=lambda scores: choose_threshold(scores, held_out),
-    )
-
-
-def boat_figure(id: str) -> Picture:
-    """Maps of an image by CAM and by CDA."""
-    cam, cda = stages()
-    maps = {"CAM": cam.scores[id], "CDA": cda.scores[id]}
-    return show_maps(boats().image(id), maps, boats().classes)
-
-
-def pasted_figure(ids: tuple[str, ...], count: int = 4) -> Picture:
-    """Images, and the same images with objects that CAM's labels cut out of each other."""
-    cam, cda = stages()
-    method = cda.method
-    assert isinstance(method, CDA)
-    view = WeakView(boats(), ("tags",), cam.scores)
-    batch = collate([view[view.ids.index(id)] for id in ids])
+    The first of the stored images that receive something; a line surrounds what was pasted.
+    """
+    data, stored = world(WORLD), gallery("cam", WORLD)
+    classes = data.classes
+    scores = {id: stored.scores(id, len(classes)) for id in stored.common}
+    view = WeakView(data.subset(stored.common), ("tags",), scores)
+    batch = collate([view[place] for place in range(len(view))])
+    method = CDA.toy(len(classes))
+    method.threshold = stored.threshold
     seed_everything(1)
     with torch.inference_mode():
         pasted, tags = method.decouple(batch)
-    changed = (tags != batch.tags).any(dim=1).nonzero().flatten().tolist()[:count]
-    picture = Picture(figsize=(2.1 * len(changed), 4.4), layout="constrained")
-    axes = picture.subplots(2, len(changed), squeeze=False)
-    for column, i in enumerate(changed):
-        for row, (image, of_image) in enumerate(
-            ((batch.image[i], batch.tags[i]), (pasted[i], tags[i]))
-        ):
-            axis = axes[row, column]
-            axis.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy())
-            axis.set_xticks([])
-            axis.set_yticks([])
-            names = [boats().classes[c] for c in of_image.nonzero().flatten().tolist()]
-            axis.set_title(" + ".join(names), fontsize=10)
-    return picture
+
+    def names(of_image: torch.Tensor) -> str:
+        return " + ".join(classes[c] for c in of_image.nonzero().flatten().tolist())
+
+    rows: dict[str, list[Panel]] = {"image": [], "with an object": []}
+    for i in (tags != batch.tags).any(dim=1).nonzero().flatten().tolist()[:count]:
+        new = (pasted[i] - batch.image[i]).abs().amax(dim=0) > 1e-3
+        rows["image"].append(Panel(batch.image[i], note=names(batch.tags[i])))
+        added = f"+ {names(tags[i] - batch.tags[i])}"
+        rows["with an object"].append(Panel(pasted[i], region=new, note=added))
+    return show_grid(rows)
 
 
-def boat_on_water() -> str:
-    """The first image that shows a boat, on water, and nothing else."""
-    world = boats()
-    only = [0.0 if name != "boat" else 1.0 for name in world.classes]
-    return next(
-        id
-        for id in world.ids
-        if world.tags(id).tolist() == only and "on the water" in world.caption(id)
-    )
+def boat_figure() -> Picture:
+    """Boats by CAM and by CDA: those on which CDA gains most, median and least."""
+    data, cam, cda = world(WORLD), gallery("cam", WORLD), gallery("cda", WORLD)
+    boat = data.classes.index("boat") + 1
+    gains = {}
+    for id in cam.common:
+        if data.tags(id)[boat - 1]:
+            truth, count = data.mask(id), len(data.classes)
+            own, least = (
+                ious(confusion_of(truth, one.labels(id, count), count))[boat] for one in (cda, cam)
+            )
+            gains[id] = float(own - least)
+    shown = {id: place for place, id in reversed(ranked(gains).items())}  # two boats are no three
+    columns = [(f"{place} gain", id, boat) for id, place in reversed(shown.items())]
+    return maps_figure(("cam", "cda"), columns, WORLD)

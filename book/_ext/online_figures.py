@@ -2,40 +2,45 @@
 
 import torch
 import torch.nn.functional as F
-from toy_figures import stages, toy
+from stored_figures import chosen, label_panel, shown_classes, stored_labels, world
 
-from wsss_lib.blocks.maps.class_maps import resize
-from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.nets.backbones.toy import toy_vit
-from wsss_lib.show import Picture, show_labels, show_maps
+from wsss_lib.show import Panel, Picture, show_grid
+
+TITLES = ("its own masks", "after PAMR")
 
 
-def own_labels(id: str) -> Picture:
+def own_labels() -> Picture:
     """Labels that the trained network would teach itself next, without PAMR and with it."""
-    method = stages(OneStage)[-1].method
-    image, tags = toy().image(id)[None], toy().tags(id)[None]
-    size = (image.shape[-2], image.shape[-1])
-    labels = {}
-    with torch.inference_mode():
-        logits = method.net(image)
-        for title, iterations in (("its masks", 0), ("after PAMR", method.iterations)):
-            method.iterations = iterations
-            said = method.own_labels(image, logits, tags).float()
-            labels[title] = F.interpolate(said[None], size, mode="nearest")[0, 0].long()
-    return show_labels(image[0], {**labels, "truth": toy().mask(id)}, toy().classes)
+    data, rows = world(), {}
+    for place, id in chosen("onestage").items():
+        panels = [label_panel(id, stored_labels("onestage", id, title)) for title in TITLES]
+        rows[f"{place} gain"] = [*panels, Panel(data.image(id), labels=data.mask(id))]
+    return show_grid(rows, [*TITLES, "truth"], classes=data.classes)
 
 
-def likeness(id: str, row: int, column: int) -> Picture:
-    """Cosine between one patch and all others, after each layer of the pretrained transformer."""
-    image = toy().image(id)
-    with torch.inference_mode():
-        layers = toy_vit().eval()(image[None])
-    maps = {}
-    for number, tokens in enumerate(layers, 1):
-        unit = F.normalize(tokens[0], dim=0)
-        cosine = torch.einsum("dhw,d->hw", unit, unit[:, row, column])
-        maps[f"layer {number}"] = resize(cosine[None, None], (64, 64))[0, 0].clamp(0, 1)
-    return show_maps(image, maps)
+def likeness() -> Picture:
+    """Cosine between a patch of an object and all others, by layer of the toy transformer.
 
-
-__all__ = ["OneStage", "likeness", "own_labels"]
+    The patch is the one that holds most of the image's largest object; nothing is trained for it.
+    """
+    data, net, rows = world(), toy_vit().eval(), {}
+    for place, id in chosen("toco", over="cam_vit").items():
+        image, truth = data.image(id), data.mask(id) == shown_classes(id)[0]
+        with torch.inference_mode():
+            layers = net(image[None])
+        grid = layers[0].shape[-2:]
+        held = F.adaptive_avg_pool2d(truth[None, None].float(), grid)[0, 0]
+        row, column = divmod(int(held.argmax()), grid[1])
+        here = torch.zeros(grid)
+        here[row, column] = 1.0
+        here = F.interpolate(here[None, None], truth.shape)[0, 0]
+        panels = [Panel(image, region=truth)]
+        for tokens in layers:
+            unit = F.normalize(tokens[0], dim=0)
+            cosine = torch.einsum("dhw,d->hw", unit, unit[:, row, column]).clamp(0, 1)
+            panels.append(
+                Panel(image, F.interpolate(cosine[None, None], truth.shape)[0, 0], region=here)
+            )
+        rows[f"{place} gain"] = panels
+    return show_grid(rows, ["truth", *[f"layer {n}" for n in range(1, len(panels))]])

@@ -1,6 +1,6 @@
 """Pictures drawn from stored maps: nothing is trained while the book is built.
 
-A chapter shows its own images, chosen by a rule and never by hand: among the twelve images that all
+A chapter shows its own images, chosen by a rule and never by hand: among the images that all
 systems store, those on which a system gains most, median and least over another.
 """
 
@@ -46,7 +46,8 @@ def chosen(by: str, over: str = "cam", of: str = "toy") -> dict[str, str]:
     What a system shows beside its scores is stored for such images only, so that they are kept.
     """
     one, other = gallery(by, of), gallery(over, of)
-    shared = [id for id in one.common if id in one.iou and id in other.iou]
+    both = [id for id in one.common if id in other.common]
+    shared = [id for id in both if id in one.iou and id in other.iou]
     return ranked(
         {id: one.iou[id] - other.iou[id] for id in shared if not one.extras or id in one.extras}
     )

@@ -1,35 +1,40 @@
 """Pictures of the survey's tables."""
 
-from collections.abc import Sequence
-
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
-
+from wsss_lib.show import Picture
+from wsss_lib.show.picture import FONT, INK, drawn_on, line_colour
 from wsss_lib.survey import FAMILIES, reported, systems
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-"""Okabe and Ito: told apart by colour-blind readers."""
 MARKERS = "osD^vPX*"
+_COLOURS = [*(line_colour(k) for k in range(6)), INK, INK]
 
 
-def over_time(*tables: str) -> Figure:
-    """Reported mean IoU on VOC 2012 val over the year, one mark for each leaf of the taxonomy."""
+def over_time(*tables: str) -> Picture:
+    """Reported mean IoU on VOC 2012 val over the year, one mark for each leaf of the taxonomy.
+
+    A year is a strip; where a mark stands within it means nothing but its leaf.
+    """
     family = {system.id: system.family for system in systems()}
     lines = [line for name in tables for line in reported(name) if line.val is not None]
-    leaves: Sequence[str] = [leaf for leaf in FAMILIES if leaf in {family[x.system] for x in lines}]
-    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    leaves = [leaf for leaf in FAMILIES if leaf in {family[x.system] for x in lines}]
+    figure, axis = drawn_on(7.6, 4.2)
     for k, leaf in enumerate(leaves):
         mine = [line for line in lines if family[line.system] == leaf]
-        shift = 0.6 * (k / max(1, len(leaves) - 1) - 0.5)  # so that marks of one year do not hide
-        axes.scatter(
-            [line.year + shift for line in mine],
-            [line.val for line in mine],
-            color=COLOURS[k],
-            marker=MARKERS[k],
-            label=FAMILIES[leaf],
-        )
-    axes.set(xlabel="year", ylabel="mean IoU on VOC 2012 val (%), as printed")
-    axes.legend(fontsize="small", loc="lower right")
-    axes.grid(alpha=0.3)
-    plt.close(figure)
+        shift = 0.7 * (k / max(1, len(leaves) - 1) - 0.5)
+        axis.scatter(
+            [line.year + shift for line in mine], [line.val or 0.0 for line in mine], s=42,
+            color=_COLOURS[k], marker=MARKERS[k], edgecolors=INK, linewidths=0.5,
+            label=FAMILIES[leaf].removeprefix("Image labels: "),
+        )  # fmt: skip
+    years = range(min(line.year for line in lines), max(line.year for line in lines) + 1)
+    for year in years[::2]:
+        axis.axvspan(year - 0.5, year + 0.5, color=INK, alpha=0.12, linewidth=0)
+    axis.set_xlim(years[0] - 0.5, years[-1] + 0.5)
+    axis.set_xticks(list(years))
+    axis.grid(visible=False, axis="x")
+    axis.set_xlabel("year", fontsize=FONT)
+    axis.set_ylabel("mean IoU on VOC 2012 val (%), as printed", fontsize=FONT)
+    axis.legend(
+        fontsize=FONT, labelcolor=INK, frameon=False, loc="upper center", ncols=3,
+        bbox_to_anchor=(0.5, -0.13),
+    )  # fmt: skip
     return figure

@@ -23,7 +23,8 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from wsss_lib import survey
 from wsss_lib.core import InputError
-from wsss_lib.results import read_result
+from wsss_lib.data.toy import VARIANTS
+from wsss_lib.results import read_result, summarise
 from wsss_lib.show.picture import SHARPER
 
 LOGGER = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ METRICS = {
     "head_recall": "head recall",
     "body_recall": "body recall",
     "threshold": "threshold",
+    "iou_boat": "IoU of boats",
     "seconds": "seconds",
     "seconds_per_image": "seconds per image",
     "peak_memory_mb": "peak memory (MB)",
@@ -96,6 +98,8 @@ SMOKE = (
     "A trial build for tests: notebooks trained a third as long as they should. "
     "<code>make book</code> builds the book that is read."
 )
+CLASS_FIGURES = [f"iou_{name}" for name in ("background", *VARIANTS["objects"].classes)]
+"""IoU by class, in the order in which runs hold them."""
 MINUS = "\N{MINUS SIGN}"
 _DIGITS = {
     "seconds": 0, "seconds_per_image": 2, "peak_memory_mb": 0, "threshold": 2,
@@ -126,12 +130,16 @@ def figure_text(result: dict[str, Any], metric: str) -> str:
 
 
 def summary_of(result: dict[str, Any], metric: str) -> dict[str, float]:
-    """Mean, spread and count of a figure.
+    """Mean, spread and count of a figure; "iou_boat" is the IoU of one class of the toy world.
 
     Raises:
         InputError: the result has no such figure.
     """
     summary = result.get("summary", {})
+    if metric in CLASS_FIGURES:
+        place = CLASS_FIGURES.index(metric)
+        known = [{metric: run["iou"][place]} for run in result["runs"] if "iou" in run]
+        summary = summarise(known or [{}])
     # Paired differences between two results stand beside the summary, not in it.
     entry = summary.get(metric, result.get(metric))
     if not isinstance(entry, dict) or "mean" not in entry:

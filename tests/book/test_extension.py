@@ -78,6 +78,14 @@ def test_a_paired_gain_and_a_difference(build):
     assert found == ["+0.051 ± 0.004", "+0.043", "−0.043"]
 
 
+def test_the_iou_of_one_class_comes_from_the_runs():
+    runs = [{"iou": [0.9, 0, 0, boat, 0, 0, 0]} for boat in (0.2, 0.4)]
+    assert figure_text({"method": "cam", "runs": runs}, "iou_boat") == "0.300 ± 0.141"
+    for strange in ([{"miou": 0.5}], [{"iou": [0.9, 0, 0, None, 0, 0, 0]}]):
+        with pytest.raises(InputError, match="has no figure 'iou_boat'"):
+            figure_text({"method": "cam", "runs": strange}, "iou_boat")
+
+
 def test_one_run_has_no_spread():
     assert figure_text(result("cam", 0.5, n=1), "miou") == "0.500"
 
