@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from tests.tiny import plain_folder
 from wsss_lib.cli import app
 from wsss_lib.cli.build import build
-from wsss_lib.cli.data import divided, open_split, other_split
 from wsss_lib.cli.pipeline import Plan, _adapted
 from wsss_lib.core import InputError, Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
+from wsss_lib.data.parts import divided, open_split, other_split
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import evaluate, evaluate_labels

@@ -274,6 +274,13 @@ def test_checkpoints_cannot_carry_code(view, tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.parametrize("content", [[1], torch.zeros(3), {"a": torch.zeros(3)}])
+def test_other_files_of_pytorch_are_no_checkpoints(view, tmp_path, content):
+    torch.save(content, tmp_path / CHECKPOINT)
+    with pytest.raises(InputError, match="no checkpoint of this library"):
+        fit(Pixels(), view, folder=tmp_path)
+
+
 def test_a_checkpoint_keeps_the_factor_of_half_precision(tmp_path):
     method, scaler = Pixels(), torch.amp.GradScaler("cpu", init_scale=8.0)
     optimizer = make_optimizer(method, method.recipe)

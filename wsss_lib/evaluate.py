@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from wsss_lib.blocks.maps.class_maps import resize, to_labels
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.store import TOLERANCE
 
 STEPS = 100
 """Thresholds 0, 0.01, ..., 1 are looked at."""
@@ -213,9 +214,11 @@ def evaluate(
         boundary: also count boundary bands, which costs more than the rest.
 
     Raises:
-        InputError: no masks, or scores of another number of classes.
+        InputError: no masks or nothing but void in them, scores of another number of classes or
+            outside [0, 1], or a threshold outside [0, 1].
     """
     _check_masks(dataset)
+    _check_threshold(threshold)
     c = len(dataset.classes)
     confusion = np.zeros((STEPS + 1, c + 1, c + 1), dtype=np.int64)
     bands = np.zeros((2, c + 1), dtype=np.int64)
@@ -226,6 +229,7 @@ def evaluate(
             labels = to_labels(said[None], threshold)[0]
             labels[labels == IGNORE] = 0
             bands += boundary_counts(truth.numpy(), labels.numpy(), c)
+    _check_known(confusion, dataset)
     return Evaluation(nearest(threshold) / STEPS, confusion, bands, dataset.classes)
 
 
@@ -237,7 +241,7 @@ def evaluate_labels(labels: Callable[[str], Tensor], dataset: SegmentationFolder
         dataset: its ids say which images count.
 
     Raises:
-        InputError: no masks, or a label image of another size.
+        InputError: no masks or nothing but void in them, or a label image of another size.
     """
     _check_masks(dataset)
     c = len(dataset.classes)
@@ -251,14 +255,24 @@ def evaluate_labels(labels: Callable[[str], Tensor], dataset: SegmentationFolder
             )
         counts += confusion_of(truth, said, c)
         bands += boundary_counts(truth.numpy(), said.where(said != IGNORE, 0).numpy(), c)
+    _check_known(counts, dataset)
     confusion = np.repeat(counts[None], STEPS + 1, axis=0)
     return Evaluation(0.5, confusion, bands, dataset.classes)
 
 
 def choose_threshold(scores: Mapping[str, Tensor] | Any, held_out: SegmentationFolder) -> float:
-    """The threshold with the best mean IoU on images that are not reported on."""
-    curve = evaluate(scores, held_out, boundary=False).curve
-    return float(np.nanargmax(curve)) / STEPS
+    """The threshold with the best mean IoU on images that are not reported on.
+
+    Raises:
+        InputError: whatever ``evaluate`` refuses, or masks that show no object.
+    """
+    measured = evaluate(scores, held_out, boundary=False)
+    if not measured.counts[1:].any():
+        raise InputError(
+            f"The masks of the {len(held_out)} images that would choose a threshold show no object:"
+            " hold out others, or fix a threshold."
+        )
+    return float(np.nanargmax(measured.curve)) / STEPS
 
 
 def layer_recall(
@@ -277,6 +291,7 @@ def layer_recall(
         layer: folder of the label images that name the parts.
         values: which parts.
     """
+    _check_threshold(threshold)
     hit, total = np.zeros(len(values)), np.zeros(len(values))
     for id in dataset.ids:
         truth, said = _aligned(scores, dataset, id)
@@ -297,11 +312,39 @@ def _check_masks(dataset: SegmentationFolder) -> None:
     dataset.check_masks()
 
 
+def _check_threshold(threshold: float | None) -> None:
+    if threshold is None:
+        raise InputError(
+            "The threshold is None, as that of a stage is where nobody chose one: pass a number in "
+            "[0, 1], or calibrate=... to run."
+        )
+    if not 0 <= threshold <= 1:  # also refuses NaN
+        raise InputError(f"The threshold is {threshold}; scores and thresholds lie in [0, 1].")
+
+
+def _check_known(counts: np.ndarray, dataset: SegmentationFolder) -> None:
+    if not counts.any():
+        raise InputError(
+            f"The {len(dataset)} masks of {dataset.root} are nothing but void (255): nothing to "
+            "compare."
+        )
+
+
 def _aligned(scores: Any, dataset: SegmentationFolder, id: str) -> tuple[Tensor, Tensor]:
-    truth, said = dataset.mask(id), scores[id]
+    truth = dataset.mask(id)
+    try:
+        said = scores[id]
+    except KeyError as error:
+        raise InputError(f"There are no scores of {id!r}, an image of {dataset.name}.") from error
     if len(said) != len(dataset.classes):
         raise InputError(
             f"Scores of {id!r} have {len(said)} classes, {dataset.name} has {len(dataset.classes)}."
+        )
+    low, high = said.aminmax()
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # also refuses NaN
+        raise InputError(
+            f"Scores of {id!r} run from {low:.3g} to {high:.3g}; they must lie in [0, 1]. Put "
+            "logits through a sigmoid or a softmax, and class maps through normalize()."
         )
     (h, w), (high, wide) = truth.shape, said.shape[-2:]
     # Scores may be smaller than their image, to the nearest pixel, but not of another shape.

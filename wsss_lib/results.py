@@ -87,8 +87,23 @@ def read_result(path: Path | str) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"No result at {path}: regenerate it with `make results`.") from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or no text
         raise InputError(f"{path} is damaged ({error}); regenerate it.") from error
+
+
+def is_result(content: Any) -> bool:
+    """Whether a JSON file holds figures with their protocol, as ``write_result`` writes them."""
+
+    def has(part: Any, **kinds: Any) -> bool:
+        return isinstance(part, dict) and all(isinstance(part.get(k), t) for k, t in kinds.items())
+
+    return (
+        has(content, data=str, method=str, device=str, protocol=dict, summary=dict)
+        and has(
+            content["protocol"], split=str, threshold_rule=str, labels_at_inference=bool, needs=list
+        )
+        and has(content["summary"].get("miou"), mean=int | float, sd=int | float, n=int)
+    )
 
 
 def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import torch
 
-from wsss_lib.cli.data import SMALLEST, divided, open_split, part_scored, with_masks
 from wsss_lib.core import InputError
 from wsss_lib.data.files.names import LABELS, Files, check_names
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels
+from wsss_lib.data.parts import SMALLEST, divided, open_split, part_scored, with_masks
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold, evaluate, evaluate_labels
 from wsss_lib.results import write_result
 
 
 def compare(
-    what: Path, data: Path, split: str, threshold: float | None, save: Path | None
+    what: Path, data: Path, split: str | None, threshold: float | None, save: Path | None
 ) -> tuple[Evaluation, Protocol, int]:
     """Score a folder of label PNGs or of stored scores; also returns the number of images.
 
@@ -24,7 +24,8 @@ def compare(
     """
     dataset = with_masks(open_split(data, split))
     if dataset is None:
-        raise InputError(f"No image of split {split!r} in {data} has a mask: nothing to compare.")
+        where = f"split {split!r} in {data}" if split else str(data)
+        raise InputError(f"No image of {where} has a mask: nothing to compare.")
     folder = next(
         (where for where in (what, what / "labels", what / "scores") if _kind(where)), what
     )
@@ -74,7 +75,8 @@ def _kind(folder: Path) -> str:
 def _check_all_there(found: set[str], dataset: SegmentationFolder, folder: Path) -> None:
     missing = [id for id in dataset.ids if id not in found]
     if missing:
+        of = "" if dataset.split == "all" else f" of split {dataset.split!r}"
         raise InputError(
-            f"{folder} lacks {len(missing)} of the {len(dataset)} images of split "
-            f"{dataset.split!r} that have masks, such as {missing[:3]}. Is it of another --split?"
+            f"{folder} lacks {len(missing)} of the {len(dataset)} images{of} that have masks, such "
+            f"as {missing[:3]}. Is it of another --split?"
         )

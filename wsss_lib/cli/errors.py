@@ -3,10 +3,17 @@
 import errno
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def screen(**how: Any) -> Any:
+    """A console that prints names as they are: ``[/b]`` and ``:dog:`` are no markup there."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, **how)
 
 
 def plainly(work: Callable[P, R]) -> Callable[P, R]:
@@ -18,10 +25,7 @@ def plainly(work: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(work)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
-        from rich.console import Console
-        from rich.markup import escape
-
-        wrong = Console(stderr=True, soft_wrap=True)
+        wrong = screen(stderr=True, soft_wrap=True)
         try:
             return work(*args, **kwargs)
         except KeyboardInterrupt:
@@ -38,14 +42,14 @@ def plainly(work: Callable[P, R]) -> Callable[P, R]:
                 remedy = f"{error.filename}: {why}. Name another place, or mend this one."
             else:
                 raise
-            wrong.print(f"[red]{escape(remedy)}[/red]")
+            wrong.print(remedy, style="red")
             raise SystemExit(2) from error
         except ValueError as error:
             from wsss_lib.core import InputError
 
             if not isinstance(error, InputError):
                 raise
-            wrong.print(f"[red]{escape(str(error))}[/red]")
+            wrong.print(str(error), style="red")
             raise SystemExit(2) from error
 
     return told

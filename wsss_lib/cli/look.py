@@ -5,16 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
+from wsss_lib.cli.errors import screen
+
 
 def list_systems(
     built: Annotated[bool, typer.Option("--built", help="Only what can be run here.")] = False,
 ) -> None:
     """List the survey's systems by its taxonomy, and which of them can be run."""
-    from rich.console import Console
+    from rich.text import Text
 
     from wsss_lib.survey import FAMILIES, find_cards, reported_for, systems
 
-    console = Console(highlight=False)
+    console = screen()
     known, cards = systems(), find_cards()
     for family, title in FAMILIES.items():
         members = [one for one in known if one.family == family and (one.card or not built)]
@@ -26,12 +28,12 @@ def list_systems(
             score = f"{line.val:.1f}" if line and line.val is not None else ""
             mark = "yes" if one.card else ""
             table.add_row(one.id, one.name, f"{one.venue} {one.year}", score, mark)
-        console.print(f"\n[bold]{title}[/bold]", table, sep="\n")
+        console.print(Text(f"\n{title}", "bold"), table, sep="\n")
     others = {id: card for id, card in cards.items() if id not in {one.id for one in known}}
     table = _catalogue()
     for id, card in others.items():
         table.add_row(id, card.name, f"{card.venue} {card.year}", "", "yes")
-    console.print("\n[bold]Refiners and segmentation networks[/bold]", table, sep="\n")
+    console.print(Text("\nRefiners and segmentation networks", "bold"), table, sep="\n")
     count = sum(one.card is not None for one in known)
     console.print(
         f"\n{count} of the survey's {len(known)} systems can be run here, and {len(others)} more. "
@@ -66,14 +68,13 @@ def doctor(
     In both, optional: boxes.csv (id,class,x0,y0,x1,y1), points.csv (id,class,x,y), Scribbles/ID.png
     and Saliency/ID.png. Weak labels that are not there are made from the masks.
     """
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from wsss_lib.doctor import examine
 
     found = examine(data)
-    console = Console()
+    console = screen()
     if found.counts:
         table = Table("what", "count", box=None, pad_edge=False)
         for what, count in found.counts.items():
@@ -83,13 +84,12 @@ def doctor(
         colour, word = ("red", "Wrong") if finding.serious else ("yellow", "Note")
         where = f" Such as {', '.join(finding.examples)}." if finding.examples else ""
         console.print(
-            f"\n[{colour}]{word}:[/{colour}] {escape(finding.what + where)}\n  "
-            f"{escape(finding.remedy)}",
-            soft_wrap=True,
-        )
+            Text.assemble("\n", (f"{word}:", colour), f" {finding.what}{where}\n  "),
+            finding.remedy, sep="", soft_wrap=True,
+        )  # fmt: skip
     if found.serious:
         raise typer.Exit(1)
-    console.print(f"\n[green]{escape(str(data))} can be used.[/green]", soft_wrap=True)
+    console.print(f"\n{data} can be used.", style="green", soft_wrap=True)
 
 
 def leaderboard(
@@ -98,19 +98,18 @@ def leaderboard(
     ),
 ) -> None:
     """Compare all stored figures, each with its protocol."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from wsss_lib.core import InputError
-    from wsss_lib.results import read_result
+    from wsss_lib.results import is_result, read_result
 
-    entries = [read_result(path) for path in sorted(results.glob("*/*.json"))]
-    entries = [entry for entry in entries if "miou" in entry.get("summary", {})]
+    found = {path: read_result(path) for path in sorted(results.glob("*/*.json"))}
+    entries = [content for content in found.values() if is_result(content)]
+    others = [str(path) for path, content in found.items() if not is_result(content)]
     if not entries:
         raise InputError(
-            f"No results below {results}: `wsss run` writes some into its --out folder, and those "
-            "of the book come with the project."
+            f"No results below {results}: `wsss run` writes some into its --out "
+            f"folder, and those of the book come with the project. {_left_out(others)}".rstrip()
         )
 
     def where(entry: dict[str, Any]) -> str:
@@ -136,7 +135,7 @@ def leaderboard(
             letters[protocol["split"]], "yes" if protocol["labels_at_inference"] else "no",
             protocol["threshold_rule"], footnotes or "–",
         )  # fmt: skip
-    console = Console(highlight=False)
+    console = screen()
     console.print(table)
     console.print(
         "\nMean ± standard deviation over runs. Tags: whether image labels helped to predict. "
@@ -146,8 +145,16 @@ def leaderboard(
     )
     console.print("Scored on:")
     for split, letter in letters.items():
-        console.print(f"  {letter} {escape(split)}", soft_wrap=True)
+        console.print(f"  {letter} {split}", soft_wrap=True)
     if needs:
         console.print("Needs, beyond the weak labels:")
     for number, need in enumerate(needs, start=1):
-        console.print(f"  {number} {escape(need)}", soft_wrap=True)
+        console.print(f"  {number} {need}", soft_wrap=True)
+    if others:
+        console.print(_left_out(others), soft_wrap=True)
+
+
+def _left_out(others: list[str]) -> str:
+    """Files that are no results, "" where there are none."""
+    what = f"Left out as no results with a mean IoU: {', '.join(others[:3])}"
+    return f"{what}{f' and {len(others) - 3} more' if others[3:] else ''}." if others else ""

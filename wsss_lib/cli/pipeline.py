@@ -12,10 +12,19 @@ import torch
 from tqdm.auto import tqdm
 
 from wsss_lib.cli.build import build, find
-from wsss_lib.cli.data import divided, open_split, other_split, part_scored, sizes, with_masks
 from wsss_lib.core import Card, InputError, Method, Recipe
 from wsss_lib.data.atomic import folder_written_whole, is_first_process, one_at_a_time
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.parts import (
+    check_held_out,
+    check_scored,
+    divided,
+    open_split,
+    other_split,
+    part_scored,
+    sizes,
+    with_masks,
+)
 from wsss_lib.data.store import LabelStore, ScoreStore
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, answer
@@ -128,6 +137,9 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
             _shorten(method)
         if method.recipe.steps:
             method.recipe = _adapted(method.recipe, plan)
+    for part in (scene.scored, scene.other):
+        if part is not None:
+            check_scored(part)
     for line in _remarks(scene):
         say(line)
     workers = readers(plan.cpu) if plan.workers is None else plan.workers
@@ -225,6 +237,9 @@ def _remarks(scene: _Scene) -> Iterator[str]:
             f"Thresholds are chosen on the masks of {len(scene.held_out)} images that are not "
             "scored."
         )
+        unseen = check_held_out(scene.held_out)
+        if unseen:
+            yield f"None of them shows {', '.join(unseen)}, so these have no say in it."
     else:
         yield (
             f"The threshold of score maps is fixed at {_fixed(plan):.2f}"

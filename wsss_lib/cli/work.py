@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from wsss_lib.cli.errors import screen
+
 
 def toy(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
@@ -16,15 +18,13 @@ def toy(
     val: Annotated[int, typer.Option(min=0, help="Images for validation.")] = 256,
 ) -> None:
     """Draw a toy world, with masks and labels, in PASCAL VOC layout."""
-    from rich.console import Console
-
     from wsss_lib.data.toy import write_toy
 
     root = write_toy(folder, world, variant, train, val)
-    Console().print(
+    screen().print(
         f"{train} training and {val} validation images are in {root}. Next:\n"
         f"  wsss run cam affinitynet segmenter --data {root} --out runs/first",
-        soft_wrap=True, highlight=False,
+        soft_wrap=True,
     )  # fmt: skip
 
 
@@ -107,7 +107,6 @@ def run(
     OUT/SYSTEM/labels holds the pseudo-labels, OUT/SYSTEM/result.json the figures, OUT/report.html
     shows both. An interrupted run goes on when it is started again.
     """  # fmt: skip
-    from rich.console import Console
     from rich.table import Table
 
     from wsss_lib.cli.pipeline import Plan, run_plan
@@ -124,8 +123,8 @@ def run(
         tuple(systems or ()), data, out, split, seed, net, weights, longest, steps, threshold, cpu,
         dry_run, workers, factor, at_once, precision,
     )  # fmt: skip
-    console = Console(quiet=not is_first_process())
-    outcomes = run_plan(plan, lambda text: console.print(text, soft_wrap=True, markup=False))
+    console = screen(quiet=not is_first_process())
+    outcomes = run_plan(plan, lambda text: console.print(text, soft_wrap=True))
     table = Table("stage", box=None, pad_edge=False)
     for title in ("mean IoU", "threshold", "seconds"):
         table.add_column(title, justify="right")
@@ -140,13 +139,16 @@ def run(
                 f"{'with' if protocol.labels_at_inference else 'without'} image labels",
             )  # fmt: skip
     console.print(table)
-    console.print(f"\nLook at {out / 'report.html'}", soft_wrap=True, highlight=False)
+    console.print(f"\nLook at {out / 'report.html'}", soft_wrap=True)
 
 
 def evaluate(
     what: Annotated[Path, typer.Argument(help="Folder of label PNGs or of stored scores.")],
     data: Annotated[Path, typer.Option(help="Data folder with masks.")],
-    split: Annotated[str, typer.Option(help="Images to score.")] = "val",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Images to score (val; all of a folder that does not divide them)."),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -158,7 +160,6 @@ def evaluate(
     ] = None,
 ) -> None:
     """Compare label images or scores with the masks of a data set."""
-    from rich.console import Console
     from rich.table import Table
 
     from wsss_lib.cli.compare import compare
@@ -169,8 +170,8 @@ def evaluate(
     table.add_column("IoU", justify="right")
     for name, value in zip(("background", *evaluation.classes), figures["iou"], strict=True):
         table.add_row(name, "–" if value is None else f"{value:.4f}")
-    table.add_row("[bold]mean[/bold]", f"[bold]{figures['miou']:.4f}[/bold]")
-    console = Console(highlight=False)
+    table.add_row("mean", f"{figures['miou']:.4f}", style="bold")
+    console = screen()
     console.print(table)
     console.print(
         f"\n{count} images of {protocol.data}, {protocol.split}. Foreground classes: "

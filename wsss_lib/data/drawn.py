@@ -15,7 +15,6 @@ saliency     ``Saliency/<id>.png``    grey, white is salient; never made from ma
 Where such a file is there, it is used; nothing is made from masks then.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.files.checksums import checksums
 from wsss_lib.data.files.names import check_names, id_of
 from wsss_lib.data.files.pictures import read_image
 from wsss_lib.data.files.tables import read_rows
@@ -39,6 +39,31 @@ FILES = {
 """Where each kind of label lies in a data folder."""
 COLUMNS = {"boxes": ("x0", "y0", "x1", "y1"), "points": ("x", "y")}
 """Numbers of a line, after ``id`` and ``class``."""
+
+
+def on_objects(kind: str, label: Tensor, mask: Tensor) -> tuple[int, int]:
+    """How many marks of classes touch their class, and how many there are.
+
+    Marks of the background are left out, and so are those on void or at another size than the mask.
+
+    Args:
+        kind: "boxes", "points" or "scribble".
+        label: (n, 5) boxes, (n, 3) points or an (H, W) scribble, whose pixels count as marks.
+        mask: (H, W) class indices.
+    """
+    if kind == "scribble":
+        if label.shape != mask.shape:
+            return 0, 0
+        drawn = (label > 0) & (label != IGNORE) & (mask != IGNORE)
+        return int((label == mask)[drawn].sum()), int(drawn.sum())
+    on = total = 0
+    for *place, c in label.tolist():
+        x0, y0, x1, y1 = place if kind == "boxes" else (*place, place[0] + 1, place[1] + 1)
+        inside = mask[y0:y1, x0:x1]
+        if c and inside.numel() and (inside != IGNORE).any():
+            on += bool((inside == c).any())
+            total += 1
+    return on, total
 
 
 class DrawnLabels:
@@ -92,15 +117,41 @@ class DrawnLabels:
             return self._inside(kind, id, size)
         return self._scribble(id, size) if kind == "scribble" else self._saliency(id, size)
 
-    def digest(self, kinds: Sequence[str], ids: Sequence[str]) -> list[int | str]:
-        """What changes with the labels of these images: sizes of files, and checksums of tables."""
-        here = [kind for kind in FILES if kind in kinds]
-        paths = [self.path(kind, id) for kind in here if kind not in COLUMNS for id in ids]
-        sizes: list[int | str] = [path.stat().st_size if path.is_file() else -1 for path in paths]
+    def digest(self, kinds: Sequence[str], ids: Sequence[str]) -> list[str]:
+        """Checksums of the labels of these images, [] where none are of these kinds."""
+        here = [kind for kind in self.kinds if kind in kinds]
+        of_images = [self.path(kind, id) for kind in here if kind not in COLUMNS for id in ids]
         tables = [self.path(kind) for kind in here if kind in COLUMNS]
-        return sizes + [
-            hashlib.sha256(table.read_bytes()).hexdigest() for table in tables if table.is_file()
-        ]
+        return [*here, *checksums(of_images + tables)]
+
+    def check(self, kind: str) -> None:
+        """Refuse labels of a data set that would stop a training midway, or teach nonsense.
+
+        Scribbles and saliency maps are looked for, not opened: that happens as they are used.
+
+        Raises:
+            InputError: an image without its label, marks outside their image, or masks that show
+                no mark of any image on an object of its class.
+        """
+        dataset = self._dataset
+        for id in dataset.ids:
+            if kind in COLUMNS:
+                self._inside(kind, id, dataset.size(id))
+            elif not self.covers(kind, id):
+                self.label(kind, id, dataset.size(id))
+        total = 0
+        for id in dataset.ids if kind != "saliency" else ():
+            if dataset.has_mask(id) and (kind in COLUMNS or self.covers(kind, id)):
+                label = self.label(kind, id, dataset.size(id))
+                on, marks = on_objects(kind, label, dataset.mask(id))
+                total += marks
+                if on:
+                    return
+        if total:
+            raise InputError(
+                f"{self.path(kind)}: none of its {total} marks on images with masks lies on an "
+                "object of its class. Are x and y, or rows of different images, mixed up?"
+            )
 
     def _table(self, kind: str) -> dict[str, Tensor]:
         """All boxes or points, by image."""

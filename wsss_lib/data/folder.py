@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.files.checksums import checksums
 from wsss_lib.data.files.classes import FOREIGN, check_classes, read_class_list, read_labelmap
 from wsss_lib.data.files.lists import read_ids
 from wsss_lib.data.files.names import IMAGES, LABELS, Files, check_names, id_of, is_litter
@@ -39,6 +40,8 @@ VOC_CLASSES = (
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 )  # fmt: skip
+MOST_CLASSES = IGNORE - 1
+"""Label images have one byte a pixel, for background, classes and void."""
 _YES = {"0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
 """Entries of labels; tables that held gaps or truth values once come back like this."""
 
@@ -99,6 +102,11 @@ class SegmentationFolder:
         self.table = self._read_table()
         self.colours: np.ndarray | None = None
         self.classes = self._find_classes(classes)
+        if len(self.classes) > MOST_CLASSES:
+            raise InputError(
+                f"{self.root} has {len(self.classes)} classes, and label images have numbers for "
+                f"{MOST_CLASSES}, beside background (0) and void (255): join or leave out some."
+            )
         self.ids = self._find_ids()
         self.about = self._read_about()
         self.name: str = self.about.get("name", self.root.name)
@@ -142,17 +150,24 @@ class SegmentationFolder:
             return tuple(sorted(path.stem for path in lists if not is_litter(path.name)))
         return tuple(sorted({row.get("split", "") for row in (self.table or {}).values()} - {""}))
 
-    def digest(self) -> str:
-        """Twelve hexadecimal digits that change with the ids, the labels and any image's size."""
-        content = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode())
-        tagged = self.labels_file.read_bytes() if self.table is not None else b""
-        content.update(repr(self.classes).encode() + tagged)
-        content.update(b"" if self.colours is None else self.colours.tobytes())
-        for id in self.ids:
-            files = [self.image_path(id)] + ([] if tagged else [self.mask_path(id)])
-            sizes = [path.stat().st_size if path.is_file() else -1 for path in files]
-            content.update(f"{id}{sizes}".encode())
-        return content.hexdigest()[:12]
+    def digest(self, layers: Sequence[str] = ()) -> str:
+        """Twelve hexadecimal digits that stand for all that this data set shows.
+
+        They change with the ids, the classes, the image labels as they were read, the description,
+        and the content of any image, and of any mask where image labels are made from masks; see
+        ``wsss_lib.data.files.checksums`` for what is guaranteed.
+
+        Args:
+            layers: names of folders of label images that count too, such as that of the masks.
+        """
+        made = self.table is None
+        folders = sorted({*layers, *([self.masks.name] if made else [])})
+        paths = [self.image_path(id) for id in self.ids]
+        paths += [self.files_of(folder).path(id) for folder in folders for id in self.ids]
+        tags = self.min_area if made else self.table
+        colours = None if self.colours is None else self.colours.tolist()
+        seen = [self.about, self.classes, colours, self.ids, tags, folders, checksums(paths)]
+        return hashlib.sha256(repr(seen).encode()).hexdigest()[:12]
 
     def image(self, id: str, longest: int | None = None) -> Tensor:
         """(3, H, W) RGB in [0, 1]; very large ones smaller, where ``read_image`` may do so."""
@@ -354,7 +369,13 @@ class SegmentationFolder:
                 f"{self.images / self.pictures.nested} lies in a sub-folder, where nobody looks: "
                 f"put all images into {self.images} itself, under different names."
             )
-        if self.split is None or (not self.voc and not self.splits):
+        whole = not self.voc and not self.splits
+        if whole and self.split not in (None, "train"):
+            raise InputError(
+                f"{self.root} does not divide its images, so there is no split {self.split!r}: add "
+                f"a column split to {self.labels_file.name}, or take all images (split=None)."
+            )
+        if self.split is None or whole:
             if not self.pictures.ids:
                 raise InputError(f"{self.images} holds no images ({', '.join(IMAGES)}).")
             return self.pictures.ids

@@ -12,6 +12,10 @@ class MaskScores:
     def __init__(self, dataset: SegmentationFolder) -> None:
         self._dataset = dataset
 
+    def digest(self) -> str:
+        """Stands for the content of the masks."""
+        return self._dataset.digest([self._dataset.masks.name])
+
     def __getitem__(self, id: str) -> Tensor:
         """(C, H, W) scores of an image, 0.5 where its mask is void."""
         return from_labels(self._dataset.mask(id)[None], len(self._dataset.classes))[0]

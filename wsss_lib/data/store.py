@@ -1,5 +1,6 @@
 """Scores on disk: half precision, present classes only, one small file per image."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from torch import Tensor
 from wsss_lib.blocks.maps.class_maps import resize, to_labels
 from wsss_lib.core import InputError
 from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.files.checksums import checksums
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
 
 BAND = 2**26
 """So many scores of a large image are looked at together: 256 MB of them."""
+TOLERANCE = 1e-4
+"""So far scores may leave [0, 1] by rounding."""
 
 
 class ScoreStore:
@@ -27,11 +31,13 @@ class ScoreStore:
     Args:
         folder: where the files lie; made when the first scores are put.
         num_classes: C.
+        made_by: fingerprint of the stage that writes them, "" where nobody knows it.
     """
 
-    def __init__(self, folder: Path | str, num_classes: int) -> None:
+    def __init__(self, folder: Path | str, num_classes: int, made_by: str = "") -> None:
         self.folder = Path(folder)
         self.num_classes = num_classes
+        self.made_by = made_by
 
     def __contains__(self, id: str) -> bool:
         """Whether the scores of an image are here."""
@@ -40,6 +46,14 @@ class ScoreStore:
     def __iter__(self) -> Iterator[str]:
         """The ids that are here, sorted."""
         return iter(sorted(path.stem for path in self.folder.glob("*.safetensors")))
+
+    def digest(self) -> str:
+        """Stands for the content: the stage that made it, or else that of all its files."""
+        if self.made_by:
+            return self.made_by
+        ids = [*self]
+        seen = repr([ids, checksums([self._path(id) for id in ids])])
+        return hashlib.sha256(seen.encode()).hexdigest()[:12]
 
     def put(self, id: str, scores: Tensor) -> None:
         """Keep (C, H, W) scores in [0, 1]; classes that score 0 everywhere take no room.
@@ -52,7 +66,7 @@ class ScoreStore:
                 f"Scores of {id!r} are {tuple(scores.shape)}; expected ({self.num_classes}, H, W)."
             )
         low, high = scores.aminmax()
-        if not (low >= -1e-4 and high <= 1 + 1e-4):  # also refuses NaN
+        if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # also refuses NaN
             raise InputError(f"Scores of {id!r} leave [0, 1]: from {low:.3g} to {high:.3g}.")
         present = scores.flatten(1).any(dim=1).nonzero().flatten()
         content = {
@@ -78,6 +92,15 @@ class ScoreStore:
             ) from error
         except SafetensorError as error:
             raise InputError(f"{path} is damaged ({error}); delete it and run again.") from error
+        if {*content} != {"scores", "classes", "size"}:
+            raise InputError(
+                f"{path} holds {', '.join(sorted(content)[:5])}, not the scores of an image: name "
+                "a folder that a stage of `wsss run` wrote."
+            )
+        if content["classes"].numel() and content["classes"].max() >= self.num_classes:
+            raise InputError(
+                f"{path} has scores of more than {self.num_classes} classes: it is of other data."
+            )
         h, w = content["size"].tolist()
         scores = torch.zeros(self.num_classes, h, w)
         scores[content["classes"]] = content["scores"].float()

@@ -73,10 +73,15 @@ class WeakView(Dataset[Batch]):
         self.longest = longest
         self.cache_mb = cache_mb
         self.annotator = annotator or Annotator()
-        self._files = DrawnLabels(dataset)
+        self._seen = ""
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin with nothing read."""
+        self._files = DrawnLabels(self._dataset)
         self._cache: dict[int, Batch] = {}
         self._made: dict[tuple[str, str], bytes] = {}
-        self._room = cache_mb * 2**20
+        self._room = self.cache_mb * 2**20
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -95,13 +100,44 @@ class WeakView(Dataset[Batch]):
 
     @property
     def digest(self) -> str:
-        """Stands for the content of the data set and for its annotator, where there is one."""
-        content = self._dataset.digest()
-        files = self._files.digest(self.supervision, self.ids)
-        made = self.annotator if set(self.supervision) & set(MADE) else None
-        if not files and made is None:
-            return content
-        return hashlib.sha256(f"{content}{files}{made}".encode()).hexdigest()[:12]
+        """Stands for everything that the view shows, scores aside.
+
+        That is the content of images and of the files that weak labels come from, masks among them
+        where labels are made from masks, and then the annotator too. Files that changed since they
+        were last asked for are read again from then on.
+        """
+        source, masks = self._dataset, [self._dataset.masks.name]
+        made = any(kind in MADE and self._is_made(kind) for kind in self.supervision)
+        if made and (source.root / _OBJECTS).is_dir():
+            masks.append(_OBJECTS)
+        seen: list[Any] = [source.digest(masks if made else ())]
+        seen += self._files.digest(self.supervision, self.ids)
+        if made:
+            seen.append(self.annotator)
+        if "captions" in self.supervision:
+            seen += [source.caption(id) for id in self.ids]
+        digest = seen[0]
+        if len(seen) > 1:
+            digest = hashlib.sha256(repr(seen).encode()).hexdigest()[:12]
+        if digest != self._seen:
+            self._forget()
+            self._seen = digest
+        return digest
+
+    def check(self) -> None:
+        """Look for what would stop a training midway, short of opening every image.
+
+        Raises:
+            InputError: an image without its label, or a label that cannot be used.
+        """
+        for id in self.ids if "tags" in self.supervision else ():
+            self._tags(id)
+        for kind in self.supervision:
+            if kind == "saliency" or (kind in MADE and not self._is_made(kind)):
+                self._files.check(kind)
+            elif kind in MADE:
+                for id in self.ids:
+                    self._require_mask(kind, id)
 
     def with_scores(self, scores: Mapping[str, Tensor] | Any) -> Self:
         """The same view, with the scores of a stage."""
@@ -133,13 +169,7 @@ class WeakView(Dataset[Batch]):
         size = (max(1, round(h * factor)), max(1, round(w * factor)))
         weak: dict[str, Any] = {}
         if "tags" in self.supervision:
-            weak["tags"] = source.tags(id)[None]
-            if not weak["tags"].any() and not source.allows_empty:
-                source.check_masks()
-                raise InputError(
-                    f"Image {id!r} has no class in its label. Correct the label, or set "
-                    '"allows_empty": true in dataset.json if images without objects are meant.'
-                )
+            weak["tags"] = self._tags(id)[None]
         if "captions" in self.supervision:
             weak["captions"] = (source.caption(id),)
         if "saliency" in self.supervision:
@@ -152,11 +182,19 @@ class WeakView(Dataset[Batch]):
         scores = None if self.scores is None else resize_present(self.scores[id][None], size)
         return replace(batch, scores=scores)
 
+    def _tags(self, id: str) -> Tensor:
+        tags = self._dataset.tags(id)
+        if not tags.any() and not self._dataset.allows_empty:
+            self._dataset.check_masks()
+            raise InputError(
+                f"Image {id!r} has no class in its label. Correct the label, or set "
+                '"allows_empty": true in dataset.json if images without objects are meant.'
+            )
+        return tags
+
     def _drawn(self, kind: str, id: str, size: tuple[int, ...]) -> Tensor:
         """A label that somebody drew, or that the annotator makes from the mask."""
-        # Extreme points are made, and are understood by the boxes that are made with them.
-        together = kind == "boxes" and "extremes" in self.supervision
-        if kind in self._files.kinds and not together:
+        if not self._is_made(kind):
             return self._files.label(kind, id, size)
         # Strokes take longer to draw than to learn from, and are small when packed.
         if (kind, id) not in self._made:
@@ -164,13 +202,22 @@ class WeakView(Dataset[Batch]):
             self._made[kind, id] = zlib.compress(pickle.dumps(label), level=1)
         return pickle.loads(zlib.decompress(self._made[kind, id]))
 
+    def _is_made(self, kind: str) -> bool:
+        """Whether a kind of label is made from masks."""
+        # Extreme points are made, and are understood by the boxes that are made with them.
+        together = kind == "boxes" and "extremes" in self.supervision
+        return together or kind not in self._files.kinds
+
+    def _require_mask(self, kind: str, id: str) -> None:
+        if not self._dataset.has_mask(id):
+            raise InputError(
+                f"Supervision {kind!r} is made from masks, and {self._dataset.masks} has none of "
+                f"image {id!r}: add the mask, or open the data with other supervision."
+            )
+
     def _made_from_mask(self, kind: str, id: str, size: tuple[int, ...]) -> Tensor:
         source = self._dataset
-        if not source.has_mask(id):
-            raise InputError(
-                f"Supervision {kind!r} is made from masks, and {source.masks} has none of image "
-                f"{id!r}: add the mask, or open the data with other supervision."
-            )
+        self._require_mask(kind, id)
         source.check_masks()
         numbered = (source.root / _OBJECTS).is_dir()
         instances = source.layer(_OBJECTS, id) if numbered else None

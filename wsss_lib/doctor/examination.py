@@ -7,6 +7,7 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.doctor.findings import EXAMPLES, Examination
 from wsss_lib.doctor.labels import check_drawn, check_masks, check_tags
 from wsss_lib.doctor.photographs import check_images, check_splits, check_unread
+from wsss_lib.doctor.runs import check_runs
 
 GET_TOY = "A toy world is drawn by: wsss toy {root}"
 GET_VOC = "PASCAL VOC 2012 comes with: python -m data_scripts.voc data/voc2012"
@@ -43,6 +44,7 @@ def examine(root: Path) -> Examination:
         lambda: check_masks(found, every, images, tags),
         lambda: check_drawn(found, every, images, tags),
         lambda: check_unread(found, every),
+        lambda: check_runs(found, every),
     ):
         try:
             check()

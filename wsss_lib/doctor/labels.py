@@ -104,7 +104,7 @@ def check_masks(
         there - set(every.ids), serious=False,
     )  # fmt: skip
     broken: dict[str, str] = {}
-    resized, unseen, untagged = [], [], []
+    resized, unseen, untagged, void = [], [], [], []
     for id in tqdm([id for id in every.ids if id in there], desc="masks", leave=False):
         try:
             mask = every.mask(id).numpy()
@@ -114,6 +114,8 @@ def check_masks(
         if id in sizes and mask.shape != sizes[id]:
             resized.append(f"{id} ({_by(mask.shape)}, image {_by(sizes[id])})")
         seen = set(np.unique(mask).tolist()) - {0, IGNORE}
+        if (mask == IGNORE).all():
+            void.append(id)
         if id in tags:
             tagged = set((np.flatnonzero(tags[id]) + 1).tolist())
             unseen += [f"{id}: {every.classes[c - 1]}" for c in tagged - seen]
@@ -123,6 +125,12 @@ def check_masks(
     found.add("{n} masks have another size than their image.", "Export them again.", resized)
     if not broken:
         every.check_masks()
+    found.add(
+        "{n} masks hold nothing but void (255).",
+        "They are never scored; finish them, or delete them.",
+        void,
+        serious=False,
+    )
     _note_disagreement(found, "in a mask but not in the labels", untagged)
     _note_disagreement(found, "in the labels but not in the mask", unseen)
 

@@ -51,6 +51,10 @@ def load_checkpoint(
         raise InputError(
             f"{path} is damaged or no checkpoint ({error}); delete it to begin anew."
         ) from error
+    if not isinstance(content, dict) or "purpose" not in content:
+        raise InputError(
+            f"{path} is no checkpoint of this library, though its name says so; use another folder."
+        )
     if content.get("method") != method.card.id or content.get("purpose") != purpose:
         raise InputError(
             f"{path} is a checkpoint of {content.get('method')!r} with another recipe, seed or "

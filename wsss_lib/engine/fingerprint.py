@@ -7,25 +7,47 @@ from typing import Any
 
 from torch import Tensor, uint8
 
-from wsss_lib.core import Method
+from wsss_lib.core import InputError, Method
+from wsss_lib.data.full import MaskScores
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.view import WeakView
 
 
 def what_is_seen(view: WeakView) -> dict[str, Any]:
     """Everything that decides what a view shows, scores of an earlier stage included."""
-    scores, source = view.scores, type(view.scores).__name__
-    if isinstance(scores, ScoreStore):
-        # Two teachers may agree in all else, their threshold included. The stage's folder name
-        # tells them apart and survives a move of the whole run.
-        source = "/".join(scores.folder.parts[-2:])
     return {
         "view": view.name,
         "data": view.digest,
         "supervision": view.supervision,
         "longest": view.longest,
-        "scores": source,
+        "scores": _of_scores(view),
     }
+
+
+def _of_scores(view: WeakView) -> Any:
+    """Stands for the content of the scores, wherever they come from.
+
+    Raises:
+        InputError: scores that lack an image, or of another number of classes.
+    """
+    scores = view.scores
+    if scores is None:
+        return None
+    if isinstance(scores, ScoreStore | MaskScores):
+        return scores.digest()
+    digest = hashlib.sha256()
+    for id in view.ids:
+        try:
+            of_image = scores[id]
+        except KeyError as error:
+            raise InputError(f"The scores of {view.name} lack image {id!r}.") from error
+        if len(of_image) != len(view.classes):
+            raise InputError(
+                f"The scores of {id!r} are of {len(of_image)} classes; {view.name} has "
+                f"{len(view.classes)}."
+            )
+        _add(digest, id, of_image)
+    return digest.hexdigest()
 
 
 def settings_of(method: Method) -> dict[str, Any]:
@@ -44,9 +66,7 @@ def describe(method: Method) -> dict[str, Any]:
     """Everything that decides what a method will do: class, settings, modules, weights."""
     digest = hashlib.sha256()
     for name, value in sorted(method.state_dict().items()):
-        digest.update(name.encode())
-        if isinstance(value, Tensor):
-            digest.update(value.detach().cpu().reshape(-1).view(uint8).numpy().tobytes())
+        _add(digest, name, value)
     return {
         "class": type(method).__name__,
         "settings": settings_of(method),
@@ -55,6 +75,14 @@ def describe(method: Method) -> dict[str, Any]:
         "recipe": asdict(method.recipe),
         "weights": digest.hexdigest(),
     }
+
+
+def _add(digest: Any, name: str, value: Any) -> None:
+    """Count a name and, where it is a tensor, its value."""
+    digest.update(name.encode())
+    if isinstance(value, Tensor):
+        digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().reshape(-1).view(uint8).numpy().tobytes())
 
 
 def fingerprint(**what: Any) -> str:

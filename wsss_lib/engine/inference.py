@@ -1,5 +1,6 @@
 """Asking a method about every image of a view."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, groupby, islice
@@ -19,6 +20,8 @@ from wsss_lib.engine.processes import bar_of, device_of
 
 MOST_PIXELS = 2 * 513**2
 """Of images that are asked about together; small ones are many, large ones go alone."""
+_DISAGREE = re.compile("must match|shape|broadcast")
+"""What PyTorch says of tensors that do not fit together."""
 
 
 def infer(
@@ -98,6 +101,26 @@ def answer(
     method.to(home)
 
 
+def check_answer(method: Method, view: WeakView, device: torch.device) -> None:
+    """Let a method answer one image before it is trained for hours.
+
+    Raises:
+        InputError: it cannot, or answers for another number of classes.
+    """
+    count = len(view.classes)
+    method.eval()
+    try:
+        with torch.inference_mode():
+            _looked_at(method, view[0].to(device), count, (1.0,), False)
+    except RuntimeError as error:
+        if not _DISAGREE.search(str(error)):
+            raise
+        raise InputError(
+            f"{method.card.id} cannot answer image {view.ids[0]!r} of {view.name} ({error}). Was "
+            f"it made for its {count} classes?"
+        ) from error
+
+
 def _looked_at(
     method: Method, batch: Batch, num_classes: int, scales: Sequence[float], flip: bool
 ) -> Tensor:
@@ -109,7 +132,7 @@ def _looked_at(
         if tuple(answers.shape) != expected:
             raise InputError(
                 f"{method.card.id}: predict answered {tuple(answers.shape)}, not (B, C, H, W) = "
-                f"{expected}."
+                f"{expected}: the data have {num_classes} classes."
             )
         return answers
 

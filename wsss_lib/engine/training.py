@@ -16,6 +16,7 @@ from wsss_lib.data.view import WeakView, collate
 from wsss_lib.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from wsss_lib.engine.fingerprint import fingerprint, settings_of, what_is_seen
 from wsss_lib.engine.freeze import frozen
+from wsss_lib.engine.inference import check_answer
 from wsss_lib.engine.meter import PeakMemory
 from wsss_lib.engine.optimise import make_optimizer, schedule, seed_everything
 from wsss_lib.engine.processes import Losses, accelerator_for, bar_of, device_of, share_of
@@ -63,7 +64,8 @@ def fit(
         cpu: stay on the CPU even where a GPU is present.
 
     Raises:
-        InputError: an empty view, a checkpoint of another training, or a loss that is not finite.
+        InputError: an empty view, a method for another number of classes, a checkpoint of another
+            training, or a loss that is not finite.
     """
     recipe, steps = method.recipe, method.recipe.steps
     if steps == 0:
@@ -82,6 +84,8 @@ def fit(
     done, earlier = 0, 0.0
     if checkpoint:
         done, earlier = load_checkpoint(checkpoint, method, optimizer, purpose, accelerator.scaler)
+    if done == 0:
+        check_answer(method, view, accelerator.device)
     model, optimizer = accelerator.prepare(Losses(method), optimizer)
     per_step = recipe.batch_size * recipe.accumulate
     stream = Stream(view, recipe, seed, steps * per_step)

@@ -251,10 +251,10 @@ IMAGE, REGIONS = torch.rand(3, 4, 6), torch.tensor([[0, 0, 0, 1, 1, 1]] * 4)
 @pytest.mark.parametrize("block", [slic, felzenszwalb, edge_map])
 def test_unusable_images_are_refused(block):
     for image, message in (
-        (IMAGE[None], r"float \(3, H, W\)"),
-        ((IMAGE * 255).byte(), r"float \(3, H, W\)"),
+        (IMAGE[None], r"must be \(3, H, W\)"),
+        ((IMAGE * 255).byte(), r"\.float\(\) / 255"),
         (IMAGE * 255, "divide levels"),
-        (IMAGE * torch.nan, "divide levels"),
+        (IMAGE * torch.nan, "NaN"),
         (IMAGE[:, :1, :1], "1 pixels"),
     ):
         with pytest.raises(InputError, match=message):

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +113,33 @@ def test_folded_weights_of_another_network_are_refused(tmp_path):
     np.savez(path, **arrays)
     with pytest.raises(InputError, match="not MobileNetV2"):
         MobileNetV2(weights=path)
+
+
+def foreign_files(folder):
+    """Files that people take for weights."""
+    import torchvision
+
+    good = folded_arrays(torchvision.models.mobilenet_v2().eval())
+    (folder / "page.npz").write_bytes(b"<html>404</html>")
+    (folder / "empty.npz").write_bytes(b"")
+    np.savez(folder / "other.npz", a=np.zeros(3))
+    np.savez(folder / "objects.npz", **{"00.weight": np.array([{}], dtype=object)})
+    np.savez(folder / "words.npz", **{name: np.array(["a"]) for name in good})
+    np.savez(folder / "few.npz", **{name: good[name] for name in list(good)[:-1]})
+    np.savez(folder / "whole.npz", **good)
+    (folder / "cut.npz").write_bytes((folder / "whole.npz").read_bytes()[:100_000])
+    np.save(folder / "array.npy", np.zeros(3))
+    (folder / "pickle.npz").write_bytes(pickle.dumps({"00.weight": 1}))
+    torch.save({"a": torch.zeros(3)}, folder / "state.pth")
+    return sorted(path for path in folder.iterdir() if path.name != "whole.npz")
+
+
+def test_files_of_other_kinds_are_no_folded_weights(tmp_path):
+    paths = foreign_files(tmp_path)
+    assert len(paths) == 10
+    for path in paths:
+        with pytest.raises(InputError, match=f"{path.name} holds no folded MobileNetV2 arrays"):
+            MobileNetV2(weights=path)
 
 
 def test_real_folded_weights_recognise_a_cat(shared):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wsss_lib.blocks.affinity.pairs import half_disc, pair_slices
+from wsss_lib.blocks.check import check_image
 from wsss_lib.blocks.refine.graph_cut import energy, grid_edges, min_cut
 from wsss_lib.core import InputError
 
@@ -231,11 +232,6 @@ def _check(image: Tensor, trimap: Tensor, weights: Tensor | None) -> None:
 
 
 def _check_image(who: str, image: Tensor) -> None:
-    if image.ndim != 3 or len(image) != 3 or not image.is_floating_point():
-        raise InputError(
-            f"{who}: image must be float (3, H, W), not {tuple(image.shape)} of {image.dtype}."
-        )
+    check_image(who, image, dims=3)
     if image[0].numel() < 2:
         raise InputError(f"{who}: an image of {image[0].numel()} pixels has no two sides.")
-    if not image.isfinite().all():
-        raise InputError(f"{who}: the image holds NaN or infinity; check how it was read.")

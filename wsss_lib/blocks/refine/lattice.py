@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.check import check_maps
+from wsss_lib.blocks.check import check_image, check_maps
 from wsss_lib.core import InputError
 
 
@@ -48,7 +48,11 @@ def bilateral_features(image: Tensor, sxy: float, srgb: float) -> Tensor:
 
     Returns:
         (B, 5, H, W): x, y, red, green, blue.
+
+    Raises:
+        InputError: an image of bytes, of levels of 0..255, or otherwise outside [0, 1].
     """
+    check_image("bilateral_features", image)
     return torch.cat([spatial_features(image, sxy), (image * 255) / srgb], dim=1)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.check import check_maps
+from wsss_lib.blocks.check import check_image, check_maps
 
 
 def _neighbours(maps: Tensor, dilations: Sequence[int]) -> Iterator[Tensor]:
@@ -29,13 +29,14 @@ def pamr_weights(image: Tensor, dilations: Sequence[int], sharpness: float = 0.1
     standard deviation of the colours around u, u itself included.
 
     Args:
-        image: (B, 3, H, W).
+        image: (B, 3, H, W) RGB in [0, 1].
         dilations: distances at which the eight neighbours are looked up.
         sharpness: share of the local standard deviation; a small one follows edges closely.
 
     Returns:
         (B, 8 * len(dilations), H, W), non-negative, summing to one over dim 1.
     """
+    check_image("pamr_weights", image)
     count = 9 * len(dilations)
     around = list(_neighbours(image, dilations))
     # Each dilation's 3x3 window holds its centre once: len(dilations) copies of the pixel.

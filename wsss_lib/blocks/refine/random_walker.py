@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.check import check_maps
+from wsss_lib.blocks.check import check_image, check_maps
 from wsss_lib.core import IGNORE, InputError
 
 
@@ -43,14 +43,14 @@ def colour_edges(image: Tensor, beta: float = 130.0, floor: float = 1e-6) -> Ten
     of the number of channels.
 
     Args:
-        image: (B, C, H, W).
+        image: (B, C, H, W) in [0, 1].
         beta: larger values make faint edges count.
         floor: keeps every pixel within reach of the seeds.
 
     Returns:
         (B, 2, H, W), as ``boundary_edges``.
     """
-    check_maps("colour_edges", image)
+    check_image("colour_edges", image)
     spread = image.std(dim=(1, 2, 3), correction=0, keepdim=True)[:, 0]
     scale = beta / (10 * spread.clamp(min=1e-8) * image.shape[1] ** 0.5)
     right = (-scale * image.diff(dim=3).square().sum(dim=1)).exp() + floor

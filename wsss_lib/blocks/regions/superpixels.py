@@ -9,6 +9,7 @@ from scipy import ndimage
 from skimage import color, graph, segmentation
 from torch import Tensor
 
+from wsss_lib.blocks.check import check_image
 from wsss_lib.core import InputError
 
 Floats = NDArray[np.float64]
@@ -220,14 +221,9 @@ def _numbered(found: NDArray, image: Tensor) -> Tensor:
 
 def _pixels(who: str, image: Tensor) -> Floats:
     """(H, W, 3) array of an image that passed the checks."""
-    if image.ndim != 3 or len(image) != 3 or not image.is_floating_point():
-        raise InputError(
-            f"{who}: image must be float (3, H, W), not {tuple(image.shape)} of {image.dtype}."
-        )
+    check_image(who, image, dims=3)
     if image[0].numel() < 2:
         raise InputError(f"{who}: an image of {image[0].numel()} pixels has no regions.")
-    if not ((image >= 0) & (image <= 1)).all():
-        raise InputError(f"{who}: the image must lie in [0, 1]; divide levels of 0..255 by 255.")
     return image.permute(1, 2, 0).cpu().double().numpy()
 
 

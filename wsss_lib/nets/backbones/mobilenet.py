@@ -94,24 +94,47 @@ def _load_folded(net: models.MobileNetV2, path: Path) -> nn.Conv2d:
     """Fill ``net`` with folded weights; return its classifier as a 1x1 convolution."""
     if not path.is_file():
         raise InputError(f"No weights at {path}: expected an .npz of folded MobileNetV2 arrays.")
-    arrays = np.load(path, allow_pickle=False)
     convolutions = [m for m in net.features.modules() if isinstance(m, nn.Conv2d)]
+    arrays = _arrays(path, len(convolutions) + 1)
     classes = arrays[f"{len(convolutions):02d}.bias"].size
     classifier = nn.Conv2d(1280, classes, 1)
     for index, module in enumerate([*convolutions, classifier]):
         weight = torch.from_numpy(arrays[f"{index:02d}.weight"])
-        if weight.numel() != module.weight.numel():
+        bias = torch.from_numpy(arrays[f"{index:02d}.bias"])
+        if weight.numel() != module.weight.numel() or bias.numel() != module.out_channels:
             raise InputError(
-                f"{path}: array {index:02d}.weight has shape {tuple(weight.shape)}, the network "
-                f"needs {tuple(module.weight.shape)}; these are not MobileNetV2 1.0 weights."
+                f"{path}: array {index:02d}.weight has shape {tuple(weight.shape)} and its bias "
+                f"{tuple(bias.shape)}, the network needs {tuple(module.weight.shape)} and "
+                f"({module.out_channels},); these are not MobileNetV2 1.0 weights."
             )
         module.weight.data = weight.reshape(module.weight.shape).float()
-        module.bias = nn.Parameter(torch.from_numpy(arrays[f"{index:02d}.bias"]).float())
+        module.bias = nn.Parameter(bias.reshape(-1).float())
     for block in net.features.modules():
         for name, child in block.named_children():
             if isinstance(child, nn.BatchNorm2d):
                 setattr(block, name, nn.Identity())
     return classifier
+
+
+def _arrays(path: Path, layers: int) -> dict[str, np.ndarray]:
+    """Weights and biases by name; nothing of the file is ever run."""
+    names = [f"{index:02d}.{part}" for index in range(layers) for part in ("weight", "bias")]
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in names}
+        numbers = all(np.issubdtype(array.dtype, np.floating) for array in arrays.values())
+    except Exception as error:  # a web page, a pickle, half a download, another network, ...
+        raise _foreign(path) from error
+    if not numbers:
+        raise _foreign(path)
+    return arrays
+
+
+def _foreign(path: Path) -> InputError:
+    return InputError(
+        f"{path} holds no folded MobileNetV2 arrays. Expected is an .npz of 00.weight, 00.bias, "
+        "... in network order; for torchvision's own weights leave --weights out."
+    )
 
 
 def _pad_one_side(blocks: nn.Sequential) -> None:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.folder import SegmentationFolder
 
 SMALLEST, FEWEST = 15, 5
@@ -9,12 +12,19 @@ SMALLEST, FEWEST = 15, 5
 least: the best threshold of one image is not that of others."""
 
 
-def open_split(root: Path, split: str) -> SegmentationFolder:
-    """A split; a plain folder that does not divide its images gives all of them."""
-    dataset = SegmentationFolder(root, split)
-    if not dataset.voc and not dataset.splits:
-        dataset.split = "all"
-    return dataset
+def open_split(root: Path, split: str | None = None) -> SegmentationFolder:
+    """A split; without a name val, or all images of a plain folder that does not divide them.
+
+    There, ``train`` is all of them too: its user never heard of splits.
+
+    Raises:
+        InputError: no such split, or whatever else ``SegmentationFolder`` refuses.
+    """
+    every = SegmentationFolder(root, split=None)
+    if not every.voc and not every.splits and split in (None, "train"):
+        every.split = "all"
+        return every
+    return SegmentationFolder(root, split or "val")
 
 
 def with_masks(dataset: SegmentationFolder) -> SegmentationFolder | None:
@@ -61,3 +71,37 @@ def other_split(dataset: SegmentationFolder, split: str = "val") -> Segmentation
 def sizes(dataset: SegmentationFolder) -> set[tuple[int, int]]:
     """All sizes (H, W) of images, going by their headers."""
     return {dataset.size(id) for id in dataset.ids}
+
+
+def check_held_out(held_out: SegmentationFolder) -> list[str]:
+    """Classes that no mask of the held-out images shows, so that they have no say in thresholds.
+
+    Raises:
+        InputError: these masks show no object at all, and would put every threshold anywhere.
+    """
+    seen: set[int] = set()
+    void = 0
+    for id in held_out.ids:
+        found = {*np.flatnonzero(np.bincount(held_out.mask(id).numpy().ravel())).tolist()}
+        void += found == {IGNORE}
+        seen |= found - {0, IGNORE}
+    if not seen:
+        raise InputError(
+            f"Thresholds are chosen on the first {len(held_out)} images with masks, and these show "
+            f"no object ({void} of them are nothing but void, 255): delete masks that are not "
+            "finished, or fix a threshold (--threshold 0.3)."
+        )
+    return [name for c, name in enumerate(held_out.classes, start=1) if c not in seen]
+
+
+def check_scored(scored: SegmentationFolder) -> None:
+    """Refuse masks that leave nothing to compare with.
+
+    Raises:
+        InputError: all of them are nothing but void.
+    """
+    if not any((scored.mask(id) != IGNORE).any() for id in scored.ids):
+        raise InputError(
+            f"All {len(scored)} masks of {scored.root} that would be scored are nothing but void "
+            "(255): finish them, or delete them to work without figures."
+        )
