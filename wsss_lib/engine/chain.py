@@ -54,8 +54,8 @@ def run(
     Each stage has a folder of its own, named after everything that decides its result: the
     method's class, settings and initial weights, its recipe, the seed, the content of all files
     that the view shows (``wsss_lib.data.files.checksums`` says what is guaranteed) and the stages
-    before it. Running again after an interruption goes on where it stopped; running with other settings
-    or data starts elsewhere. A method's code is not looked at: after editing it, name another
+    before it. Running again after an interruption goes on where it stopped; running with other
+    settings or data starts elsewhere. A method's code is not looked at: after editing it, name another
     folder. Of two processes that want the same stage, one waits for the other.
 
     Args:
