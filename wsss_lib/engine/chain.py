@@ -55,8 +55,8 @@ def run(
     method's class, settings and initial weights, its recipe, the seed, the content of all files
     that the view shows (``wsss_lib.data.files.checksums`` says what is guaranteed) and the stages
     before it. Running again after an interruption goes on where it stopped; running with other
-    settings or data starts elsewhere. A method's code is not looked at: after editing it, name another
-    folder. Of two processes that want the same stage, one waits for the other.
+    settings or data starts elsewhere. A method's code is not looked at: after editing it, name
+    another folder. Of two processes that want the same stage, one waits for the other.
 
     Args:
         stages: methods in order; the first needs no scores unless the view has some.
