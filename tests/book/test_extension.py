@@ -444,7 +444,7 @@ def test_settings_of_recipes_name_networks_and_rates(build):
     rows = {
         row.td.text.strip(): [cell.text.strip() for cell in row("td")] for row in page("tr")[1:]
     }
-    assert rows["CAM"][1:] == ["ResNet-50", "SGD", "0.1", "× 10", "0.0001", "0.5 to 1.5"]
+    assert rows["CAM"][1:] == ["ResNet-50", "SGD", "0.1", "× 10", "0.0001", "320 to 640 px"]
     assert rows["MCTformer"][1:4] == ["DeiT-S/16", "AdamW", "6.25e-05"]
     assert rows["CLIMS"][1] == "ResNet-50, CLIP ViT-B"
     assert "GrabCut" not in rows

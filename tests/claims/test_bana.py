@@ -144,7 +144,7 @@ def two_images():
     return Batch(("a", "b"), torch.rand(2, 3, 10, 14), boxes=boxes)
 
 
-def test_probabilities_are_a_softmax_inside_boxes_and_certain_outside(monkeypatch):
+def test_the_read_out_is_a_softmax_inside_boxes_and_certain_outside(monkeypatch):
     """Pixel by pixel, what the CRF is given, and what becomes of its answer."""
     batch, method, given = two_images(), make(), []
     answer = torch.rand(2, 3, 10, 14)

@@ -50,7 +50,7 @@ def test_outside_all_boxes_is_background():
     assert not found[:, x1:].any()
 
 
-def test_scores_value_by_value():
+def test_the_read_out_value_by_value():
     """A pixel belongs to the smallest box around it, in images of their own; none is background."""
     boxes = (
         torch.tensor([[1, 0, 5, 4, 2], [0, 1, 7, 5, 3], [3, 2, 6, 4, 1]]),

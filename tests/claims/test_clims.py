@@ -164,7 +164,7 @@ def test_terms_equal_the_equations():
         torch.testing.assert_close(terms[name], value)
 
 
-def test_maps_are_rectified_logits_over_their_maximum():
+def test_the_read_out_is_rectified_logits_over_their_maximum():
     """Two sizes and the mirror image, class by class; the sigmoid is for the loss alone."""
     batch, method = two_images(), three_classes(scales=(1.0, 2.0)).eval()
     method.backbone = Slanted()

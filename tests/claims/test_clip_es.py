@@ -102,7 +102,7 @@ class TwoScenes(Reader):
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_scores_are_the_softmax_grad_cam_enlarged_over_their_maximum(asked):
+def test_the_read_out_is_the_softmax_grad_cam_enlarged_over_its_maximum(asked):
     """Patch by patch, from the derivative of the softmax; absent classes are no rivals."""
     image = torch.stack([torch.full((3, 4, 12), 0.2), torch.full((3, 4, 12), 0.9)])
     tags = torch.tensor([[1.0, 1.0], [0.0, 1.0]])

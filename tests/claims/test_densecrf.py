@@ -68,7 +68,7 @@ def test_an_image_without_any_score_stays_empty():
     assert not refine(image, torch.zeros(1, 1, 48, 48)).any()
 
 
-def test_scores_value_by_value():
+def test_the_read_out_value_by_value():
     """With kernels wider than the image every pixel hears the mean of its own image's pixels.
 
     Classes that are absent, or that nobody pointed at, take no part; the background is a power of

@@ -92,7 +92,7 @@ def test_a_box_without_background_is_filled():
     assert said(GrabCut(1), batch).all()
 
 
-def test_masks_are_painted_largest_first_into_maps_of_zeros_and_ones():
+def test_the_read_out_paints_masks_largest_first_into_maps_of_zeros_and_ones():
     """Two images: two objects of two classes, and none at all."""
     batch = batch_of(torch.where(SMALL, 2, DISC.long()))
     none = torch.zeros(0, 5, dtype=torch.long)

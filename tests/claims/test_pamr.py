@@ -42,7 +42,7 @@ def test_without_colours_it_is_only_a_blur():
     assert iou(said[0, 0] > 0.5, inside) < iou(blob[0, 0] > 0.5, inside) + 0.05
 
 
-def test_scores_value_by_value():
+def test_the_read_out_value_by_value():
     """Two rounds of averaging over neighbours, in loops over pixels, images and present classes."""
     dilations, (h, w) = (1, 2), (4, 6)
     image, scores = noise(2, 3, h, w), noise(2, 3, h, w, seed=2)
