@@ -106,7 +106,43 @@ def _objects_only(scores: Tensor, prior: Tensor) -> float:
     return float(-(prior * scores[1:].sum(dim=0).log()).mean())
 
 
+def extreme_box(clicks: Tensor) -> Tensor:
+    """(4, 2) clicks x, y on the left, right, top and bottom end -> (4,) x0, y0, x1, y1, half-open."""
+    first, last = clicks.amin(dim=0), clicks.amax(dim=0) + 1
+    return torch.cat([first, last])
+
+
+def check_extreme_box(answer: Callable[[Tensor], Tensor]) -> str:
+    """Ends that lie at different heights, on an object that is wider than high."""
+    clicks = torch.tensor([[2, 9], [14, 6], [8, 5], [4, 11]])
+    found = torch.as_tensor(answer(clicks)).tolist()
+    if found == [2, 5, 14, 11]:
+        return "The last column and row belong to the object: the box is half-open, so add 1."
+    if found == [5, 2, 12, 15]:
+        return "Columns and rows are exchanged: a box is x0, y0, x1, y1."
+    if found == [2, 9, 15, 7]:
+        return "The left click gives x0 alone; the upper end has its own click."
+    if found != [2, 5, 15, 12]:
+        return "Take the smallest x and y of all clicks, and one more than the largest."
+    return ""
+
+
+def _closed_box(clicks: Tensor) -> Tensor:
+    return torch.cat([clicks.amin(dim=0), clicks.amax(dim=0)])
+
+
+def _exchanged_box(clicks: Tensor) -> Tensor:
+    return extreme_box(clicks.flip(-1))
+
+
+def _corner_box(clicks: Tensor) -> Tensor:
+    return torch.cat([clicks[0], clicks[1] + 1])
+
+
 EXERCISES = {
+    "extreme_box": Exercise(
+        check_extreme_box, extreme_box, (_closed_box, _exchanged_box, _corner_box)
+    ),
     "strongest_pixel": Exercise(
         check_strongest_pixel, strongest_pixel, (_present_only, _mean_pixel)
     ),
