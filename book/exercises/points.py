@@ -107,7 +107,7 @@ def _objects_only(scores: Tensor, prior: Tensor) -> float:
 
 
 def extreme_box(clicks: Tensor) -> Tensor:
-    """(4, 2) clicks x, y on the left, right, top and bottom end -> (4,) x0, y0, x1, y1, half-open."""
+    """(4, 2) clicks x, y: left, right, top, bottom -> (4,) x0, y0, x1, y1, half-open."""
     first, last = clicks.amin(dim=0), clicks.amax(dim=0) + 1
     return torch.cat([first, last])
 
