@@ -92,7 +92,15 @@ def test_what_every_patch_receives_is_taken_off():
 
 
 class TwoScenes(Reader):
-    """The same six patches in one row, from right to left where an image is bright."""
+    """The same six patches in one row, from right to left where an image is bright.
+
+    The ground has half of what animals share, so that it matters how strong a rival it is.
+    """
+
+    words = WORDS | {"ground": [0.0, 0.0, 1.0, 0.5]}
+
+    def text_features(self, prompts):
+        return torch.tensor([self.words[prompt] for prompt in prompts])
 
     def look(self, image):
         rows = torch.tensor([CAT, [0.0] * 4, DOG, DOG, GROUND, [0.5, 0.0, 0.0, 0.5]])
@@ -108,7 +116,7 @@ def test_the_read_out_is_the_softmax_grad_cam_enlarged_over_its_maximum(asked):
     tags = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
     method = ClipES(TwoScenes(), ("cat", "dog"), ("ground",), layers=0)
     said = method.predict(Batch(("a", "b"), image, tags if asked else None)).detach()
-    text = torch.tensor([CAT, DOG, GROUND])
+    text = method.clip.text_features(("cat", "dog", "ground"))
     for b in range(2):
         patches = method.clip.look(image[b : b + 1]).normed[0, :, 0].t()
         there = tags[b].tolist() if asked else [1.0, 1.0]
