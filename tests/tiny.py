@@ -93,16 +93,6 @@ class Painter(nn.Module):
         return torch.einsum("kd,bdhw->bkhw", self.mix, image)
 
 
-def scores_of_pixels(logits, tags):
-    """``p_c / (p_c + p_0)`` in loops over images (B), present classes and pixels: (B, C, H, W)."""
-    scores = torch.zeros_like(logits[:, 1:])
-    for b, c, y, x in np.ndindex(*scores.shape):
-        if tags[b, c]:
-            p_0, p_c = logits[b, 0, y, x].exp(), logits[b, c + 1, y, x].exp()
-            scores[b, c, y, x] = p_c / (p_c + p_0)
-    return scores
-
-
 TWO_IMAGES = torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
 """Tags of two images with two present classes each: what one of either hides, these show."""
 

@@ -6,6 +6,7 @@ import torch
 from wsss_lib.core import Batch, InputError
 from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.point import extreme_clicking
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 
 Y, X = torch.meshgrid(torch.arange(48), torch.arange(56), indexing="ij")
@@ -105,6 +106,24 @@ def test_cheap_borders_are_where_the_edges_are():
     batch = batch_of(HOOK)
     blind = iou(said(clicking(sharpness=0.0, gamma=200.0), batch), HOOK)
     assert iou(said(clicking(gamma=200.0), batch), HOOK) > blind + 0.05
+
+
+@pytest.mark.parametrize("margin", [4, 7, 50])
+def test_the_ring_reaches_as_far_as_the_margin_on_all_sides(margin, monkeypatch):
+    """What lies beyond teaches no colours, and a pixel within is not left out."""
+    seen = []
+
+    def cut(image, trimap, *_):
+        seen.append(image)
+        return trimap % 2 == 1, None
+
+    monkeypatch.setattr(extreme_clicking, "grabcut", cut)
+    batch = batch_of(DISC)
+    ExtremeClicking(1, margin=margin).cut(batch.image[0], batch.extremes[0][0])
+    ys, xs = DISC.nonzero().T
+    rows = slice(max(int(ys.min()) - margin, 0), int(ys.max()) + margin + 1)
+    columns = slice(max(int(xs.min()) - margin, 0), int(xs.max()) + margin + 1)
+    assert torch.equal(seen[0], batch.image[0][:, rows, columns])
 
 
 def test_the_class_comes_from_the_box_of_the_same_object():

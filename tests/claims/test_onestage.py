@@ -105,6 +105,15 @@ def test_own_labels_carry_no_gradient_and_no_absent_class(square):
     assert not (labels == 2).any()
 
 
+def test_refining_labels_keeps_nothing_for_the_backward_pass(square):
+    """Each round of refinement would otherwise keep the masks of all its neighbours in memory."""
+    kept = []
+    logits = torch.zeros(1, 2, 16, 16, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda tensor: tensor):
+        make().own_labels(square[0], logits, torch.tensor([[1.0, 0.0]]))
+    assert not kept
+
+
 def scene(size=14):
     """Objects fade from a red head to an orange body; orange squares lie about elsewhere too."""
     generator = torch.Generator().manual_seed(0)

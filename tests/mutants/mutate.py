@@ -72,13 +72,17 @@ def terms(function: ast.FunctionDef) -> Iterator[ast.expr]:
 
 
 def positions(function: ast.FunctionDef) -> set[ast.AST]:
-    """Negative literals that count from the end, as in ``shape[-2:]``, ``dim=-1``: no signs."""
+    """Negative literals that are no signs: places counted from the end, sizes that are kept.
+
+    As in ``shape[-2:]``, ``mean(dim=-1)``, ``flip(-1)`` and ``expand(-1, 3)``.
+    """
     places: list[ast.AST] = []
     for node in ast.walk(function):
-        if isinstance(node, ast.Subscript):
-            places.append(node.slice)
-        elif isinstance(node, ast.keyword) and node.arg == "dim":
-            places.append(node.value)
+        match node:
+            case ast.Subscript(slice=place) | ast.keyword(arg="dim", value=place):
+                places.append(place)
+            case ast.Call(func=ast.Attribute(attr="expand" | "flip" | "view"), args=sizes):
+                places += sizes
     return {
         node
         for place in places

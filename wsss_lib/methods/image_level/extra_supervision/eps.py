@@ -88,7 +88,7 @@ class EPS(Method):
             (B, 1, h, w) in [0, 1].
         """
         background, classes = maps[:, :1], maps[:, 1:]
-        active, salient = classes.detach().round(), saliency.round()
+        active, salient = classes.round(), saliency.round()
         size = active.sum(dim=(2, 3), keepdim=True)
         share = (active * salient).sum(dim=(2, 3), keepdim=True) / size.clamp(min=1)
         present = tags[:, :, None, None].to(maps)
