@@ -71,6 +71,7 @@ strict-book: $(STAMP)
 lint: $(STAMP) ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff format --check --line-length 76 --config 'format.exclude=[]' book/*/*.ipynb
 	@$(BIN)/mypy
 
 unit: $(STAMP) ## all tests; those of the book build a smoke book where it is missing
