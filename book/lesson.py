@@ -25,8 +25,8 @@ from torch import Tensor
 sys.path.append(str(Path(__file__).with_name("_ext")))
 
 from exercises import check
-from measured import NAMES, results_folder
-from stored_figures import DATA, chosen, gain_figure, gallery, world
+from measured import results_folder
+from stored_figures import DATA, chosen, gallery, world
 
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import InputError, Method
@@ -38,17 +38,16 @@ from wsss_lib.gallery import Gallery
 from wsss_lib.results import read_result
 from wsss_lib.show import Picture, contact_sheet, plot_curves, show_labels, show_maps
 from wsss_lib.show.picture import FONT, INK, drawn_on, line_colour
-from wsss_lib.survey import find_cards
 
 MODE = os.environ.get("WSSS_MODE", "fast")
-SMOKE_STEPS = 30
+SMOKE_STEPS = 12
 SEED = 0
 COLUMNS = 76
 """Characters of a line of code that a page shows without cutting it off."""
 
 __all__ = [
     "DATA", "WeakView", "ask", "check", "chosen", "contact_sheet", "evaluate", "finished",
-    "gain_figure", "labels_of", "plot_curves", "plot_losses", "show_labels", "show_maps",
+    "labels_of", "plot_curves", "plot_losses", "show_labels", "show_maps",
     "show_source", "steps_of", "stored", "train_for", "train_live", "world",
 ]  # fmt: skip
 
@@ -214,13 +213,11 @@ class Stored:
     """What an experiment has left of a system.
 
     Attributes:
-        name: what the book calls it.
         maps: what it says of some images, ``maps.common`` and ``maps.extremes``.
         result: its figures over several worlds and seeds.
         count: C.
     """
 
-    name: str
     maps: Gallery
     result: dict[str, Any]
     count: int
@@ -249,7 +246,5 @@ def stored(id: str, of: str = "toy") -> Stored:
         id: of its result, such as "cam".
         of: the world that it was measured in.
     """
-    card = find_cards().get(id)
-    name = NAMES.get(id) or (card.name if card else id)
     result = read_result(results_folder() / of / f"{id}.json")
-    return Stored(name, gallery(id, of), result, len(world(of).classes))
+    return Stored(gallery(id, of), result, len(world(of).classes))

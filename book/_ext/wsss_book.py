@@ -14,7 +14,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from measured import NAMES, results_folder
+from measured import NAMES, ROOT, results_folder
 from PIL import Image
 from set_repository import address, version
 from sphinx import addnodes

@@ -5,6 +5,9 @@ import nbformat
 import pytest
 from jupyter_cache import get_cache
 
+SMOKE_SECONDS = 30.0
+"""CPU seconds of a notebook in smoke mode: a kernel has one thread, so that on an idle core they
+are its wall-clock seconds, and on a busy machine the waiting does not count."""
 BAR = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
 
 
@@ -39,6 +42,25 @@ def test_pages_of_both_kinds_are_answered_without_progress_bars(book, tmp_path):
         answers[record.uri] = [out for cell in cells for out in cell.get("outputs", [])]
     assert [out.text for out in answers[str(folder / "a.md")]] == ["42\n"]
     assert [out.text for out in answers[str(folder / "b.ipynb")]] == ["done\n"]
+
+
+def test_the_cost_of_a_page_is_kept_without_waiting(book, tmp_path):
+    idle = "import time\ntime.sleep(3)"
+    busy = "import time\nwhile time.process_time() < 3: pass"
+    folder = book(idle, busy)
+    execute_pages.main(str(tmp_path / "cache"))
+    records = {r.uri: r.data for r in get_cache(str(tmp_path / "cache")).list_cache_records()}
+    waited, worked = records[str(folder / "a.md")], records[str(folder / "b.ipynb")]
+    assert waited["execution_seconds"] >= 3
+    assert waited["cpu_seconds"] < worked["cpu_seconds"]
+    assert worked["cpu_seconds"] >= 3
+
+
+def test_notebooks_keep_their_budget(html):
+    records = get_cache(str(html.parent / ".jupyter_cache")).list_cache_records()
+    seconds = {r.uri: r.data["cpu_seconds"] for r in records if r.uri.endswith(".ipynb")}
+    assert len(seconds) == sum(name.endswith(".ipynb") for name in map(str, notebooks()))
+    assert {name: cost for name, cost in seconds.items() if cost > SMOKE_SECONDS} == {}
 
 
 def test_a_page_that_fails_is_named(book, tmp_path):
