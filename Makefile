@@ -12,8 +12,8 @@ BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.synced
 TOY := data/toy
 BUILD := _build
-# The book that is read trains by the recipes; MODE=smoke trains a third as long, for tests, says so
-# on every page and has a folder of its own.
+# The notebooks of the book that is read train as they say; with MODE=smoke, for tests, they train a
+# dozen steps, every page says so, and the book has a folder of its own.
 MODE ?= fast
 OUT = $(if $(filter smoke,$(MODE)),$(BUILD)/smoke,.)
 BOOK = $(OUT)/_build

@@ -72,10 +72,15 @@ def steps_of(method: Method, steps: int | None = None) -> int:
     Args:
         method: with its recipe.
         steps: in ``fast`` mode, where a notebook does not wait for the whole recipe.
+
+    Raises:
+        InputError: ``WSSS_MODE`` is no mode.
     """
     whole = method.recipe.steps
-    wanted = {"smoke": SMOKE_STEPS, "fast": steps or whole, "full": whole}[MODE]
-    return min(wanted, whole)
+    wanted = {"smoke": SMOKE_STEPS, "fast": steps or whole, "full": whole}
+    if MODE not in wanted:
+        raise InputError(f"WSSS_MODE is {MODE!r}; choose from {', '.join(wanted)}.")
+    return min(wanted[MODE], whole)
 
 
 def train_live(

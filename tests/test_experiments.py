@@ -5,6 +5,8 @@ import json
 from multiprocessing import get_context
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import experiments.systems
 import experiments.toy
@@ -12,6 +14,7 @@ from experiments.record import Record
 from wsss_lib.core import InputError, Recipe
 from wsss_lib.data.toy import write_toy
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
+from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.results import summarise, write_result
 
@@ -54,6 +57,24 @@ def test_toy_measurement_writes_every_result_and_resumes(tiny, tmp_path):
         assert [run["miou"] for run in result["runs"]] == [
             run["miou"] for run in again[name]["runs"]
         ]
+
+
+def test_the_weights_of_cam_are_stored_beside_its_maps(tiny, tmp_path):
+    experiments.toy.main(tmp_path / "runs", tmp_path / "out", worlds=1, seeds=2)
+    stored = tmp_path / "weights" / "out"
+    assert [path.name for path in stored.iterdir()] == ["cam.safetensors"]
+    assert (stored / "cam.safetensors").stat().st_size < 700_000
+    found = CAM.toy(6)
+    found.load_state_dict(load_file(stored / "cam.safetensors"))
+    checkpoints = (tmp_path / "runs" / "run_0_0").glob("0_cam_*/checkpoint.pt")
+    trained = [torch.load(path, weights_only=True)["weights"] for path in checkpoints]
+    assert any(
+        all(
+            torch.allclose(value.float(), weights[name].float(), atol=1e-3, rtol=1e-3)
+            for name, value in found.state_dict().items()
+        )
+        for weights in trained
+    )
 
 
 def test_gains_are_paired():

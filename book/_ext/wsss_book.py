@@ -73,7 +73,7 @@ THRESHOLDS = {
 """What the rules of a protocol say in the note below a table."""
 
 SMOKE = (
-    "A trial build for tests: notebooks trained a third as long as they should. "
+    "A trial build for tests: notebooks trained for a dozen steps only. "
     "<code>make book</code> builds the book that is read."
 )
 MINUS = "\N{MINUS SIGN}"

@@ -60,6 +60,12 @@ def test_the_mode_says_how_long_a_training_takes(monkeypatch, mode, asked, steps
     assert steps_of(CAM.toy(6), asked) == steps
 
 
+def test_an_unknown_mode_is_named(monkeypatch):
+    monkeypatch.setattr(lesson, "MODE", "quick")
+    with pytest.raises(InputError, match="'quick'; choose from smoke, fast, full"):
+        steps_of(CAM.toy(6))
+
+
 def test_a_live_training_is_short_seeded_and_done_once(data, monkeypatch, capsys):
     monkeypatch.setattr(lesson, "MODE", "smoke")
     monkeypatch.setattr(lesson, "SMOKE_STEPS", 2)
@@ -101,7 +107,7 @@ def test_asking_trains_nothing(data):
 
 
 def test_stored_weights_are_those_of_the_stored_maps(data):
-    """The notebooks' CAM is the one whose maps the pages show; half precision is all that differs."""
+    """The CAM of the notebooks is the one of the pages; half precision is all that differs."""
     kept = stored("cam")
     world = lesson.world()
     view = WeakView(world.subset(kept.maps.common))

@@ -110,7 +110,7 @@ class TestNotebooks:
         sources = "\n".join(cells(notebook, "code"))
         assert not re.search(r"\b(train|val)_\d{4}\b", sources)
         own_data = notebook.stem == "bring_your_own_photographs"
-        assert own_data or re.search(r"chosen\(|\.extremes\b", sources)
+        assert own_data or re.search(r"\b(chosen|ranked)\(|\.extremes\b", sources)
 
     def test_trains_at_most_one_system(self, notebook):
         found = sum(trainings(python(source)) for source in cells(notebook, "code"))
