@@ -12,8 +12,8 @@ BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.synced
 TOY := data/toy
 BUILD := _build
-# The book that is read trains by the recipes; MODE=smoke trains a third as long, for tests, says so
-# on every page and has a folder of its own.
+# The notebooks of the book that is read train as they say; with MODE=smoke, for tests, they train a
+# dozen steps, every page says so, and the book has a folder of its own.
 MODE ?= fast
 OUT = $(if $(filter smoke,$(MODE)),$(BUILD)/smoke,.)
 BOOK = $(OUT)/_build
@@ -71,6 +71,7 @@ strict-book: $(STAMP)
 lint: $(STAMP) ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff format --check --line-length 76 --config 'format.exclude=[]' book/*/*.ipynb
 	@$(BIN)/mypy
 
 unit: $(STAMP) ## all tests; those of the book build a smoke book where it is missing

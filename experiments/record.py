@@ -8,15 +8,20 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from experiments.illustrations import ILLUSTRATIONS
 from wsss_lib.core import Method
+from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import Stage, run
 from wsss_lib.evaluate import Evaluation, Protocol, choose_threshold
 from wsss_lib.gallery import common_ids, image_ious, ranked, write_gallery
 from wsss_lib.results import write_result
+
+WEIGHTS = ("cam",)
+"""Systems whose trained weights are stored: notebooks ask them instead of training them."""
 
 
 class Record:
@@ -94,6 +99,23 @@ def maps_path(out: Path, name: str) -> Path:
     return out.parent / "maps" / out.name / f"{name}.npz"
 
 
+def keep_weights(out: Path, name: str, method: Method) -> None:
+    """Store what a method has learned, in half precision, in a folder of all weights.
+
+    Args:
+        out: folder of the results.
+        name: of the result.
+        method: trained.
+    """
+    learned = {
+        key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for key, value in method.state_dict().items()
+    }
+    path = out.parent / "weights" / out.name / f"{name}.safetensors"
+    with written_whole(path) as partial:
+        save_file(learned, partial)
+
+
 def keep_maps(
     out: Path,
     name: str,
@@ -105,7 +127,7 @@ def keep_maps(
     floor: tuple[Any, float] | None = None,
     **about: Any,
 ) -> None:
-    """Store the maps of a run beside its figures.
+    """Store the maps of a run beside its figures, and the weights of ``WEIGHTS``.
 
     What a system shows beside its scores is kept for the images of its largest, median and
     smallest gain over the floor, among those that all systems store; for a floor itself, for all.
@@ -135,4 +157,6 @@ def keep_maps(
             for id in chosen:
                 extras[id] = ILLUSTRATIONS[name](method, view[places[id]])
     figures = {"system": name, "miou": round(found.miou, 5), **about}
+    if name in WEIGHTS:
+        keep_weights(out, name, method)
     write_gallery(maps_path(out, name), scores, dataset, found.threshold, figures, extras)

@@ -6,6 +6,7 @@ from multiprocessing import get_context
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import experiments.systems
 import experiments.toy
@@ -18,6 +19,7 @@ from wsss_lib.data.view import WeakView
 from wsss_lib.evaluate import evaluate
 from wsss_lib.gallery import read_gallery
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
+from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.nets.large.saliency import toy_saliency
 from wsss_lib.results import summarise, write_result
@@ -84,6 +86,24 @@ def test_what_a_system_shows_beside_its_scores_is_stored(id, tmp_path):
         for title in shown:
             number = title.partition(":")[2]
             assert not number or data.tags(name)[int(number) - 1]
+
+
+def test_the_weights_of_cam_are_stored_beside_its_maps(tiny, tmp_path):
+    experiments.toy.main(tmp_path / "runs", tmp_path / "out", worlds=1, seeds=2)
+    stored = tmp_path / "weights" / "out"
+    assert [path.name for path in stored.iterdir()] == ["cam.safetensors"]
+    assert (stored / "cam.safetensors").stat().st_size < 700_000
+    found = CAM.toy(6)
+    found.load_state_dict(load_file(stored / "cam.safetensors"))
+    checkpoints = (tmp_path / "runs" / "run_0_0").glob("0_cam_*/checkpoint.pt")
+    trained = [torch.load(path, weights_only=True)["weights"] for path in checkpoints]
+    assert any(
+        all(
+            torch.allclose(value.float(), weights[name].float(), atol=1e-3, rtol=1e-3)
+            for name, value in found.state_dict().items()
+        )
+        for weights in trained
+    )
 
 
 def test_gains_are_paired():

@@ -74,13 +74,14 @@ def test_overlay_refuses_labels_of_another_size():
 def test_maps_of_classes_make_a_grid_of_systems_and_classes():
     maps = torch.zeros(3, 10, 10)
     maps[1, 2:8, 2:8] = 0.7
+    maps[2, 0, 0] = 0.1
     truth = square(2)
     figure = show_maps(
         GREY, {"CAM": maps, "PAMR": maps}, ("a", "b", "c"), truth=truth, thresholds={"CAM": 0.5}
     )
-    panels = figure.axes[:3]
+    panels = figure.axes[0:6:2]
     assert [axis.get_ylabel() for axis in panels] == ["CAM", "PAMR", "truth"]
-    assert [axis.get_title() for axis in panels] == ["b", "", ""]
+    assert [axis.get_title() for axis in figure.axes[:6]] == ["b", "c", "", "", "", ""]
     inside = (
         torch.nn.functional.interpolate(maps[None], (40, 40), mode="bilinear", align_corners=False)[
             0, 1
@@ -89,6 +90,19 @@ def test_maps_of_classes_make_a_grid_of_systems_and_classes():
     )
     iou = (inside & (truth == 2)).sum() / (inside | (truth == 2)).sum()
     assert [axis.get_xlabel() for axis in panels] == [f"IoU {iou:.2f}", "", ""]
+
+
+def test_maps_of_one_class_make_a_line():
+    maps = torch.zeros(3, 10, 10)
+    maps[1, 2:8, 2:8] = 0.7
+    figure = show_maps(
+        GREY, {"CAM": maps, "PAMR": maps}, ("a", "b", "c"), truth=square(2), thresholds={"CAM": 0.5}
+    )
+    panels = figure.axes[:3]
+    assert [axis.get_title() for axis in panels] == ["CAM", "PAMR", "truth"]
+    assert [axis.get_ylabel() for axis in panels] == ["b", "", ""]
+    assert [bool(axis.get_xlabel()) for axis in panels] == [True, False, False]
+    assert len({round(axis.get_position().y0, 6) for axis in panels}) == 1
 
 
 def test_the_image_stays_visible_where_scores_are_low():

@@ -6,6 +6,7 @@ python book/_ext/set_repository.py
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import urlparse
 
 import yaml
 
@@ -24,9 +25,17 @@ def version() -> str:
     return str(project["project"]["version"])
 
 
+def on_colab() -> str:
+    """Where Colab opens a notebook at the version of this book; its path below ``book`` follows."""
+    repository = urlparse(address()).path.strip("/")
+    return f"https://colab.research.google.com/github/{repository}/blob/v{version()}/book/"
+
+
 def updated(text: str) -> str:
-    """The text with every ``git clone`` naming the current address and version."""
+    """The text with every clone and every link to Colab at the current address and version."""
     text = re.sub(r"(git clone [^\n]*?)https://\S+?(?=[\s\"\\])", rf"\g<1>{address()}", text)
+    text = re.sub(r'(\bhome = \\?")https://[^"\\]+', rf"\g<1>{address()}", text)
+    text = re.sub(r"https://colab\.research\.google\.com/github/\S+?/book/", on_colab(), text)
     return re.sub(r"--branch v[\w.]+", f"--branch v{version()}", text)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from measured import NAMES, results_folder
 from torch import Tensor
-from wsss_book import NAMES, results_folder
 
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy

@@ -14,6 +14,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from measured import NAMES, ROOT, results_folder
 from PIL import Image
 from set_repository import address, version
 from sphinx import addnodes
@@ -28,8 +29,6 @@ from wsss_lib.results import read_result, summarise
 from wsss_lib.show.picture import SHARPER
 
 LOGGER = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parents[2]
-
 METRICS = {
     "miou": "mIoU",
     "precision": "precision",
@@ -66,25 +65,6 @@ METRICS = {
 }
 """Column heads of the figures that results hold."""
 
-NAMES = {
-    "cam_longer": "CAM, trained longer (control)",
-    "segmenter_cam": "segmenter taught by CAM labels",
-    "segmenter_pamr": "segmenter taught by PAMR labels",
-    "segmenter_affinitynet": "segmenter taught by AffinityNet labels",
-    "ceiling": "segmenter taught by masks (ceiling)",
-    "segmenter_grabcut": "segmenter taught by GrabCut masks",
-    "cam_vit": "CAM on the toy transformer",
-    "mctformer_attention": "class attention alone",
-    "mctformer_fused": "class attention × CAM",
-    "superpixels": "superpixel means",
-    "walker": "random walker",
-    "grabcut": "GrabCut",
-    "tags": "image labels",
-    "extremes": "extreme points",
-    "scores": "scores of the stage before",
-}
-"""What results are called that are no system of their own."""
-
 THRESHOLDS = {
     "held-out": "threshold chosen on held-out images",
     "fixed": "threshold fixed in advance",
@@ -95,7 +75,7 @@ THRESHOLDS = {
 """What the rules of a protocol say in the note below a table."""
 
 SMOKE = (
-    "A trial build for tests: notebooks trained a third as long as they should. "
+    "A trial build for tests: notebooks trained for a dozen steps only. "
     "<code>make book</code> builds the book that is read."
 )
 CLASS_FIGURES = [f"iou_{name}" for name in ("background", *VARIANTS["objects"].classes)]
@@ -108,11 +88,6 @@ _DIGITS = {
 }  # fmt: skip
 _ONCE = {"weights_m", "answer_mb", "step_mb"}
 """Figures of a run that are taken once, not once for each repeat: they have no spread."""
-
-
-def results_folder() -> Path:
-    """Where measured figures lie; WSSS_RESULTS points tests elsewhere."""
-    return Path(os.environ.get("WSSS_RESULTS", ROOT / "results"))
 
 
 def figure_text(result: dict[str, Any], metric: str) -> str:

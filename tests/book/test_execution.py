@@ -5,6 +5,10 @@ import nbformat
 import pytest
 from jupyter_cache import get_cache
 
+SMOKE_SECONDS = 1.5 * 30
+"""CPU seconds that a notebook may take in smoke mode. A kernel has one thread: on an idle core they
+are its wall-clock seconds, of which it may take 30, and the waiting of a busy machine does not
+count. Kernels that share a core's units take up to half as many again."""
 BAR = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
 
 
@@ -39,6 +43,26 @@ def test_pages_of_both_kinds_are_answered_without_progress_bars(book, tmp_path):
         answers[record.uri] = [out for cell in cells for out in cell.get("outputs", [])]
     assert [out.text for out in answers[str(folder / "a.md")]] == ["42\n"]
     assert [out.text for out in answers[str(folder / "b.ipynb")]] == ["done\n"]
+
+
+def test_the_cost_of_a_page_is_kept_without_waiting(book, tmp_path):
+    idle = "import time\ntime.sleep(3)"
+    busy = "import time\nwhile time.process_time() < 3: pass"
+    folder = book(idle, busy)
+    execute_pages.main(str(tmp_path / "cache"))
+    records = {r.uri: r.data for r in get_cache(str(tmp_path / "cache")).list_cache_records()}
+    waited, worked = records[str(folder / "a.md")], records[str(folder / "b.ipynb")]
+    assert waited["execution_seconds"] >= 3
+    assert waited["cpu_seconds"] < worked["cpu_seconds"]
+    assert worked["cpu_seconds"] >= 3
+
+
+def test_notebooks_keep_their_budget(html):
+    records = get_cache(str(html.parent / ".jupyter_cache")).list_cache_records()
+    seconds = {r.uri: r.data["cpu_seconds"] for r in records if r.uri.endswith(".ipynb")}
+    notebooks = {str(path) for path, reader in execute_pages.executable_pages() if reader is None}
+    assert set(seconds) == notebooks
+    assert {name: cost for name, cost in seconds.items() if cost > SMOKE_SECONDS} == {}
 
 
 def test_a_page_that_fails_is_named(book, tmp_path):

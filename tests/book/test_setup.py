@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 import yaml
+from set_repository import address, on_colab, updated, version
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,18 @@ def test_the_build_is_strict(root):
     command = (root / "Makefile").read_text()
     assert re.search(r"rm -rf [^#]*/\.jupyter_cache\n[^#]*execute_pages", command), "a new cache"
     assert re.search(r"jupyter-book build[^#]*-W --keep-going -n --all", command)
+
+
+def test_notebooks_are_cloned_and_opened_at_one_address_and_version():
+    old = (
+        '"[Open in Colab](https://colab.research.google.com/github/a/b/blob/main/book/x/y.ipynb)",'
+        '"    home = \\"https://example.org/a/b\\"\\n",'
+        '"    !git clone --quiet --depth 1 --branch v0.0.1 {home} wsss\\n"'
+    )
+    assert updated(old) == (
+        f'"[Open in Colab]({on_colab()}x/y.ipynb)",'
+        f'"    home = \\"{address()}\\"\\n",'
+        f'"    !git clone --quiet --depth 1 --branch v{version()} {{home}} wsss\\n"'
+    )
+    assert f"/blob/v{version()}/" in on_colab()
+    assert updated(updated(old)) == updated(old)

@@ -111,8 +111,8 @@ def show_maps(
 ) -> Picture:
     """What systems say of an image, all on one scale.
 
-    Maps of classes make a grid, systems in rows and classes in columns; single maps stand one after
-    another behind the image.
+    Maps of classes make a grid, systems in rows and classes in columns, or a line where there is
+    one class; single maps stand one after another behind the image.
 
     Args:
         image: (3, H, W) RGB in [0, 1].
@@ -149,7 +149,10 @@ def show_maps(
         rows[title] = [class_panel(image, m, c + 1, cut, truth) for c in shown]
     if truth is not None:
         rows["truth"] = [truth_panel(image, truth, c + 1) for c in shown]
-    return show_grid(rows, [_name(classes, c + 1) for c in shown], scale)
+    names = [_name(classes, c + 1) for c in shown]
+    if len(shown) == 1:  # a line, not a column
+        return show_grid({names[0]: [line[0] for line in rows.values()]}, [*rows], scale)
+    return show_grid(rows, names, scale)
 
 
 def class_panel(
