@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from tests.tiny import Pixels, plain_folder
+from wsss_lib.blocks.maps.class_maps import resize_like
 from wsss_lib.core import InputError, Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
@@ -30,9 +31,11 @@ class Net(Pixels):
         self.backbone = ToyCNN()
         self.head = nn.Sequential(nn.BatchNorm2d(128), nn.Conv2d(128, 2, 1))
 
+    def maps(self, image):
+        return resize_like(self.head(self.backbone(image)[-1]), image)
+
     def loss(self, batch):
-        maps = self.head(self.backbone(batch.image)[-1])
-        return {"cls": tag_loss(maps.mean(dim=(2, 3)), batch.tags)}
+        return {"cls": tag_loss(self.maps(batch.image).mean(dim=(2, 3)), batch.tags)}
 
 
 @pytest.fixture
@@ -90,8 +93,11 @@ def test_a_method_without_a_backbone_says_so(view):
     class Bare(Net):
         def __init__(self):
             super().__init__()
+            self.net = self.backbone
             del self.backbone
-            self.net = ToyCNN()
+
+        def maps(self, image):
+            return resize_like(self.head(self.net(image)[-1]), image)
 
     method = Bare()
     method.recipe = Recipe(3, 2, freeze_norm=True)
