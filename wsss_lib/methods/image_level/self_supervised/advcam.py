@@ -39,7 +39,8 @@ CARD = Card(
         "a step counts in the mean of the three channels' standard deviations, not in each's own",
         "every scale climbs equally often; the released code halves the climb at the smallest",
         "the map at the top of the climb is counted as well: n climbs give n + 1 maps",
-        "the toy world looks at two sizes, as CAM does there, not at four",
+        "the toy world looks at two sizes, as CAM does there, not at four, and goes as far as the "
+        "paper in 9 climbs of three steps' length, not in 27",
         "the stage behind it, IRNet trained on these maps, is a system of its own here",
         "the weights of batch normalisation are frozen as its statistics are; IRNet's code, whose "
         "recipe this is, teaches them",
@@ -83,7 +84,7 @@ class AdvCAM(Method):
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        method = cls(backbone or toy_cnn(), num_classes, scales=(1.0, 1.5))
+        method = cls(backbone or toy_cnn(), num_classes, 9, 0.24, scales=(1.0, 1.5))
         method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
 
