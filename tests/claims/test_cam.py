@@ -108,7 +108,7 @@ class Trails(nn.Module):
         return [image + 0.5 * nn.functional.pad(image, (1, 0))[..., :-1]]
 
 
-def test_scores_value_by_value():
+def test_the_read_out_value_by_value():
     """Rectified maps of each size and mirror image, added, each divided by its own maximum."""
     cam = CAM(Trails(), 3, scales=(1.0, 2.0))
     nn.init.normal_(cam.classifier.weight, generator=torch.Generator().manual_seed(0))

@@ -137,7 +137,7 @@ def test_the_class_comes_from_the_box_of_the_same_object():
         clicking().predict(Batch(batch.ids, batch.image, boxes=batch.boxes))
 
 
-def test_masks_are_painted_largest_first_into_maps_of_zeros_and_ones():
+def test_the_read_out_paints_masks_largest_first_into_maps_of_zeros_and_ones():
     """Two images: two objects of two classes, and none at all."""
     small = (Y - 20) ** 2 + (X - 24) ** 2 < 30
     disc, inner = batch_of(DISC), batch_of(small)

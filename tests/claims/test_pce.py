@@ -75,7 +75,7 @@ def test_all_drawn_pixels_of_a_batch_count_alike():
 
 
 @pytest.mark.parametrize("tags", [TWO_IMAGES, None])
-def test_scores_value_by_value(tags):
+def test_the_read_out_value_by_value(tags):
     method, image = PartialCrossEntropy(Painter()), noise(2, 3, 4, 5)
     said = method.predict(Batch(("a", "b"), image, tags))
     for b, present in enumerate(torch.ones(2, 3) if tags is None else tags):

@@ -100,7 +100,7 @@ def test_labels_and_loss_value_by_value():
 
 
 @pytest.mark.parametrize("tags", [TWO_IMAGES, None])
-def test_scores_value_by_value(tags):
+def test_the_read_out_value_by_value(tags):
     method, image = Segmenter(Painter()), noise(2, 3, 4, 5)
     said = method.predict(Batch(("a", "b"), image, tags))
     for b, present in enumerate(torch.ones(2, 3) if tags is None else tags):
