@@ -66,6 +66,10 @@ EVERY = frozenset(CARDS)
 PENDING: dict[str, frozenset[str]] = {
     "dose-response curve": EVERY,
     "diagram": EVERY,
+    # Their code was mended; other worlds follow.
+    "figures of three runs": frozenset(
+        {"ae_psl", "bana", "cda", "clims", "mctformer", "onestage", "seam", "toco"}
+    ),
 }
 
 
