@@ -105,7 +105,7 @@ def test_all_doors_refuse_in_the_same_words(tmp_path, kind):
     for door in (
         python,
         lambda: run(root, tmp_path / "out"),
-        lambda: compare(root / "masks", root, "val", None, None),
+        lambda: compare(root / "masks", root, None, None, None),
     ):
         with pytest.raises(InputError, match=message):
             door()
@@ -169,7 +169,7 @@ def test_what_is_harmless_is_understood_and_gives_the_same_labels(tmp_path):
         assert torch.equal(plain.tags(id), other.tags(twin)), id
         assert other.size(twin) == (24, 32)
         assert read_labels(tmp_path / f"out_other/cam/labels/{twin}.png").shape == (24, 32)
-    evaluation, _, count = compare(tmp_path / "other/masks", tmp_path / "other", "val", None, None)
+    evaluation, _, count = compare(tmp_path / "other/masks", tmp_path / "other", None, None, None)
     assert (evaluation.miou, count) == (1, 6)
 
 
@@ -213,7 +213,7 @@ def test_predictions_are_found_under_the_names_of_other_systems(tmp_path):
     for id in data.ids:
         write_labels(answers / f"{id}.PNG", data.mask(id).numpy())
     (answers / "._im0.PNG").write_bytes(b"\0")
-    assert compare(answers, root, "val", None, None)[0].miou == 1
+    assert compare(answers, root, None, None, None)[0].miou == 1
     (answers / "im0.PNG").rename(answers / "IM0.png")
     with pytest.raises(InputError, match="answers names 'IM0', but the image is called 'im0'"):
-        compare(answers, root, "val", None, None)
+        compare(answers, root, None, None, None)
