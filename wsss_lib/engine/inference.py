@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.cam import multi_scale_mean
 from wsss_lib.core import Batch, InputError, Method
 from wsss_lib.data.store import LabelStore, ScoreStore
 from wsss_lib.data.view import WeakView, collate
@@ -136,7 +136,7 @@ def _looked_at(
             )
         return answers
 
-    return multi_scale_flip(look, batch.image, scales, flip) / (len(scales) * (1 + flip))
+    return multi_scale_mean(look, batch.image, scales, flip)
 
 
 def same_size_batches(images: Iterable[Batch]) -> Iterator[Batch]:

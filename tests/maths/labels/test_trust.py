@@ -52,3 +52,10 @@ def test_what_is_refined_are_probabilities_of_both_backgrounds():
     assert expected[0] == 0
     assert expected[1] > 0
     assert (labels == 255).all()
+
+
+def test_where_both_name_a_class_the_one_against_the_high_background_stays():
+    """Refinement may part them, for a pixel's neighbours count differently in both."""
+    scores, tags = torch.tensor([0.9, 0.8]).view(1, 2, 1, 1), torch.ones(1, 2)
+    swapped = refined_labels(scores, tags, 0.5, 0.1, lambda odds: odds[:, [0, 1, 2, 3, 5, 4]])
+    assert swapped.item() == 1

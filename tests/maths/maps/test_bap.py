@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from wsss_lib.blocks.maps.bap import (
     background_attention,
     background_prototypes,
+    odds_in_boxes,
     outside_boxes,
     peak_in_boxes,
     pool_boxes,
@@ -96,3 +97,19 @@ def test_class_maps_peak_at_one_in_every_box_of_their_class():
         assert torch.allclose(found[kind - 1, y0:y1, x0:x1], part / part.max())
     assert not found[0, :5, 3:].any()
     assert not found[1, :4].any()
+
+
+def test_odds_are_a_softmax_of_what_is_there_inside_boxes_alone():
+    torch.manual_seed(0)
+    evidence, within = torch.rand(2, 4, 3, 5), torch.zeros(2, 3, 3, 5)
+    within[0, 0, :2, :3] = within[0, 1, 1:, 2:4] = within[1, 2, :, 4] = 1
+    odds = odds_in_boxes(evidence, within)
+    for b, there in ((0, (0, 1, 2)), (1, (0, 3))):
+        for y in range(3):
+            for x in range(5):
+                inside = within[b, :, y, x].any()
+                total = sum(evidence[b, k, y, x].exp() for k in there)
+                for k in range(4):
+                    share = evidence[b, k, y, x].exp() / total if k in there else torch.zeros(())
+                    expected = share if inside else torch.tensor(float(k == 0))
+                    torch.testing.assert_close(odds[b, k, y, x], expected)

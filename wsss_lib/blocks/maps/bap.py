@@ -140,6 +140,27 @@ def peak_in_boxes(maps: Tensor, boxes: Sequence[Tensor]) -> Tensor:
     return found
 
 
+def odds_in_boxes(evidence: Tensor, within: Tensor) -> Tensor:
+    """Probabilities: a softmax over the background and the present classes, inside boxes alone.
+
+    Outside all boxes background is certain, and a softmax would make it less so.
+
+    Source: BANA, section 3.2 and its released code.
+
+    Args:
+        evidence: (B, K, H, W) in [0, 1], background first.
+        within: (B, C, H, W), 1 inside the boxes of a class.
+
+    Returns:
+        (B, K, H, W); classes without a box in their image have 0.
+    """
+    absent = F.pad(within.amax(dim=(2, 3)), (1, 0), value=1.0)[:, :, None, None] == 0
+    odds = evidence.masked_fill(absent, -torch.inf).softmax(dim=1)
+    certain = torch.zeros_like(odds)
+    certain[:, 0] = 1
+    return torch.where(within.amax(dim=1, keepdim=True) > 0, odds, certain)
+
+
 def _check(features: Tensor, weights: Tensor) -> None:
     if weights.ndim != 4 or weights.shape[2:] != features.shape[2:]:
         raise InputError(

@@ -38,3 +38,23 @@ def multi_scale_flip(
             maps = straight + mirrored.flip(-1)
         total = total + resize(maps, size)
     return torch.as_tensor(total)
+
+
+def multi_scale_mean(
+    maps_of: Callable[[Tensor], Tensor],
+    image: Tensor,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = True,
+) -> Tensor:
+    """The mean of what ``multi_scale_flip`` adds up, for maps such as probabilities.
+
+    Args:
+        maps_of: (B, 3, H', W') images -> (B, C, h', w') maps.
+        image: (B, 3, H, W).
+        scales: factors by which the image is resized.
+        flip: also look at the mirror image.
+
+    Returns:
+        (B, C, H, W), non-negative.
+    """
+    return multi_scale_flip(maps_of, image, scales, flip) / (len(scales) * (1 + flip))

@@ -107,20 +107,21 @@ def power_at(threshold: float) -> float:
     return math.log(threshold) / math.log(1 - threshold)
 
 
-def foreground_scores(maps: Tensor, eps: float = 1e-8) -> Tensor:
-    """Each class against the background: ``p_c / (p_c + p_0)``.
+def foreground_scores(maps: Tensor, power: float = 1.0, eps: float = 1e-8) -> Tensor:
+    """Each class against the background: ``p_c / (p_c + p_0 ** power)``.
 
     The order among the classes is kept, and a class beats the background exactly where its score
     exceeds 0.5.
 
     Args:
         maps: (B, K, h, w), non-negative, background first.
+        power: of the background; of probabilities, a large one makes it smaller.
         eps: keeps 0 / 0 at 0.
 
     Returns:
         (B, C, h, w) in [0, 1].
     """
-    background, foreground = maps[:, :1], maps[:, 1:]
+    background, foreground = maps[:, :1] ** power, maps[:, 1:]
     return foreground / (foreground + background).clamp(min=eps)
 
 

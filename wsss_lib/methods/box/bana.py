@@ -113,8 +113,5 @@ class BANA(Method):
         evidence, boxes = self.evidence(batch), batch.require("boxes", CARD.name)
         size = (evidence.shape[-2], evidence.shape[-1])
         within = fill_boxes(boxes, evidence.shape[1] - 1, size)
-        absent = F.pad(within.amax(dim=(2, 3)), (1, 0), value=1.0)[:, :, None, None] == 0
-        odds = evidence.masked_fill(absent, -torch.inf).softmax(dim=1)
-        inside = within.amax(dim=1, keepdim=True) > 0  # outside, evidence is 1 for background
-        odds = dense_crf(batch.image, torch.where(inside, odds, evidence), self.crf)
+        odds = dense_crf(batch.image, bap.odds_in_boxes(evidence, within), self.crf)
         return foreground_scores(odds) * within

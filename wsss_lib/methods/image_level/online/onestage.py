@@ -11,7 +11,7 @@ from typing import Self
 from torch import Tensor
 
 from wsss_lib.blocks.maps import class_maps as maps
-from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.cam import multi_scale_mean
 from wsss_lib.blocks.maps.ngwp import ngwp, peak_labels, size_focal
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method, Recipe
@@ -110,8 +110,7 @@ class OneStage(Method):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The tags; after the warm-up, the network's own refined masks as well."""
-        tags = batch.require("tags", CARD.name)
-        logits = self.net(batch.image)
+        tags, logits = batch.require("tags", CARD.name), self.net(batch.image)
         terms = {"cls": tag_loss(self.tag_logits(logits), tags)}
         if self.progress >= self.warmup:
             labels = self.own_labels(batch.image, logits, tags)
@@ -127,7 +126,5 @@ class OneStage(Method):
         tags = batch.tags
         if tags is None:
             tags = self.tag_logits(self.net(batch.image)).sigmoid() > self.present
-        masks = multi_scale_flip(lambda x: self.masks(self.net(x)), batch.image, self.scales)
-        masks = masks / (2 * len(self.scales))
-        masks[:, :1] **= self.power
-        return maps.keep_present(maps.foreground_scores(masks), tags)
+        masks = multi_scale_mean(lambda x: self.masks(self.net(x)), batch.image, self.scales)
+        return maps.keep_present(maps.foreground_scores(masks, self.power), tags)

@@ -102,9 +102,7 @@ class ToCo(Method):
         tokens, early = self.net(image)
         whole, views = self.net.views(tokens, self.backbone(crops)[-1])
         hints = relations.two_threshold_labels(maps.resize_like(middle, tokens), *self.trust)
-        labels = refined_labels(
-            final, tags, *self.trust, lambda odds: pamr(image, odds, self.dilations)
-        )
+        labels = refined_labels(final, tags, *self.trust, lambda x: pamr(image, x, self.dilations))
         logits, (patch, view, decode) = self.net.tag_logits(tokens, early), self.weights
         seg = halves_loss(self.net.decoder(tokens, image), labels)
         return {
