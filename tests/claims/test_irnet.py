@@ -44,7 +44,7 @@ def checkered(one, other, h, w):
     return torch.where(board, torch.tensor(one).view(3, 1, 1), torch.tensor(other).view(3, 1, 1))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def batch():
     """Left half object, right half ground, each of two colours: edges are everywhere, and few are
     boundaries. Scores are doubtful at the border.
@@ -68,21 +68,26 @@ def trained(batch, drop=(), steps=40, **settings):
     return net.eval()
 
 
-def test_the_boundary_appears_where_nobody_labelled_it(batch):
+@pytest.fixture(scope="module")
+def whole(batch):
+    """A net that was trained with all terms."""
+    return trained(batch)
+
+
+def test_the_boundary_appears_where_nobody_labelled_it(batch, whole):
     """Pairs on both sides say that there is one between them; the pairs of one side say where."""
-    net = trained(batch)
     with torch.no_grad():
-        found = net.relations.boundary(batch.image)[0, 0]
+        found = whole.relations.boundary(batch.image)[0, 0]
     assert found[2:-2, 8:10].amax(dim=1).min() > 0.7
     assert found[2:-2, 2:7].max() < 0.2
     assert found[2:-2, 11:16].max() < 0.2
 
 
 @pytest.mark.parametrize("term", ["fg", "bg", "neg"])
-def test_every_term_of_the_loss_is_needed(batch, term):
-    whole, without = trained(batch), trained(batch, drop=(term,))
+def test_every_term_of_the_loss_is_needed(batch, whole, term):
+    nets = (whole, trained(batch, drop=(term,)))
     with torch.no_grad():
-        whole, without = (net.relations.boundary(batch.image)[0, 0] for net in (whole, without))
+        whole, without = (net.relations.boundary(batch.image)[0, 0] for net in nets)
     if term == "neg":
         assert without.max() < 0.3
         return

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,12 @@ def lines_run(path: str, patience: float) -> Iterator[set[int]]:
         sys.settrace(before)
 
 
+def shared_fixtures(item: pytest.Item) -> set[str]:
+    """Names of the fixtures that a test may share with others."""
+    known = item._fixtureinfo.name2fixturedefs.items()
+    return {name for name, definitions in known if definitions[-1].scope != "function"}
+
+
 class Hunt:
     """A plugin for pytest that runs the collected tests again and again, once for every mutant.
 
@@ -94,6 +100,10 @@ class Hunt:
         if self.survivors and not self.problem:
             following = dict(pairwise(items))
             asked = [item for item in items if self.look(item, following.get(item), patience)]
+            lines = {item: self.lines[item] for item in asked}
+            for item, other in product(asked, repeat=2):
+                if shared_fixtures(item) & shared_fixtures(other):
+                    self.lines[item] = self.lines[item] | lines[other]  # run for both of them
             self.survivors = [m for m in self.survivors if not self.notices(m, asked)]
 
     def run(self, item: pytest.Item, following: pytest.Item | None) -> BaseException | None:
@@ -154,7 +164,9 @@ def survivors(subject: type, tests: Sequence[Path], mutants: Sequence[Mutant]) -
     if not mutants:
         raise RuntimeError(f"{subject.__name__}: there is nothing to change")
     hunt = Hunt(subject, mutants)
-    pytest.main([*map(str, tests), *OPTIONS], plugins=[hunt])
+    status = pytest.main([*map(str, tests), *OPTIONS], plugins=[hunt])
+    if status == pytest.ExitCode.INTERNAL_ERROR:
+        raise RuntimeError(f"{subject.__name__}: the run broke off")
     if hunt.problem:
         raise RuntimeError(f"{subject.__name__}: {hunt.problem}")
     return hunt.survivors

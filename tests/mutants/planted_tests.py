@@ -8,7 +8,7 @@ from tests.mutants.planted import Planted
 
 @pytest.fixture(scope="module")
 def answer():
-    """Made anew for each mutant, although it is shared by the tests of this file."""
+    """Made anew for each mutant, and once for the two tests that share it."""
     return Planted.predict(torch.tensor([0.1, 0.4, 0.9]))
 
 
@@ -18,6 +18,10 @@ def test_first_term():
     assert loss == 0.25
     loss.backward()
     assert other.grad is None
+
+
+def test_there_are_two_answers(answer):
+    assert len(answer) == 2
 
 
 def test_border(answer):
