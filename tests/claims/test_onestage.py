@@ -128,7 +128,8 @@ def scene(size=14):
         image[:, *inside] = ((1 - fade) * red + fade * orange) if number % 2 == 0 else orange
         images.append(image)
         masks.append(mask)
-    image = torch.stack(images) + 0.03 * torch.randn(8, 3, size, size, generator=generator)
+    noise = 0.03 * torch.randn(8, 3, size, size, generator=generator)
+    image = (torch.stack(images) + noise).clamp(0, 1)
     tags = torch.stack([mask.any() for mask in masks]).float()[:, None]
     return Batch(tuple(map(str, range(8))), image, tags), torch.stack(masks)
 

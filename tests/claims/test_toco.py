@@ -56,6 +56,7 @@ def batch():
     image[:2, :, 8:24, 8:24] = torch.tensor(RED).view(3, 1, 1)
     image[2:, :, 8:24, 8:24] = torch.tensor(GREEN).view(3, 1, 1)
     image = image + 0.03 * torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    image = image.clamp(0, 1)
     return Batch(("a", "b", "c", "d"), image, torch.eye(2).repeat_interleave(2, dim=0))
 
 
@@ -85,8 +86,9 @@ def likeness(method, batch):
 
 def test_patch_contrast_keeps_object_and_background_apart(batch, whole):
     assert likeness(make(), batch) > 0.95, "the example must begin with tokens that are all alike"
-    assert likeness(trained(batch, drop=("ptc",)), batch) > 0.5
-    assert abs(likeness(whole, batch)) < 0.3
+    without = likeness(trained(batch, drop=("ptc",)), batch)
+    assert without > 0.5
+    assert abs(likeness(whole, batch)) < without - 0.15
 
 
 def test_relations_come_from_the_middle_layer(batch):

@@ -135,6 +135,8 @@ def test_a_crop_is_a_part_of_the_image_that_has_been_resized(area, size):
     for seed in range(60):
         image = augment(given, recipe, generator(seed)).image[0, :2]
         assert image.shape == (2, 32, 32)
+        rising = (image[0].diff(dim=0) > 0).all() and (image[1].diff(dim=1) > 0).all()
+        assert rising, "nothing beside the image may fill a crop"
         high, wide = (image[0, -1, 0] - image[0, 0, 0]), (image[1, 0, -1] - image[1, 0, 0])
         parts.append((high.item() * 33 / 32, wide.item() * 33 / 32))
     shares = [high * wide for high, wide in parts]
