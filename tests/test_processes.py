@@ -75,7 +75,8 @@ def test_two_processes_find_what_one_finds(view, tmp_path, one):
     assert [found["processes"] for found in two] == [2, 2]
     assert one["seen"] == 36  # 6 steps of 2 batches of 3
     assert [found["seen"] for found in two] == [12, 24]
-    assert two[0]["answered"] + two[1]["answered"] == one["answered"]
+    # Each process asks once before it trains; what is left are the batches of images.
+    assert sum(found["answered"] - 1 for found in two) == one["answered"] - 1
     for found in two:
         same(found, one)
         assert found["losses"] == pytest.approx(one["losses"], abs=1e-4)

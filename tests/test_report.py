@@ -70,7 +70,7 @@ def test_report_stands_alone_and_describes_its_pictures(data, tmp_path):
     for attrs in pictures:
         with Image.open(io.BytesIO(base64.b64decode(attrs["src"].split(",")[1]))) as image:
             image.load()
-            assert max(image.size) <= (900 if attrs.get("class") == "plot" else 320)
+            assert max(image.size) <= (1200 if attrs.get("class") == "plot" else 320)
     assert 'lang="en"' in text
     assert "color-scheme: light dark" in text
 

@@ -20,7 +20,7 @@ class Squares:
     """A red or a blue square, somewhere on a grey ground; tags say which, never where."""
 
     classes, ids, name, split = ("red", "blue"), tuple(map(str, range(48))), "", ""
-    root, allows_empty = Path("nowhere"), False
+    root, masks, allows_empty = Path("nowhere"), Path("nowhere"), False
 
     def __len__(self):
         return len(self.ids)
@@ -37,10 +37,10 @@ class Squares:
         inside[y : y + 8, x : x + 8] = True
         return image, kind, inside
 
-    def digest(self):
+    def digest(self, layers=()):
         return "squares"
 
-    def image(self, id):
+    def image(self, id, longest=None):
         return self.draw(id)[0]
 
     def tags(self, id):
