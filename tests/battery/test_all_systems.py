@@ -155,7 +155,8 @@ def test_the_seed_decides_everything(kind):
 def test_images_do_not_disturb_each_other(kind):
     batch = make_batch(3)
     method = fresh(kind)
-    assert torch.allclose(method.predict(batch)[:1], method.predict(first_of(batch)), atol=1e-5)
+    # Convolutions round otherwise in another batch, and a dense CRF makes more of it.
+    assert torch.allclose(method.predict(batch)[:1], method.predict(first_of(batch)), atol=1e-4)
 
 
 @every

@@ -32,6 +32,7 @@ class ClassTokens(nn.Module):
                 "the network out to use the toy transformer."
             )
         self.backbone = backbone
+        backbone.norm.requires_grad_(False)  # tokens are read before it
         start = nn.init.trunc_normal_(torch.empty(num_classes, backbone.channels[-1]), std=0.02)
         if backbone.class_token is not None:
             start = backbone.class_token.repeat(num_classes, 1)
