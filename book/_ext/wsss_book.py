@@ -15,7 +15,6 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import directives
 from measured import NAMES, ROOT, results_folder
-from PIL import Image
 from set_repository import address, version
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -26,7 +25,6 @@ from wsss_lib import survey
 from wsss_lib.core import InputError
 from wsss_lib.data.toy import VARIANTS
 from wsss_lib.results import read_result, summarise
-from wsss_lib.show.picture import SHARPER
 
 LOGGER = logging.getLogger(__name__)
 METRICS = {
@@ -356,15 +354,6 @@ def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doc
             return
 
 
-def size_figures(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Show drawn figures at the size that they were drawn for, with pixels to spare."""
-    for image in doctree.findall(nodes.image):
-        path = Path(app.srcdir) / image["uri"]
-        if "jupyter_execute" in path.parts and path.suffix == ".png" and "width" not in image:
-            with Image.open(path) as picture:
-                image["width"] = f"{round(picture.width / SHARPER)}px"
-
-
 def say_the_mode(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -385,5 +374,4 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("html-page-context", say_the_mode)
     app.connect("html-page-context", describe, priority=400)  # before sphinxext.opengraph
-    app.connect("doctree-resolved", size_figures)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -44,8 +44,7 @@ class Picture(Figure):
         """What a notebook shows, and how wide."""
         found = self.png()
         with Image.open(io.BytesIO(found)) as picture:
-            width, height = (round(side / SHARPER) for side in picture.size)
-        return found, {"width": width, "height": height}
+            return found, {"width": round(picture.width / SHARPER)}
 
     def png(self) -> bytes:
         """The picture as a PNG file, without empty margins; in 256 colours where it is large."""
