@@ -38,7 +38,7 @@ def test_doctor_and_evaluate_show_names_as_they_are(named, name):
     said = wsss("evaluate", root / "masks", "--data", root, "--split", "[b]")
     assert f"{name} " in said
     assert "of data [b], [b]." in said
-    (root / "classes.txt").write_text("dog\n")
+    (root / "classes.txt").write_text("cat\n")
     assert name in wsss("doctor", root, code=1)
 
 
