@@ -38,10 +38,8 @@ def test_doctor_and_evaluate_show_names_as_they_are(named, name):
     said = wsss("evaluate", root / "masks", "--data", root, "--split", "[b]")
     assert f"{name} " in said
     assert "of data [b], [b]." in said
-    (root / "classes.txt").write_text(f"cat\n{name}\ndog\n")
-    assert "dog" in wsss("doctor", root, code=1)
     (root / "classes.txt").write_text("cat\n")
-    assert f"'{name}'" in wsss("doctor", root, code=1)
+    assert name in wsss("doctor", root, code=1)
 
 
 def test_run_report_and_leaderboard_show_names_as_they_are(named, tmp_path):
