@@ -213,7 +213,8 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
         return psutil.Process().memory_info().rss
 
     before = work(range(300))
-    assert work(range(300, 3000)) - before < 20 * 2**20  # scores alone would take 88 MB
+    # Scores alone would take 88 MB; a process with other tests behind it moves by twenty.
+    assert work(range(300, 3000)) - before < 40 * 2**20
 
 
 def test_images_are_read_ahead_where_a_gpu_would_wait(monkeypatch):
