@@ -187,6 +187,10 @@ def test_methods_for_another_number_of_classes(tmp_path):
         method.recipe = replace(method.recipe, steps=1, batch_size=2)
         with pytest.raises(InputError, match=r"made for its 2 classes|method for 2 classes"):
             fit(method, view, cpu=True)
+    other = Pixels(num_classes=3)  # its own loss does not look
+    with pytest.raises(InputError, match=r"pixels cannot answer image 'im0' .* its 2 classes"):
+        fit(other, view, cpu=True)
+    assert other.asked == 0
 
 
 def test_errors_that_are_no_disagreement_of_sizes_stay_what_they_are(tmp_path):
