@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from wsss_lib.core import Batch
+
 
 def one_at_another_size(maps, size):
     """(C, h, w) maps at a size (H, W)."""
@@ -43,6 +45,25 @@ def against_the_background(weights, tags):
         if tags[c]:
             found[c] = weights[c + 1] / (weights[c + 1] + weights[0])
     return found
+
+
+def check_network_answers(method, image, known):
+    """A segmentation network of three classes answers each against the background.
+
+    Args:
+        method: its ``net`` gives logarithms of probabilities; its weights are drawn anew.
+        image: (2, 3, H, W).
+        known: whether it is told the tags; without them every class answers.
+    """
+    tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    with torch.no_grad():
+        for weight in method.parameters():
+            weight.normal_()
+        said = method.predict(Batch(("a", "b"), image, tags if known else None))
+        chances = method.net(image).exp()
+    for b in range(2):
+        wanted = against_the_background(chances[b], tags[b] if known else torch.ones(3))
+        assert torch.allclose(said[b], wanted, atol=1e-5)
 
 
 def soft_margin(logits, tags):

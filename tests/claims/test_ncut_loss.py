@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.loops import against_the_background
+from tests.loops import check_network_answers
 from wsss_lib.core import Batch
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 
@@ -139,16 +139,7 @@ def test_the_cut_equals_the_equation_and_its_gradient(batch):
 def test_what_it_answers_is_each_class_against_the_background(known):
     """Without tags every class answers; with them, those that are present."""
     torch.manual_seed(0)
-    method, image = NormalizedCutLoss(Canvas()), torch.rand(2, 3, SIDE, SIDE)
-    tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
-    with torch.no_grad():
-        for weight in method.parameters():
-            weight.normal_()
-        said = method.predict(Batch(("a", "b"), image, tags if known else None))
-        chances = method.net(image).exp()
-    for b in range(2):
-        wanted = against_the_background(chances[b], tags[b] if known else torch.ones(3))
-        assert torch.allclose(said[b], wanted, atol=1e-5)
+    check_network_answers(NormalizedCutLoss(Canvas()), torch.rand(2, 3, SIDE, SIDE), known)
 
 
 def test_terms_are_means_over_drawn_pixels_and_over_images(batch):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.loops import against_the_background
+from tests.loops import check_network_answers
 from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.core import Batch
 from wsss_lib.losses.clicks import image_level_loss, objectness_loss, point_loss
@@ -133,16 +133,7 @@ def test_the_method_adds_up_its_three_terms(scene):
 def test_what_it_answers_is_each_class_against_the_background(known):
     """Without tags every class answers; with them, those that are present."""
     torch.manual_seed(0)
-    method, image = WhatsThePoint(Colours(), 3), torch.rand(2, 3, 9, 9)
-    tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
-    with torch.no_grad():
-        for weight in method.parameters():
-            weight.normal_()
-        said = method.predict(Batch(("a", "b"), image, tags if known else None))
-        chances = method.net(image).exp()
-    for b in range(2):
-        wanted = against_the_background(chances[b], tags[b] if known else torch.ones(3))
-        assert torch.allclose(said[b], wanted, atol=1e-5)
+    check_network_answers(WhatsThePoint(Colours(), 3), torch.rand(2, 3, 9, 9), known)
 
 
 def test_terms_of_two_images_are_means_of_those_of_each():
