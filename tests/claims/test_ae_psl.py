@@ -253,3 +253,27 @@ def test_terms_are_means_over_images_and_known_pixels():
     assert known[0] != known[1]
     assert torch.isclose(terms["seg"], torch.stack(seg).mean(), rtol=1e-5)
     assert torch.isclose(terms["cls"], soft_margin(maps[0].mean(dim=(2, 3)), tags), rtol=1e-5)
+
+
+def test_permitted_labels_weigh_each_class_by_the_sigmoid_of_its_mean():
+    """Pixel by pixel on two images; of their tags, only the rounds are told."""
+    torch.manual_seed(0)
+    method = AdversarialErasing(Plain(2), Colours(), 2, rounds=1).train()
+    method.progress, method.done = 1.0, torch.tensor(1)
+    with torch.no_grad():
+        method.past[0].head.weight.copy_(torch.tensor([[9.0, 0, 2], [-8, 1, 0]])[..., None, None])
+        method.net.layer.weight.normal_(std=3)
+        method.net.layer.bias.copy_(-method.net.layer.weight.sum(dim=(1, 2, 3)) / 2)
+    image = torch.rand(2, 3, 5, 7)
+    terms = method.loss(Batch(("a", "b"), image, torch.tensor([[1.0, 1.0], [0.0, 1.0]])))
+    maps, chances = method.past[0](image), method.net(image).softmax(dim=1)
+    losses, given = [], []
+    for b in range(2):
+        weights = [1.0] + [1 / (1 + (-maps[b, c].sum() / 35).exp()) for c in range(2)]
+        for y in range(5):
+            for x in range(7):
+                weighed = [w * chances[b, k, y, x] for k, w in enumerate(weights)]
+                given.append(max(range(3), key=weighed.__getitem__))
+                losses.append(-chances[b, given[-1], y, x].log())
+    assert set(given) == {0, 1, 2}
+    assert torch.isclose(terms["psl"], torch.stack(losses).mean(), rtol=1e-5)

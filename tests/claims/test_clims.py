@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.loops import soft_margin
 from tests.views import Slanted, resized, summed_looks
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clims import CLIMS
@@ -162,6 +163,27 @@ def test_terms_equal_the_equations():
     assert set(terms) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value)
+
+
+def test_cosines_stay_where_their_logarithms_are_finite():
+    """One image that is a word and opposes none, and one that opposes another word."""
+    method = three_classes()
+    method.clip.image_features = lambda _: torch.tensor([[1.0, 0.0, 0.0], [0.6, -0.8, 0.0]])
+    said = method.cosines(torch.rand(2, 3, 6, 6), torch.rand(2, 1, 6, 6))
+    low = 1e-4
+    expected = [[0.9999, low, low, low, low, 0.9999], [0.6, low, low, low, low, 0.6]]
+    torch.testing.assert_close(said, torch.tensor(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("progress", [0.0, 1.0])
+def test_a_cam_is_trained_first_and_where_no_class_is_present(progress):
+    batch, method = two_images(), three_classes(start=0.5)
+    method.progress = progress
+    tags = torch.zeros(2, 3) if progress else batch.tags
+    terms = method.loss(Batch(batch.ids, batch.image, tags))
+    assert {*terms} == {"cls"}
+    pooled = method.class_maps(batch.image).mean(dim=(2, 3))
+    torch.testing.assert_close(terms["cls"], soft_margin(pooled, tags))
 
 
 def test_the_read_out_is_rectified_logits_over_their_maximum():
