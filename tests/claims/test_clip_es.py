@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.views import resized
+from tests.loops import one_at_another_size
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.nets.large.clip import ClipView, load_clip
@@ -141,7 +141,7 @@ def test_the_read_out_is_the_softmax_grad_cam_enlarged_over_its_maximum(asked):
             weight = p[k] * (text[c] - sum(q * text[r] for q, r in zip(p, rivals, strict=True)))
             cam = torch.stack([(weight @ patch).clamp(min=0) for patch in patches])
             assert cam.min() == 0, "else the minimum would have to be taken off"
-            maps = resized(cam.view(1, 1, 1, 6), (4, 12))[0, 0]
+            maps = one_at_another_size(cam.view(1, 1, 6), (4, 12))[0]
             torch.testing.assert_close(said[b, c], maps / maps.max(), atol=1e-4, rtol=1e-3)
 
 
