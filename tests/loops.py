@@ -53,14 +53,15 @@ def check_network_answers(method, image, known):
     """A segmentation network of three classes answers each against the background.
 
     Args:
-        method: its ``net`` gives logarithms of probabilities; its weights are drawn anew.
+        method: its ``net`` gives logits; its weights are drawn anew.
         image: (2, 3, H, W).
         known: whether it is told the tags; without them every class answers.
     """
     tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    chance = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in method.parameters():
-            weight.normal_()
+            weight.normal_(generator=chance)
         said = method.predict(Batch(("a", "b"), image, tags if known else None))
         chances = method.net(image).exp()
     for b in range(2):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.loops import against_the_background, soft_margin
+from tests.loops import check_network_answers, soft_margin
+from tests.tiny import noise
 from wsss_lib.blocks.augment.erase import MEAN_COLOUR, look_again, mined_labels
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
@@ -223,14 +224,10 @@ def test_the_network_is_taught_by_both_kinds_of_label(batch):
         assert torch.isclose(terms[name], expected, rtol=1e-5), name
 
 
-def test_what_it_answers_is_each_class_against_the_background_of_the_network():
-    torch.manual_seed(0)
+@pytest.mark.parametrize("known", [True, False])
+def test_what_it_answers_is_each_class_against_the_background_of_the_network(known):
     method = AdversarialErasing(Plain(3), Colours(), 3).eval()
-    image, tags = torch.rand(2, 3, 5, 7), torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
-    said = method.predict(Batch(("a", "b"), image, tags)).detach()
-    for b in range(2):
-        weights = method.net(image[b : b + 1])[0].detach().exp()
-        assert torch.allclose(said[b], against_the_background(weights, tags[b]), atol=1e-5)
+    check_network_answers(method, noise(2, 3, 5, 7), known)
 
 
 def test_terms_are_means_over_images_and_known_pixels():
