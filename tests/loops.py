@@ -12,20 +12,22 @@ def one_at_another_size(maps, size):
     return F.interpolate(maps[None], size, mode="bilinear", antialias=shrinks)[0]
 
 
-def added_maps(maps_of, image, sizes):
+def added_maps(maps_of, image, sizes, flip=True):
     """(3, H, W) image -> (C, H, W): rectified maps at each size and of mirror images, added up.
 
     Args:
         maps_of: (1, 3, h, w) -> (1, C, h', w').
         image: (3, H, W).
         sizes: pairs (h, w) at which the image is looked at.
+        flip: whether mirror images are looked at too.
     """
     total = 0.0
     for size in sizes:
         seen = one_at_another_size(image, size)
-        straight = maps_of(seen[None])[0].detach().clamp(min=0)
-        mirrored = maps_of(seen.flip(-1)[None])[0].detach().clamp(min=0).flip(-1)
-        total = total + one_at_another_size(straight + mirrored, tuple(image.shape[1:]))
+        maps = maps_of(seen[None])[0].detach().clamp(min=0)
+        if flip:
+            maps = maps + maps_of(seen.flip(-1)[None])[0].detach().clamp(min=0).flip(-1)
+        total = total + one_at_another_size(maps, tuple(image.shape[1:]))
     return total
 
 
@@ -51,14 +53,15 @@ def check_network_answers(method, image, known):
     """A segmentation network of three classes answers each against the background.
 
     Args:
-        method: its ``net`` gives logarithms of probabilities; its weights are drawn anew.
+        method: its ``net`` gives logits; its weights are drawn anew.
         image: (2, 3, H, W).
         known: whether it is told the tags; without them every class answers.
     """
     tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    chance = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in method.parameters():
-            weight.normal_()
+            weight.normal_(generator=chance)
         said = method.predict(Batch(("a", "b"), image, tags if known else None))
         chances = method.net(image).exp()
     for b in range(2):

@@ -80,6 +80,19 @@ class Follower(Pixels):
         return batch.require("scores", "follower") / 2
 
 
+class Slanted(nn.Module):
+    """A backbone that answers colours minus one half and sees more of them on the right.
+
+    Without the mirror image, what it says would be slanted too.
+    """
+
+    channels, strides = [3, 3], [1, 1]
+
+    def forward(self, image):
+        slope = torch.linspace(0.5, 1.5, image.shape[-1])
+        return [(image - 0.5) * slope] * 2
+
+
 class Painter(nn.Module):
     """A segmentation network whose logits are colours mixed by known weights, pixel by pixel."""
 

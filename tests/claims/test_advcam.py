@@ -131,6 +131,21 @@ def test_two_climbs_equal_the_paper_pixel_by_pixel(batch):
     assert torch.allclose(climbed(net, batch), views, atol=1e-5)
 
 
+def test_a_look_value_by_value():
+    """Three images and their mirror images, two classes, of which each speaks against the other."""
+    torch.manual_seed(0)
+    net, views = make(), torch.rand(3, 2, 3, 4, 6)
+    with torch.no_grad():
+        net.classifier.weight.copy_(torch.tensor([[1.0, -0.5], [-0.7, 1.0]])[..., None, None])
+    maps, gain = net.look(views, torch.tensor([0, 1, 1]))
+    for n, c in enumerate((0, 1, 1)):
+        straight, mirrored = net.class_maps(views[n]).clamp(min=0)
+        assert torch.allclose(maps[n], straight[c] + mirrored[c].flip(-1))
+        means = [(straight[k].sum() + mirrored[k].sum()) / 24 for k in (0, 1)]
+        assert torch.isclose(gain[n], means[c] - means[1 - c], atol=1e-6)
+    assert (net.class_maps(views[:, 0]).amin(dim=(0, 2, 3)) < -0.1).all()
+
+
 def test_maps_are_added_up_on_the_way(batch):
     net = make(climbs=2)
     total = sum(net.look(climbed(make(t), batch)[None], torch.tensor([0]))[0] for t in (0, 1, 2))

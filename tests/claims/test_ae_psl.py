@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.loops import against_the_background, soft_margin
+from tests.loops import check_network_answers, soft_margin
+from tests.tiny import noise
 from wsss_lib.blocks.augment.erase import MEAN_COLOUR, look_again, mined_labels
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
@@ -223,14 +224,10 @@ def test_the_network_is_taught_by_both_kinds_of_label(batch):
         assert torch.isclose(terms[name], expected, rtol=1e-5), name
 
 
-def test_what_it_answers_is_each_class_against_the_background_of_the_network():
-    torch.manual_seed(0)
+@pytest.mark.parametrize("known", [True, False])
+def test_what_it_answers_is_each_class_against_the_background_of_the_network(known):
     method = AdversarialErasing(Plain(3), Colours(), 3).eval()
-    image, tags = torch.rand(2, 3, 5, 7), torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
-    said = method.predict(Batch(("a", "b"), image, tags)).detach()
-    for b in range(2):
-        weights = method.net(image[b : b + 1])[0].detach().exp()
-        assert torch.allclose(said[b], against_the_background(weights, tags[b]), atol=1e-5)
+    check_network_answers(method, noise(2, 3, 5, 7), known)
 
 
 def test_terms_are_means_over_images_and_known_pixels():
@@ -253,3 +250,27 @@ def test_terms_are_means_over_images_and_known_pixels():
     assert known[0] != known[1]
     assert torch.isclose(terms["seg"], torch.stack(seg).mean(), rtol=1e-5)
     assert torch.isclose(terms["cls"], soft_margin(maps[0].mean(dim=(2, 3)), tags), rtol=1e-5)
+
+
+def test_permitted_labels_weigh_each_class_by_the_sigmoid_of_its_mean():
+    """Pixel by pixel on two images; of their tags, only the rounds are told."""
+    torch.manual_seed(0)
+    method = AdversarialErasing(Plain(2), Colours(), 2, rounds=1).train()
+    method.progress, method.done = 1.0, torch.tensor(1)
+    with torch.no_grad():
+        method.past[0].head.weight.copy_(torch.tensor([[9.0, 0, 2], [-8, 1, 0]])[..., None, None])
+        method.net.layer.weight.normal_(std=3)
+        method.net.layer.bias.copy_(-method.net.layer.weight.sum(dim=(1, 2, 3)) / 2)
+    image = torch.rand(2, 3, 5, 7)
+    terms = method.loss(Batch(("a", "b"), image, torch.tensor([[1.0, 1.0], [0.0, 1.0]])))
+    maps, chances = method.past[0](image), method.net(image).softmax(dim=1)
+    losses, given = [], []
+    for b in range(2):
+        weights = [1.0] + [1 / (1 + (-maps[b, c].sum() / 35).exp()) for c in range(2)]
+        for y in range(5):
+            for x in range(7):
+                weighed = [w * chances[b, k, y, x] for k, w in enumerate(weights)]
+                given.append(max(range(3), key=weighed.__getitem__))
+                losses.append(-chances[b, given[-1], y, x].log())
+    assert set(given) == {0, 1, 2}
+    assert torch.isclose(terms["psl"], torch.stack(losses).mean(), rtol=1e-5)

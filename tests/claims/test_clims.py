@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.views import Slanted, resized, summed_looks
+from tests.loops import added_maps, divided_by_their_maximum, one_at_another_size, soft_margin
+from tests.tiny import Slanted
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.nets.backbones.backbone import Standardize
@@ -140,10 +141,9 @@ def test_terms_equal_the_equations():
         terms = method.loss(batch)
         maps = method.class_maps(batch.image).sigmoid()
         text = method.clip.text_features(("boat", "meadow", "water"))
-        shrunk, seen = (resized(x, (6, 6)) for x in (batch.image, maps))
         shown, hidden, near = [], [], []
         for b, k in ((0, 0), (0, 1), (1, 1)):
-            p, x = seen[b, k], shrunk[b]
+            p, x = (one_at_another_size(y, (6, 6)) for y in (maps[b, [k]], batch.image[b]))
             inside = method.clip.image_features((0.5 + p * (x - 0.5))[None])[0]
             outside = method.clip.image_features((0.5 + (1 - p) * (x - 0.5))[None])[0]
             shown.append(-(inside @ text[k]).clamp(1e-4, 0.9999).log())
@@ -164,18 +164,36 @@ def test_terms_equal_the_equations():
         torch.testing.assert_close(terms[name], value)
 
 
+def test_cosines_stay_where_their_logarithms_are_finite():
+    """One image that is a word and opposes none, and one that opposes another word."""
+    method = three_classes()
+    method.clip.image_features = lambda _: torch.tensor([[1.0, 0.0, 0.0], [0.6, -0.8, 0.0]])
+    said = method.cosines(torch.rand(2, 3, 6, 6), torch.rand(2, 1, 6, 6))
+    low = 1e-4
+    expected = [[0.9999, low, low, low, low, 0.9999], [0.6, low, low, low, low, 0.6]]
+    torch.testing.assert_close(said, torch.tensor(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("progress", [0.0, 1.0])
+def test_a_cam_is_trained_first_and_where_no_class_is_present(progress):
+    batch, method = two_images(), three_classes(start=0.5)
+    method.progress = progress
+    tags = torch.zeros(2, 3) if progress else batch.tags
+    terms = method.loss(Batch(batch.ids, batch.image, tags))
+    assert {*terms} == {"cls"}
+    pooled = method.class_maps(batch.image).mean(dim=(2, 3))
+    torch.testing.assert_close(terms["cls"], soft_margin(pooled, tags))
+
+
 def test_the_read_out_is_rectified_logits_over_their_maximum():
     """Two sizes and the mirror image, class by class; the sigmoid is for the loss alone."""
     batch, method = two_images(), three_classes(scales=(1.0, 2.0)).eval()
     method.backbone = Slanted()
     said = method.predict(batch).detach()
     for b in range(2):
-        maps = summed_looks(
-            lambda x: method.class_maps(x).relu(), batch.image[b : b + 1], (1.0, 2.0)
-        )
-        for c in range(3):
-            expected = maps[c] / maps[c].max().clamp(min=1e-5) * batch.tags[b, c]
-            torch.testing.assert_close(said[b, c], expected, atol=1e-5, rtol=1e-4)
+        total = added_maps(method.class_maps, batch.image[b], [(9, 15), (18, 30)])
+        expected = divided_by_their_maximum(total, batch.tags[b])
+        torch.testing.assert_close(said[b], expected, atol=1e-5, rtol=1e-4)
     shown_nowhere = (said == 0).flatten(2).any(dim=2)
     assert shown_nowhere[batch.tags > 0].all(), "the example must have negative logits"
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.views import resized
+from tests.loops import one_at_another_size
 from wsss_lib.core import Batch
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.nets.large.clip import ClipView, load_clip
@@ -84,17 +84,28 @@ def test_what_every_patch_receives_is_taken_off():
     def vague(image):
         view = look(image)
         attention = 0.5 * view.attentions[0] + 0.5 / 13
-        return ClipView(view.features, view.tokens, (attention,), view.normed, view.embed)
+        layers = (torch.full_like(attention, 1 / 13), attention)  # the first is not asked
+        return ClipView(view.features, view.tokens, layers, view.normed, view.embed)
 
     method.clip.look = vague
     maps = method.class_maps(torch.rand(1, 3, 2, 6), torch.ones(1, 2))
+    assert maps[0, 0, :, :2].min() > 0.9
     assert maps[0, 0, :, 4:].max() < 0.05
 
 
-class TwoScenes(Reader):
-    """The same six patches in one row, from right to left where an image is bright.
+def test_the_map_of_a_class_that_clip_is_sure_of_is_as_strong_as_any():
+    """Its probability is one but for a few millionths, and so small is the gradient."""
+    method = ClipES(Reader(), ("cat", "dog"), ("ground",), layers=0)
+    method.clip.logits = lambda image, text: 90 * image @ text.t()
+    maps = method.class_maps(torch.rand(1, 3, 2, 6), torch.ones(1, 2))
+    assert maps.amax(dim=(2, 3)).tolist() == [[1.0, 1.0]]
 
-    The ground has half of what animals share, so that it matters how strong a rival it is.
+
+class TwoScenes(Reader):
+    """Six patches in one row, from right to left where an image is bright.
+
+    The ground has half of what animals share, so that it matters how strong a rival it is. A lone
+    patch of a cat is less than its maximum once the map is enlarged.
     """
 
     words = WORDS | {"ground": [0.0, 0.0, 1.0, 0.5]}
@@ -103,7 +114,7 @@ class TwoScenes(Reader):
         return torch.tensor([self.words[prompt] for prompt in prompts])
 
     def look(self, image):
-        rows = torch.tensor([CAT, [0.0] * 4, DOG, DOG, GROUND, [0.5, 0.0, 0.0, 0.5]])
+        rows = torch.tensor([[0.0] * 4, CAT, DOG, DOG, GROUND, [0.5, 0.0, 0.0, 0.5]])
         straight = rows.t()[:, None]
         normed = torch.stack([straight.flip(-1) if x.mean() > 0.5 else straight for x in image])
         return ClipView(normed.mean(dim=(2, 3)), normed, (), normed, self.embed)
@@ -130,7 +141,7 @@ def test_the_read_out_is_the_softmax_grad_cam_enlarged_over_its_maximum(asked):
             weight = p[k] * (text[c] - sum(q * text[r] for q, r in zip(p, rivals, strict=True)))
             cam = torch.stack([(weight @ patch).clamp(min=0) for patch in patches])
             assert cam.min() == 0, "else the minimum would have to be taken off"
-            maps = resized(cam.view(1, 1, 1, 6), (4, 12))[0, 0]
+            maps = one_at_another_size(cam.view(1, 1, 6), (4, 12))[0]
             torch.testing.assert_close(said[b, c], maps / maps.max(), atol=1e-4, rtol=1e-3)
 
 

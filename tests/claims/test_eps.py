@@ -69,8 +69,9 @@ def test_without_saliency_rails_are_train(batch):
 
 
 def test_equations_with_a_loop_over_classes_and_pixels():
-    torch.manual_seed(1)
-    method = EPS(Pixels(), 3, overlap=0.5, balance=0.3)
+    torch.manual_seed(3)
+    # Here shares of whole pixels decide otherwise than those of maps, saliency, or both.
+    method = EPS(Pixels(), 3, overlap=0.41, balance=0.3)
     maps = (3 * torch.randn(2, 4, 5, 6)).softmax(dim=1)
     tags = torch.tensor([[1.0, 1, 0], [0, 1, 1]])
     saliency = torch.rand(2, 1, 5, 6)
@@ -87,7 +88,7 @@ def test_equations_with_a_loop_over_classes_and_pixels():
                 for x in range(6)
                 if maps[b, c + 1, y, x] > 0.5
             ]
-            is_object = bool(inside) and sum(inside) / len(inside) > 0.5
+            is_object = bool(inside) and sum(inside) / len(inside) > 0.41
             sides.add(bool(is_object))
             (front if is_object else back).add_(maps[b, c + 1])
         assert torch.allclose(said[b, 0], 0.3 * front + 0.7 * (1 - back), atol=1e-6)

@@ -166,6 +166,11 @@ def test_scores_on_the_boundary_itself_do_not_set_out():
     assert said[:, 7].max() < said[:, :2].min()
 
 
+def test_an_image_without_scores_has_none_after_the_walk():
+    batch = Batch(("a",), torch.rand(1, 3, 8, 16), torch.ones(1, 1), torch.zeros(1, 1, 8, 16))
+    assert not walled(make(), batch, torch.zeros(1, 1, 8, 16)).any()
+
+
 def test_a_perfect_field_points_every_pixel_of_an_object_to_one_place():
     """Zero loss for ``centre - position``, whatever the centre; more for any other field."""
     rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(7.0), indexing="ij")
@@ -207,11 +212,15 @@ def test_confident_areas_are_looked_for_in_sharpened_scores(batch):
 
 
 def test_the_read_out_equals_a_dense_walk_enlarged_and_divided_by_its_maximum():
-    """Two images, two classes, a boundary map of half the size."""
+    """Two images, two classes, a boundary map of half the size.
+
+    The stage before has scores for the absent class too, as where it is not told the tags.
+    """
     torch.manual_seed(0)
     net, wall = make(walk_radius=3, walk=5), torch.rand(2, 1, 4, 6)
     image, tags = torch.rand(2, 3, 8, 12), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
-    scores = torch.rand(2, 2, 8, 12) * tags[:, :, None, None]
+    scores = torch.rand(2, 2, 8, 12)
+    scores[1, 0] /= 2  # the absent class is not the strongest, which all maps are divided by
     said = walled(net, Batch(("a", "b"), image, tags, scores), wall).detach()
     affinity = path_affinity(wall, net.near)
     for b in range(2):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.views import summed_looks
+from tests.loops import added_maps
 from wsss_lib.blocks.affinity.class_tokens import class_attention, patch_affinity, spread
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
@@ -147,7 +147,8 @@ def test_each_row_of_the_table_is_the_answer_of_one_training():
         net.answer = row
         said = net.predict(batch).detach()
         for b in range(2):
-            maps = summed_looks(lambda x, row=row: look(x, row), image[b : b + 1], (1, 2), False)
+            sizes = [(16, 24), (32, 48)]
+            maps = added_maps(lambda x, row=row: look(x, row), image[b], sizes, flip=False)
             for c in range(2):
                 low, high = maps[c].min(), maps[c].max()
                 expected = (maps[c] - low) / (high - low) * batch.tags[b, c]

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.views import Slanted, summed_looks
+from tests.loops import added_maps, against_the_background
+from tests.tiny import Slanted
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.nets.heads.gated import GatedDeepLab
@@ -191,11 +192,10 @@ def test_it_answers_each_class_against_a_background_to_the_power(power):
     method.net.backbone = Slanted()
     said = method.predict(Batch(("a", "b"), image, tags)).detach()
     for b in range(2):
-        total = summed_looks(lambda x: method.masks(method.net(x)), image[b : b + 1], (1.0, 2.0))
-        mean = total / 4
-        for c in range(2):
-            expected = mean[c + 1] / (mean[c + 1] + mean[0] ** power) * tags[b, c]
-            torch.testing.assert_close(said[b, c], expected, atol=1e-4, rtol=1e-3)
+        mean = added_maps(lambda x: method.masks(method.net(x)), image[b], [(9, 15), (18, 30)]) / 4
+        mean[0] **= power
+        expected = against_the_background(mean, tags[b])
+        torch.testing.assert_close(said[b], expected, atol=1e-4, rtol=1e-3)
 
 
 def test_terms_are_means_over_images_of_two_classes():

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.views import summed_looks
+from tests.loops import added_maps, against_the_background
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.nets.heads.contrast import ContrastNet
@@ -192,9 +192,7 @@ def test_class_maps_are_summed_over_looks_and_min_max_normalised():
     found = method.net.scores(batch.image, batch.tags, method.scales)
     assert not found[0].requires_grad
     for b in range(3):
-        maps = summed_looks(
-            lambda x: method.net.class_maps(x).relu(), batch.image[b : b + 1], (0.5, 1.0)
-        )
+        maps = added_maps(method.net.class_maps, batch.image[b], [(8, 12), (16, 24)])
         for c in range(4):
             low, high = maps[c].min(), maps[c].max()
             expected = (maps[c] - low) / (high - low).clamp(min=1e-5) * batch.tags[b, c % 2]
@@ -205,12 +203,10 @@ def test_it_answers_each_class_against_the_background_over_all_looks():
     batch, method = uneven(), make(scales=(1.0, 1.5))
     said = method.predict(batch).detach()
     for b in range(3):
-        p = summed_looks(
-            lambda x: method.net.segment(x).softmax(dim=1), batch.image[b : b + 1], (1.0, 1.5)
-        )
-        for c in range(2):
-            expected = p[c + 1] / (p[c + 1] + p[0]) * batch.tags[b, c]
-            torch.testing.assert_close(said[b, c], expected, atol=1e-5, rtol=1e-4)
+        sizes = [(16, 24), (24, 36)]
+        p = added_maps(lambda x: method.net.segment(x).softmax(dim=1), batch.image[b], sizes)
+        expected = against_the_background(p, batch.tags[b])
+        torch.testing.assert_close(said[b], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_the_whole_system_draws_the_object(batch, whole):

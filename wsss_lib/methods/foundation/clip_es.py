@@ -97,15 +97,15 @@ class ClipES(Method):
             return logits.masked_fill(absent, -torch.inf).softmax(dim=1)[:, : self.num_classes]
 
         # A sure probability has a tiny gradient, whose map counts as much as any other.
-        maps = normalize(grad_cam(probabilities, view.normed, tags), tags, eps=1e-12)
+        maps = normalize(grad_cam(probabilities, view.normed, tags), eps=1e-12)
         if self.layers:
             attentions = [seen[..., 1:, 1:] for seen in view.attentions[-self.layers :]]
             maps = class_aware_affinity(maps, attentions, self.strong)
-        return min_max(maps, tags)
+        return min_max(maps)
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): the maps of the present classes, each divided by its maximum."""
         tags = batch.tags
         if tags is None:
             tags = batch.image.new_ones(len(batch.image), self.num_classes)
-        return normalize(resize_like(self.class_maps(batch.image, tags), batch.image), tags)
+        return normalize(resize_like(self.class_maps(batch.image, tags), batch.image))

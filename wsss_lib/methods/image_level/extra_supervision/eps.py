@@ -88,11 +88,10 @@ class EPS(Method):
             (B, 1, h, w) in [0, 1].
         """
         background, classes = maps[:, :1], maps[:, 1:]
-        active, salient = classes.round(), saliency.round()
-        size = active.sum(dim=(2, 3), keepdim=True)
-        share = (active * salient).sum(dim=(2, 3), keepdim=True) / size.clamp(min=1)
-        present = tags[:, :, None, None].to(maps)
-        is_object = (share > self.overlap).to(maps) * present
+        active, present = classes.round(), tags[:, :, None, None].to(maps)
+        salient = (active * saliency.round()).sum(dim=(2, 3), keepdim=True)
+        enough = salient > self.overlap * active.sum(dim=(2, 3), keepdim=True)
+        is_object = enough.to(maps) * present
         foreground = (is_object * classes).sum(dim=1, keepdim=True)
         background = background + ((present - is_object) * classes).sum(dim=1, keepdim=True)
         return self.balance * foreground + (1 - self.balance) * (1 - background)

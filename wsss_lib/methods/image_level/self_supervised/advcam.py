@@ -98,16 +98,16 @@ class AdvCAM(Method):
         return {"cls": tag_loss(self.class_maps(batch.image).mean(dim=(2, 3)), tags)}
 
     def look(self, views: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network sees in (n, v, 3, H, W) images, the second view a mirror image.
+        """What the network sees in n images and their mirror images, (n, 2, 3, H, W).
 
         Returns:
-            maps: (n, h, w) rectified map of the class ``wanted`` (n,), summed over the views.
+            maps: (n, h, w) rectified map of the class ``wanted`` (n,), summed over both views.
             gain: (n,) twice the score of that class minus the scores of all.
         """
         maps = self.class_maps(views.flatten(0, 1)).relu().unflatten(0, views.shape[:2])
         own = maps[torch.arange(len(views)), :, wanted]
         scores, one = maps.mean(dim=(3, 4)).sum(dim=(1, 2)), own.mean(dim=(2, 3)).sum(dim=1)
-        return own[:, 0] + own[:, 1:].flip(-1).sum(dim=1), 2 * one - scores
+        return own[:, 0] + own[:, 1].flip(-1), 2 * one - scores
 
     def brake(self, wanted: Tensor) -> Tensor:
         """(n,) classes -> (n,) weight of the brake on their class maps, not on their Grad-CAM."""
@@ -129,4 +129,4 @@ class AdvCAM(Method):
             maps[which, wanted] = total
             return maps
 
-        return normalize(multi_scale_flip(maps_of, batch.image, self.scales, flip=False), tags)
+        return normalize(multi_scale_flip(maps_of, batch.image, self.scales, flip=False))
