@@ -9,9 +9,11 @@ The classification heads are thrown away. Weights are stored in half precision.
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,13 +24,25 @@ from tqdm import tqdm
 from wsss_lib.core import InputError
 from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
 from wsss_lib.data.toy.variants import VERSION
-from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
+from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_stem_vit, toy_vit
 from wsss_lib.nets.backbones.vit import ViT
 
-NETS: dict[str, Callable[..., ToyCNN | ViT]] = {"toy_cnn": toy_cnn, "toy_vit": toy_vit}
-RECIPES: dict[str, dict[str, float]] = {
-    "toy_cnn": {"steps": 3000, "lr": 5e-3, "weight_decay": 0.01},
-    "toy_vit": {"steps": 6000, "lr": 2e-3, "weight_decay": 0.05},
+NETS: dict[str, Callable[..., ToyCNN | ViT]] = {
+    "toy_cnn": toy_cnn,
+    "toy_vit": toy_vit,
+    "toy_stem_vit": toy_stem_vit,
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    "toy_cnn": {"steps": 3000, "lr": 5e-3, "weight_decay": 0.01, "images": 6000},
+    "toy_vit": {"steps": 6000, "lr": 2e-3, "weight_decay": 0.05, "images": 6000},
+    "toy_stem_vit": {
+        "steps": 3000,
+        "lr": 2e-3,
+        "weight_decay": 0.05,
+        "images": 8000,
+        "distil": 5.0,
+        "clip": 1.0,
+    },
 }
 SHIFT = 6
 
@@ -68,7 +82,9 @@ def pretrain(
     steps: int,
     lr: float,
     weight_decay: float,
-    images: int = 6000,
+    images: int,
+    distil: float = 0.0,
+    clip: float = math.inf,
     batch_size: int = 32,
     seed: int = 0,
 ) -> tuple[nn.Module, dict]:
@@ -80,6 +96,9 @@ def pretrain(
         lr: peak of the one-cycle learning rate.
         weight_decay: of AdamW.
         images: pictures to learn from.
+        distil: weight of a second loss: each patch says what ``toy_cnn`` sees there, up to a layer
+            norm, by the smooth L1 distance.
+        clip: largest norm of the gradient.
         batch_size: pictures a step.
         seed: of the weights, the pictures and their order.
 
@@ -98,7 +117,9 @@ def pretrain(
     net = NETS[name](pretrained=False)
     sizes = [len(names) for names in TASKS.values()]
     head = nn.Linear(net.channels[-1], sum(sizes))
-    weights = [*net.parameters(), *head.parameters()]
+    teacher = toy_cnn(stride=net.strides[-1]).eval() if distil else None
+    pupil = nn.Conv2d(net.channels[-1], teacher.channels[-1], 1) if teacher else nn.Identity()
+    weights = [*net.parameters(), *head.parameters(), *pupil.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.2)
     bar = tqdm(range(steps), desc=f"pretrain {name}")
@@ -106,20 +127,28 @@ def pretrain(
         chosen = torch.randint(0, images, (batch_size,), generator=order)
         x = augment(pictures[chosen] / 255, order)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16()):
-            logits = head(net(x)[-1].mean(dim=(2, 3)))
+            seen = net(x)[-1]
+            logits = head(seen.mean(dim=(2, 3)))
         losses = [
             F.cross_entropy(answer, labels[chosen, k])
             for k, answer in enumerate(logits.float().split(sizes, dim=1))
         ]
+        if teacher:
+            with torch.no_grad():
+                wanted = teacher(x)[-1].movedim(1, 3)
+            wanted = F.layer_norm(wanted, wanted.shape[-1:])
+            losses.append(distil * F.smooth_l1_loss(pupil(seen).movedim(1, 3), wanted))
         loss = torch.stack(losses).sum()
         optimizer.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(weights, clip)
         optimizer.step()
         schedule.step()
         bar.set_postfix(loss=f"{loss.item():.2f}")
     held_out = toy_imagenet(max(32, images // 8), 2 * seed + 1)
     facts = {
-        "net": name, "version": VERSION, "steps": steps, "lr": lr, "images": images, "seed": seed,
+        "net": name, "version": VERSION, "steps": steps, "lr": lr, "images": images,
+        "distil": distil, "seed": seed,
         "accuracy": accuracy(net, head, *held_out),
         "seconds": round(time.perf_counter() - start, 1),
     }  # fmt: skip
@@ -149,11 +178,10 @@ def main(arguments: list[str] | None = None) -> None:
     for name in given.nets:
         if name not in NETS:
             parser.error(f"no toy network is called {name!r}; choose from {list(NETS)}")
-        recipe = RECIPES[name]
-        steps, images, batch_size = (4, 32, 8) if given.smoke else (int(recipe["steps"]), 6000, 32)
-        net, facts = pretrain(
-            name, steps, recipe["lr"], recipe["weight_decay"], images, batch_size, given.seed
-        )
+        recipe: dict[str, Any] = RECIPES[name]
+        if given.smoke:
+            recipe = {**recipe, "steps": 4, "images": 32, "batch_size": 8}
+        net, facts = pretrain(name, **recipe, seed=given.seed)
         tqdm.write(f"{save(net, facts, given.out)}: {json.dumps(facts)}")
 
 

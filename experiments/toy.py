@@ -24,7 +24,7 @@ from wsss_lib.data.full import MaskScores
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView
 from wsss_lib.engine import infer, seed_everything
-from wsss_lib.evaluate import Protocol, evaluate, layer_recall
+from wsss_lib.evaluate import Protocol, evaluate, layer_recall, nearest
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.refine.densecrf import DenseCRF
@@ -69,7 +69,7 @@ def measure(record: Record, world: int, seed: int, networks: bool, folder: Path,
     stored = world == seed == 0
     for name, stage in first.items():
         threshold = stage.threshold or 0.5
-        head, body = layer_recall(stage.scores, rest, threshold)
+        head, body = layer_recall(stage.scores, rest)[nearest(threshold)]
         found = evaluate(stage.scores, rest, threshold)
         record.note(name, stage, found, world=world, seed=seed, head_recall=head, body_recall=body)
         if stored:

@@ -20,6 +20,7 @@ from wsss_lib.show import (
     contact_sheet,
     overlay,
     plot_curves,
+    plot_doses,
     show_labels,
     show_maps,
     show_panels,
@@ -204,3 +205,17 @@ def test_notebooks_show_a_figure_and_nothing_global_changes(tmp_path):
     from matplotlib import pyplot
 
     assert pyplot.get_fignums() == []
+
+
+def test_doses_show_each_world_and_two_errors_at_home():
+    gains = {"one": [[0.0, 0.02], [0.1, 0.2, 0.3], [0.4, 0.5]], "two": [[], [0.0, 0.1, 0.0], [0.1]]}
+    axis = plot_doses(gains, (0.1, 0.5, 0.9), 1, "share", "gain: mean IoU").axes[0]
+    dots = [line for line in axis.lines if line.get_markersize() == 3.5]
+    assert sum(len(line.get_xdata()) for line in dots) == 7 + 4
+    means = [line.get_ydata() for line in axis.lines if line.get_label() in gains]
+    np.testing.assert_allclose(means[0], [0.01, 0.2, 0.45])
+    assert len(means[1]) == 2, "a dose without worlds has no mean"
+    bar = axis.containers[0].lines[2][0].get_segments()[0][:, 1]
+    np.testing.assert_allclose(bar, [0.2 - 0.2 / np.sqrt(3), 0.2 + 0.2 / np.sqrt(3)])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["0.1", "0.5\nhome", "0.9"]
+    assert axis.get_xlabel() == "share"

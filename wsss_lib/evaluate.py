@@ -81,6 +81,13 @@ class Evaluation:
         return np.array([np.nanmean(ious(counts)) for counts in self.confusion])
 
     @property
+    def precision_curve(self) -> np.ndarray:
+        """(T,) share of the pixels called any class that have it; NaN where none is called so."""
+        said = self.confusion[:, :, 1:].sum(axis=(1, 2))
+        hit = self.confusion.diagonal(axis1=1, axis2=2)[:, 1:].sum(axis=1)
+        return np.where(said > 0, hit / np.maximum(said, 1), np.nan)
+
+    @property
     def boundary_iou(self) -> float:
         """Mean Boundary IoU (Cheng et al., CVPR 2021) over the foreground classes."""
         inside, union = self.boundary[:, 1:]
@@ -263,6 +270,8 @@ def evaluate_labels(labels: Callable[[str], Tensor], dataset: SegmentationFolder
 def choose_threshold(scores: Mapping[str, Tensor] | Any, held_out: SegmentationFolder) -> float:
     """The threshold with the best mean IoU on images that are not reported on.
 
+    Of several that are equally good, as all are for scores of 0 and 1, the one in the middle.
+
     Raises:
         InputError: whatever ``evaluate`` refuses, or masks that show no object.
     """
@@ -272,36 +281,42 @@ def choose_threshold(scores: Mapping[str, Tensor] | Any, held_out: SegmentationF
             f"The masks of the {len(held_out)} images that would choose a threshold show no object:"
             " hold out others, or fix a threshold."
         )
-    return float(np.nanargmax(measured.curve)) / STEPS
+    best = np.flatnonzero(measured.curve >= np.nanmax(measured.curve))
+    return float(best[(len(best) - 1) // 2]) / STEPS
 
 
 def layer_recall(
     scores: Mapping[str, Tensor] | Any,
     dataset: SegmentationFolder,
-    threshold: float,
     layer: str = "Parts",
     values: Sequence[int] = (1, 2),
-) -> list[float]:
-    """Share of the pixels of each part that got the class that they belong to.
+) -> np.ndarray:
+    """Share of the pixels of each part that get the class that they belong to.
 
     Args:
         scores: (C, H, W) by image id.
         dataset: must have the layer; the toy world's parts are 1 = head cue, 2 = body.
-        threshold: between background and classes.
         layer: folder of the label images that name the parts.
         values: which parts.
+
+    Returns:
+        (T, len(values)) at the thresholds 0, 0.01, ..., 1; ``nearest`` finds the row of one.
     """
-    _check_threshold(threshold)
-    hit, total = np.zeros(len(values)), np.zeros(len(values))
+    thresholds = torch.arange(STEPS + 1, dtype=torch.float64).div(STEPS)
+    hit, total = np.zeros((STEPS + 1, len(values))), np.zeros(len(values))
     for id in dataset.ids:
         truth, said = _aligned(scores, dataset, id)
-        right = to_labels(said[None], threshold)[0] == truth
+        peak, winner = said.max(dim=0)
         parts = dataset.layer(layer, id)
         for i, value in enumerate(values):
             inside = (parts == value) & (truth > 0) & (truth != IGNORE)
-            hit[i] += (right & inside).sum()
+            right = inside & (winner + 1 == truth)
+            bins = torch.bucketize(peak[right], thresholds.to(peak))
+            # A pixel in bin b exceeds b thresholds.
+            tally = torch.bincount(bins, minlength=STEPS + 2).numpy()
+            hit[:, i] += tally[::-1].cumsum()[::-1][1:]
             total[i] += inside.sum()
-    return (hit / np.maximum(total, 1)).tolist()
+    return hit / np.maximum(total, 1)
 
 
 def _check_masks(dataset: SegmentationFolder) -> None:

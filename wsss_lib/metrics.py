@@ -2,7 +2,8 @@
 
 Each function goes once through the pairs of truth and labels of a data set, adds up counts, and
 turns only the sums into figures: an image weighs as much as it has pixels, border or objects. For
-one image, ``boundary_f([(truth, labels)], num_classes)``.
+one image, ``boundary_f([(truth, labels)], num_classes)``. The last function compares whole curves
+over the threshold.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -208,3 +209,21 @@ def _checked(
         yield truth, labels
     if not pair:
         raise InputError(f"{who}: no pairs of label images; nothing to compare.")
+
+
+def recall_at_precision(precision: np.ndarray, recall: np.ndarray, least: float) -> float:
+    """The most that is found by a threshold whose foreground is at least so precise.
+
+    Two systems of different precision cannot be compared by what they find; this reads the one off
+    where it is as precise as the other.
+
+    Args:
+        precision: (T,) at T thresholds, such as ``Evaluation.precision_curve``.
+        recall: (T,) at the same thresholds, such as a column of ``layer_recall``.
+        least: in [0, 1].
+
+    Returns:
+        The recall; 0 where no threshold is so precise.
+    """
+    enough = precision >= least  # NaN is not
+    return float(recall[enough].max()) if enough.any() else 0.0

@@ -1,19 +1,20 @@
 """Saliency maps of a data set, written where views look for them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from wsss_lib.data.atomic import written_whole
 from wsss_lib.data.drawn import FILES
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.nets.large.saliency import Saliency
 
 
-def write_saliency(data: SegmentationFolder, net: Saliency) -> Path:
+def write_saliency(data: SegmentationFolder, net: Callable[[Tensor], Tensor]) -> Path:
     """Write ``Saliency/<id>.png`` for each image of a split; maps that are there are left alone.
 
     Args:

@@ -15,7 +15,8 @@ from torch import Tensor
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.gallery import PLACES, Gallery, image_iou, ranked, read_gallery
-from wsss_lib.show import Panel, Picture, class_panel, show_grid, truth_panel
+from wsss_lib.results import read_result
+from wsss_lib.show import Panel, Picture, class_panel, plot_doses, show_grid, truth_panel
 from wsss_lib.survey import find_cards
 
 DATA = Path(os.environ.get("WSSS_DATA", "data"))
@@ -207,3 +208,19 @@ def maps_figure(
         for words, _, c in columns
     ]
     return show_grid(rows, heads)
+
+
+def dose_figure(family: str) -> Picture:
+    """What the ideas of a family gain over their controls at each dose of the failure."""
+    folder = results_folder() / "curves" / family
+    stored = [read_result(path) for path in sorted(folder.glob("*.json"))]
+    gains: dict[str, list[list[float]]] = {}
+    for one in stored:
+        by_dose: list[list[float]] = [[] for _ in one["doses"]]
+        for run in one["runs"]:
+            by_dose[run["dose"]].append(run["gain"])
+        gains[f"{called(one['system'])} over {called(one['control'])}"] = by_dose
+    first = stored[0]
+    return plot_doses(
+        gains, first["doses"], first["home"], first["axis"], f"gain: {first['response_name']}"
+    )

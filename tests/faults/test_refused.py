@@ -18,7 +18,7 @@ from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.view import WeakView
 from wsss_lib.doctor import examine
 from wsss_lib.engine import fit, run
-from wsss_lib.evaluate import choose_threshold, evaluate, evaluate_labels, layer_recall
+from wsss_lib.evaluate import choose_threshold, evaluate, evaluate_labels
 from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.image_level.cam.cam import CAM
 
@@ -221,8 +221,6 @@ def test_scores_and_thresholds_outside_their_range(tmp_path):
     for threshold, message in ((None, "calibrate="), (30, "is 30"), (float("nan"), "is nan")):
         with pytest.raises(InputError, match=message):
             evaluate(good, data, threshold)
-        with pytest.raises(InputError, match=message):
-            layer_recall(good, data, threshold)
     for bad in (good["im0"] * 8 - 4, good["im0"] / 0):
         with pytest.raises(InputError, match=r"'im0' run from .* must lie in \[0, 1\]"):
             evaluate({**good, "im0": bad}, data)

@@ -4,16 +4,20 @@ import torch
 from sklearn.metrics import confusion_matrix
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from wsss_lib.blocks.maps.class_maps import to_labels
+from wsss_lib.blocks.maps.class_maps import from_labels, to_labels
 from wsss_lib.core import IGNORE
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import read_labels
+from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import (
     STEPS,
     boundary_counts,
+    choose_threshold,
     confusion_of,
+    evaluate,
     evaluate_labels,
     ious,
+    layer_recall,
     sweep_of,
 )
 
@@ -77,6 +81,35 @@ def test_over_and_under_activation_and_iou_add_up_to_one(tmp_path):
     assert figures["false_negative"] == pytest.approx(1 / 4)
     assert figures["precision"] == pytest.approx(2 / 3)
     assert figures["recall"] == pytest.approx(2 / 3)
+
+
+def test_precision_and_recall_of_parts_equal_labelling_at_every_threshold(tmp_path):
+    root = write_toy(tmp_path / "toy", train=3, val=0, progress=False)
+    data = SegmentationFolder(root, "train")
+    scores = {id: torch.rand(6, 64, 64) for id in data.ids}
+    found, recall = evaluate(scores, data, boundary=False), layer_recall(scores, data)
+    assert recall.shape == (STEPS + 1, 2)
+    for index in (0, 30, 77, 100):
+        said = right = 0
+        hit, total = np.zeros(2), np.zeros(2)
+        for id in data.ids:
+            labels, truth = to_labels(scores[id][None], index / STEPS)[0], data.mask(id)
+            said += int((labels > 0).sum())
+            right += int(((labels > 0) & (labels == truth)).sum())
+            for part in (1, 2):
+                inside = (data.layer("Parts", id) == part) & (truth > 0)
+                total[part - 1] += int(inside.sum())
+                hit[part - 1] += int((inside & (labels == truth)).sum())
+        np.testing.assert_allclose(recall[index], hit / total)
+        expected = right / said if said else np.nan
+        np.testing.assert_allclose(found.precision_curve[index], expected)
+
+
+def test_of_equally_good_thresholds_the_middle_one_is_chosen(tmp_path):
+    root = write_toy(tmp_path / "toy", train=2, val=0, progress=False)
+    data = SegmentationFolder(root, "train")
+    hard = {id: from_labels(data.mask(id)[None], 6)[0] for id in data.ids}
+    assert choose_threshold(hard, data) == 0.49  # from 0 to .99 all are perfect
 
 
 def test_absent_classes_do_not_count():

@@ -7,7 +7,7 @@ from scipy.ndimage import zoom
 
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.evaluate import confusion_of, ious
-from wsss_lib.metrics import boundary_f, panoptic_quality, trimap_curve
+from wsss_lib.metrics import boundary_f, panoptic_quality, recall_at_precision, trimap_curve
 
 
 def blobs(seed, classes=4, ignore=True):
@@ -219,3 +219,11 @@ def test_settings_that_make_no_sense_are_named():
     flat = torch.zeros(4, 4, dtype=torch.long)
     with pytest.raises(InputError, match="no image has a border"):
         trimap_curve([(flat, flat)], 4)
+
+
+def test_recall_is_read_where_the_precision_is_enough():
+    precision, recall = np.array([0.4, 0.6, 0.5, 0.8, np.nan]), np.array([0.9, 0.7, 0.65, 0.2, 0.0])
+    assert recall_at_precision(precision, recall, 0.5) == 0.7
+    assert recall_at_precision(precision, recall, 0.7) == 0.2
+    assert recall_at_precision(precision, recall, 0.0) == 0.9
+    assert recall_at_precision(precision, recall, 0.9) == 0.0

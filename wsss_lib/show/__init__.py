@@ -16,9 +16,10 @@ from wsss_lib.show.panels import (
     truth_panel,
 )
 from wsss_lib.show.picture import COLOURS, Picture, overlay
-from wsss_lib.show.plots import bar_with_spread, plot_curves
+from wsss_lib.show.plots import bar_with_spread, plot_curves, plot_doses
 
 __all__ = [
     "COLOURS", "Panel", "Picture", "bar_with_spread", "class_panel", "contact_sheet", "overlay",
-    "plot_curves", "show_grid", "show_labels", "show_maps", "show_panels", "truth_panel",
+    "plot_curves", "plot_doses", "show_grid", "show_labels", "show_maps", "show_panels",
+    "truth_panel",
 ]  # fmt: skip

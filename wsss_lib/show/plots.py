@@ -1,6 +1,6 @@
 """Plots of measured figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,4 +90,54 @@ def bar_with_spread(
     runs = " and ".join(str(n) for n in counts)
     axis.set_xlabel(f"{label} (mean ± sd of {runs} runs)" if counts != [1] else label,
                     fontsize=FONT)  # fmt: skip
+    return figure
+
+
+def plot_doses(
+    gains: Mapping[str, Sequence[Sequence[float]]],
+    doses: Sequence[float],
+    home: int,
+    axis_name: str = "dose",
+    response: str = "gain over the control",
+) -> Picture:
+    """Paired gains over a control against the strength of a failure: a dose-response curve.
+
+    Every world is a dot; lines join the means, and at the home dose a bar shows two standard errors
+    to each side: where it does not reach zero, the gain exceeds its noise.
+
+    Args:
+        gains: by name, for each dose the gains of its worlds.
+        doses: what stands at the axis.
+        home: index of the dose at which the idea is judged.
+        axis_name: what the doses are.
+        response: what the gains are gains of.
+    """
+    figure, axis = drawn_on(6.4, 3.4)
+    axis.axvspan(home - 0.35, home + 0.35, color=INK, alpha=0.12, linewidth=0)
+    axis.axhline(0, color=INK, linewidth=1)
+    for number, (name, found) in enumerate(gains.items()):
+        colour, marker = line_colour(number), _MARKERS[number % len(_MARKERS)]
+        aside = 0.09 * (number - (len(gains) - 1) / 2)
+        at = [place + aside for place, here in enumerate(found) if len(here)]
+        means = [float(np.mean(here)) for here in found if len(here)]
+        for place, here in enumerate(found):
+            places = np.full(len(here), place + aside)
+            axis.plot(places, here, marker, color=colour, markersize=3.5, alpha=0.55)
+        if len(found[home]) > 1:
+            error = 2 * np.std(found[home], ddof=1) / np.sqrt(len(found[home]))
+            middle = float(np.mean(found[home]))
+            axis.errorbar(home + aside, middle, yerr=error, color=colour, capsize=4, linewidth=1.6)
+        axis.plot(
+            at, means, label=name, color=colour, marker=marker, markersize=7, linewidth=1.6,
+            linestyle=_LINES[number % len(_LINES)],
+        )  # fmt: skip
+    labels = [f"{dose:g}" + ("\nhome" if place == home else "") for place, dose in enumerate(doses)]
+    axis.set_xticks(range(len(doses)), labels, fontsize=FONT)
+    axis.set_xlim(-0.5, len(doses) - 0.5)
+    axis.set_xlabel(axis_name, fontsize=FONT)
+    axis.set_ylabel(response, fontsize=FONT)
+    axis.legend(
+        fontsize=FONT, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5),
+        handlelength=3.5, labelcolor=INK,
+    )  # fmt: skip
     return figure

@@ -59,12 +59,12 @@ def draw_example(rng: Generator, source: Source) -> tuple[Labels, list[int], Lab
     hue, surface, shape, cue, ground, sky = (
         names[i] for names, i in zip(TASKS.values(), answer, strict=True)
     )
-    canvas = Canvas(rng)
-    canvas.backdrop(ground, None if sky == "none" else sky)
+    canvas = Canvas()
+    canvas.backdrop(rng, ground, None if sky == "none" else sky)
     amplitude = rng.uniform(*source.amplitude)
     for _ in range(rng.integers(0, 3)):
         x, y = rng.uniform(2, SIZE - 2, 2)
-        canvas.paint(clutter_look(rng, amplitude), x, y, rng.uniform(3.5, 8), 0)
+        canvas.paint(rng, clutter_look(rng, amplitude), x, y, rng.uniform(3.5, 8), 0)
     half = rng.uniform(12, 28)
     x, y = rng.uniform(min(0.6 * half, 16), SIZE - min(0.6 * half, 16), 2)
     colours = rng.uniform(0.05, 1, (2, 3)).astype(np.float32)
@@ -72,11 +72,11 @@ def draw_example(rng: Generator, source: Source) -> tuple[Labels, list[int], Lab
     colours[1] = (colours[1] + (0.0 if abs(colours[0] - colours[1]).sum() > 0.8 else 0.5)) % 1
     look = Look(
         SHAPES[shape], body_hue(rng, hue), surface, None if cue == "none" else cue, colours,
-        rng.uniform(0.9, 1.5), rng.uniform(0.8, 1.0), amplitude,
+        head_size=rng.uniform(0.9, 1.5), contrast=rng.uniform(0.8, 1.0), amplitude=amplitude,
     )  # fmt: skip
-    canvas.paint(look, float(x), float(y), half, 1)
+    canvas.paint(rng, look, float(x), float(y), half, 1)
     share = canvas.owner.reshape(SIZE, 2, SIZE, 2).mean(axis=(1, 3))
-    return canvas.develop(), answer, (share > 0.5).astype(np.uint8)
+    return canvas.develop(rng), answer, (share > 0.5).astype(np.uint8)
 
 
 def toy_imagenet(

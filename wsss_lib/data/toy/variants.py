@@ -1,16 +1,22 @@
 """The worlds that can be written: their classes, how a picture is drawn, and its sentence."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
+from wsss_lib.core import InputError
+from wsss_lib.data.toy import first_version
+from wsss_lib.data.toy.first_version import FIRST
 from wsss_lib.data.toy.organs import ORGANS, draw_slice
 from wsss_lib.data.toy.scene import KINDS, STUFF, Knobs, Scene, draw_scene
 
 VERSION = "1.0"
 """Changes whenever a picture, a label or a pretrained weight does."""
+NEXT = "2.0"
+"""The version of the world "standard", in which ideas are measured from now on."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +25,29 @@ class Variant:
 
     Attributes:
         classes: foreground classes; the label of a class is 1 + its index.
-        draw: (rng, split) -> a picture with its labels.
+        draw: (rng, knobs, split) -> a picture with its labels.
         place: name of the ground of a picture -> the end of its sentence.
+        knobs: what it is like; None where nothing can be turned.
+        version: changes with its pictures.
     """
 
     classes: tuple[str, ...]
-    draw: Callable[[Generator, str], Scene]
+    draw: Callable[[Generator, Any, str], Scene]
     place: Callable[[Scene], str]
+    knobs: Knobs | None = None
+    version: str = VERSION
+
+    def turned(self, knobs: Mapping[str, Any]) -> Knobs | None:
+        """The knobs of the world with some of them turned.
+
+        Raises:
+            InputError: there is no such knob.
+        """
+        known = () if self.knobs is None else tuple(knob.name for knob in fields(self.knobs))
+        if unknown := sorted(set(knobs) - set(known)):
+            listed = ", ".join(known) or "none at all"
+            raise InputError(f"this toy world has no knobs {unknown}; it has {listed}.")
+        return None if self.knobs is None else replace(self.knobs, **knobs)
 
     def caption(self, scene: Scene) -> str:
         """One sentence that names the classes of the things, once each, and the place."""
@@ -47,26 +69,28 @@ def _under_sky(scene: Scene) -> str:
     return _on_ground(scene) + (" under the sky" if sky else "")
 
 
-def _objects(knobs: Knobs) -> Callable[[Generator, str], Scene]:
-    return lambda rng, split: draw_scene(rng, knobs, split)
-
-
-def _draw_stuff_and_things(rng: Generator, split: str) -> Scene:
+def _draw_stuff_and_things(rng: Generator, knobs: Knobs, split: str) -> Scene:
     """Grounds and sky become classes of their own; only clutter stays background."""
-    scene = draw_scene(rng, Knobs(), split)
+    scene = first_version.draw_scene(rng, knobs, split)
     thing = (scene.label + len(STUFF)).astype(np.uint8)
     label = np.where(scene.label > 0, thing, scene.stuff)
     return replace(scene, label=label, classes=[index + len(STUFF) for index in scene.classes])
 
 
 VARIANTS: dict[str, Variant] = {
-    "objects": Variant(tuple(KINDS), _objects(Knobs()), _on_ground),
+    "standard": Variant(tuple(KINDS), draw_scene, _on_ground, Knobs(), NEXT),
+    "objects": Variant(tuple(KINDS), first_version.draw_scene, _on_ground, FIRST),
     # Nearly all boats on water, and a bow that is hard to see: water is the easier cue.
     "cooccurrence": Variant(
         tuple(KINDS),
-        _objects(Knobs(cooccurrence=(0.97, 0.5), weak_head={"boat": 0.4})),
+        first_version.draw_scene,
         _on_ground,
+        replace(FIRST, cooccurrence=(0.97, 0.5), weak_head={"boat": 0.4}),
     ),
-    "organs": Variant(tuple(ORGANS), draw_slice, lambda scene: f"in a slice of the {scene.ground}"),
-    "scenes": Variant((*STUFF, *KINDS), _draw_stuff_and_things, _under_sky),
+    "organs": Variant(
+        tuple(ORGANS),
+        lambda rng, _, split: draw_slice(rng, split),
+        lambda scene: f"in a slice of the {scene.ground}",
+    ),
+    "scenes": Variant((*STUFF, *KINDS), _draw_stuff_and_things, _under_sky, FIRST),
 }

@@ -4,7 +4,9 @@ import csv
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,12 +15,14 @@ from tqdm import tqdm
 from wsss_lib.core import InputError
 from wsss_lib.data.palette import write_labels
 from wsss_lib.data.toy.scene import Scene
-from wsss_lib.data.toy.variants import VARIANTS, VERSION, Variant
+from wsss_lib.data.toy.variants import VARIANTS, Variant
 
 SPLITS = ("train", "val")
 
 
-def toy_scene(world: int, variant: str, split: str, index: int) -> Scene:
+def toy_scene(
+    world: int, variant: str, split: str, index: int, knobs: Mapping[str, Any] | None = None
+) -> Scene:
     """One picture of a world; each has a seed of its own, so any of them can be drawn alone.
 
     Args:
@@ -26,16 +30,18 @@ def toy_scene(world: int, variant: str, split: str, index: int) -> Scene:
         variant: key of ``VARIANTS``.
         split: "train" or "val".
         index: number within the split.
+        knobs: fields of ``Knobs`` that are turned.
 
     Raises:
-        InputError: there is no such variant or split.
+        InputError: there is no such variant, split or knob.
     """
     if variant not in VARIANTS:
         raise InputError(f"no toy world is called {variant!r}; choose one of {list(VARIANTS)}.")
     if split not in SPLITS:
         raise InputError(f"the toy world has no split {split!r}; choose one of {list(SPLITS)}.")
     rng = np.random.default_rng([world, SPLITS.index(split), index])
-    return VARIANTS[variant].draw(rng, split)
+    chosen = VARIANTS[variant]
+    return chosen.draw(rng, chosen.turned(knobs or {}), split)
 
 
 def write_toy(
@@ -45,6 +51,7 @@ def write_toy(
     train: int = 512,
     val: int = 256,
     progress: bool = True,
+    knobs: Mapping[str, Any] | None = None,
 ) -> Path:
     """Draw a toy world and write it; the same arguments give the same bytes.
 
@@ -56,18 +63,20 @@ def write_toy(
     Args:
         root: folder to make.
         world: seed of the world, not negative.
-        variant: "objects" (6 classes on 5 grounds), "cooccurrence" (nearly all boats on water,
+        variant: "standard" (6 classes on 5 grounds), "objects" (its first version, in which most
+            boats are on water), "cooccurrence" (nearly all boats on water,
             boats with a faint bow), "organs" (grey slices) or "scenes" (grounds and sky are
             classes too; index 0 is clutter, not an unlabelled background).
         train: images for training.
         val: images for validation.
         progress: show a progress bar.
+        knobs: fields of ``Knobs`` that are turned, such as ``{"clutter": 6}``.
 
     Returns:
         ``root``.
 
     Raises:
-        InputError: no such variant, a negative number, or ``root`` holds something else.
+        InputError: no such variant or knob, a negative number, or ``root`` holds something else.
     """
     root = Path(root)
     if variant not in VARIANTS:
@@ -78,9 +87,12 @@ def write_toy(
             "world and val must be at least 0 and train at least 1."
         )
     facts = {
-        "name": "toy", "version": VERSION, "variant": variant,
+        "name": "toy", "version": VARIANTS[variant].version, "variant": variant,
         "world": world, "train": train, "val": val, "allows_empty": True,
     }  # fmt: skip
+    VARIANTS[variant].turned(knobs or {})
+    if knobs:
+        facts["knobs"] = json.loads(json.dumps(dict(knobs)))  # as it will be read again
     if _is_there(root, facts):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +127,7 @@ def _write(folder: Path, variant: Variant, facts: dict, progress: bool) -> None:
     jobs = [(split, index) for split in SPLITS for index in range(facts[split])]
     tags, captions = [], []
     for split, index in tqdm(jobs, desc="toy world", unit="image", disable=not progress):
-        scene = toy_scene(facts["world"], facts["variant"], split, index)
+        scene = toy_scene(facts["world"], facts["variant"], split, index, facts.get("knobs"))
         name = f"{split}_{index:04d}"
         Image.fromarray(scene.image).save(folder / "JPEGImages" / f"{name}.png")
         planes = (scene.label, scene.instance, scene.part, scene.stuff)

@@ -123,3 +123,21 @@ def toy_vit(pretrained: bool = True) -> ViT:
     if pretrained:
         _load(net, "toy_vit")
     return net
+
+
+def toy_stem_vit(pretrained: bool = True) -> ViT:
+    """A ``ViT`` of width 96 with 6 layers of 4 heads on 8 x 8 pixels, behind a convolutional stem.
+
+    Pretrained on the toy ImageNet, where each patch also learned what ``toy_cnn`` sees there
+    (distillation).
+
+    Args:
+        pretrained: load the weights that come with the library; False starts at random.
+
+    Raises:
+        InputError: the weight file is missing.
+    """
+    net = ViT(96, 6, 4, patch=8, grid=8, mean=(0.5,) * 3, std=(0.25,) * 3, stem=True)
+    if pretrained:
+        _load(net, "toy_stem_vit")
+    return net

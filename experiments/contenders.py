@@ -1,0 +1,279 @@
+"""Everything that is measured: systems, their floors, and controls that lack the idea alone.
+
+A contender answers by name in a ``Place``, a world at a dose, from images and weak labels; whatever
+it builds on is a contender too and is trained once. Thresholds come from a world that is never
+reported, with its masks, and lie in ``results/thresholds``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiments.doses import TUNING_WORLD, Dose
+from wsss_lib.blocks.labels.paint import boxes_to_labels
+from wsss_lib.blocks.maps.class_maps import min_max, normalize
+from wsss_lib.blocks.maps.gradcam import grad_cam
+from wsss_lib.blocks.regions.objectness import objectness_prior
+from wsss_lib.core import Method
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.full import MaskScores
+from wsss_lib.data.toy import write_toy
+from wsss_lib.data.view import WeakView
+from wsss_lib.data.weak import Annotator
+from wsss_lib.engine import Stage, infer, run, seed_everything
+from wsss_lib.evaluate import choose_threshold, evaluate
+from wsss_lib.losses.clicks import image_level_loss, objectness_loss
+from wsss_lib.methods.foundation.clip_es import ClipES
+from wsss_lib.methods.foundation.grounded_sam import GroundedSam
+from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.image_level.extra_supervision.eps import EPS
+from wsss_lib.methods.point.whats_the_point import WhatsThePoint
+from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.segmentation.segmenter import Segmenter
+from wsss_lib.nets.backbones.toy import toy_stem_vit
+from wsss_lib.nets.large.saliency import toy_saliency
+from wsss_lib.results import commit, read_result, write_json
+from wsss_lib.saliency import write_saliency
+from wsss_lib.survey import find_methods
+
+THRESHOLDS = Path("results/thresholds")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A world at a dose; its number is the seed of every training there.
+
+    Attributes:
+        world: seed of the world.
+        dose: what is turned.
+        folder: worlds and checkpoints of all places.
+        images: how many there are to learn from.
+    """
+
+    world: int
+    dose: Dose
+    folder: Path
+    images: int = 512
+
+    @cached_property
+    def root(self) -> Path:
+        """The world on disk."""
+        name = f"world_{self.world}" + (f"_{self.images}" if self.images != 512 else "")
+        return write_toy(
+            self.folder / self.dose.place / name, self.world, "standard", self.images,
+            knobs=self.dose.knobs, progress=False,
+        )  # fmt: skip
+
+    @cached_property
+    def train(self) -> SegmentationFolder:
+        """What is learned from, and scored with tags."""
+        return SegmentationFolder(self.root, "train")
+
+    @cached_property
+    def val(self) -> SegmentationFolder:
+        """New images."""
+        return SegmentationFolder(self.root, "val")
+
+    def view(
+        self, supervision: tuple[str, ...], data: SegmentationFolder | None = None
+    ) -> WeakView:
+        """What the annotator of the dose tells about the images."""
+        data = data or self.train
+        if "saliency" in supervision:
+            write_saliency(data, self._saliency())
+        return WeakView(data, supervision, annotator=Annotator(**self.dose.annotator))
+
+    def run(self, method: Method, supervision: tuple[str, ...], scores: Any = None) -> Stage:
+        """Train a method, if it learns, and ask it about the training images."""
+        view = self.view(supervision)
+        view = view if scores is None else view.with_scores(scores)
+        runs = self.root.with_name(f"run_{self.root.name}_{self.dose.rivals}")
+        return run([method], view, folder=runs, seed=self.world)[0]
+
+    def make(self, kind: Any, **options: Any) -> Any:
+        """A method of the toy world, whose new weights depend on the seed alone."""
+        seed_everything(self.world)
+        method = kind.toy(len(self.train.classes), **options)
+        if self.dose.rivals < 1:
+            told = len(method.text) - method.num_classes
+            method.text = method.text[: method.num_classes + round(self.dose.rivals * told)]
+        return method
+
+    def new_images(self, stage: Stage) -> Any:
+        """What a trained method says of new images, of which it knows nothing else."""
+        return infer(stage.method, WeakView(self.val, ()), stage.folder / "val")
+
+    def _saliency(self) -> Callable[[Tensor], Tensor]:
+        net, noise = toy_saliency(), self.dose.noise
+        generator = torch.Generator().manual_seed(self.world)
+
+        def look(image: Tensor) -> Tensor:
+            disturbed = image + noise * torch.randn(image.shape, generator=generator)
+            found: Tensor = net(disturbed.clamp(0, 1))
+            return found
+
+        return look
+
+
+def cam(place: Place, steps: int = 300, backbone: Any = None) -> Stage:
+    """CAM for as many steps as a system takes in all, on its backbone."""
+    method = place.make(CAM, backbone=backbone)
+    method.recipe = replace(method.recipe, steps=steps)
+    return place.run(method, ("tags",))
+
+
+def on_vit(place: Place, steps: int = 300) -> Stage:
+    """CAM on the toy transformer, whose rate is that of MCTformer."""
+    return cam(place, steps, toy_stem_vit())
+
+
+def refined(name: str) -> Callable[[Place], Stage]:
+    """PAMR on the scores of another contender."""
+    return lambda place: place.run(place.make(PAMR), ("tags",), contend(name, place).scores)
+
+
+def taught_by(name: str, steps: int = 400, backbone: Any = None) -> Callable[[Place], Stage]:
+    """A segmentation network taught by the labels of another contender."""
+
+    def stage(place: Place) -> Stage:
+        net = place.make(Segmenter, backbone=backbone and backbone())
+        net.recipe = replace(net.recipe, steps=steps)
+        net.threshold = threshold_of(name, place.folder)
+        return place.run(net, ("tags",), contend(name, place).scores)
+
+    return stage
+
+
+def taught_by_masks(share: float) -> Callable[[Place], Stage]:
+    """A segmentation network taught by the masks of the first share of the training images."""
+
+    def stage(place: Place) -> Stage:
+        data = place.train if share == 1 else place.train.held_out(share)[0]
+        net = place.make(Segmenter)
+        net.threshold = 0.5
+        view = WeakView(data).with_scores(MaskScores(data))
+        runs = place.root.with_name(f"run_{place.root.name}_masks_{share}")
+        return run([net], view, folder=runs, seed=place.world)[0]
+
+    return stage
+
+
+class SalientCAM(CAM):
+    """CAM whose background is what no saliency map shows: the cue of many systems, alone."""
+
+    card = replace(
+        CAM.card, id="cam_saliency", supervision=("tags", "saliency"), needs=EPS.card.needs
+    )
+
+    def predict(self, batch: Any) -> Tensor:
+        """(B, C, H, W): the strongest class of a pixel is as likely as that anything is there."""
+        maps = super().predict(batch)
+        saliency = batch.require("saliency", self.card.name)
+        return maps / maps.amax(dim=1, keepdim=True).clamp(min=1e-6) * saliency * (maps > 0)
+
+
+class TagsNetwork(WhatsThePoint):
+    """What's the Point without its clicks: the same network and prior, from tags."""
+
+    card = replace(WhatsThePoint.card, id="tags_network", supervision=("tags",))
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """What is there, and where there is anything at all."""
+        tags, logits = batch.require("tags", self.card.name), self.net(batch.image)
+        prior = objectness_prior(batch.image, self.count, self.power)
+        return {
+            "image": image_level_loss(logits, tags),
+            "object": objectness_loss(logits, prior),
+        }
+
+
+class PlainClip(ClipES):
+    """Grad-CAM of CLIP's plain logits: CLIP-ES without rivals and without attention."""
+
+    card = replace(ClipES.card, id="clip_logits")
+
+    def class_maps(self, image: Tensor, tags: Tensor) -> Tensor:
+        """(B, 3, H, W) images, (B, C) tags -> (B, C, h, w) maps of the present classes."""
+        view, names = self.clip.look(image), self.text[: self.num_classes]
+        maps = grad_cam(lambda seen: self.clip.logits(view.embed(seen), names), view.normed, tags)
+        return min_max(normalize(maps, tags, eps=1e-12), tags)
+
+
+class DetectedBoxes(GroundedSam):
+    """Grounded SAM without SAM: what lies in a box of the detector has its class."""
+
+    card = replace(GroundedSam.card, id="detected_boxes")
+
+    def labels(self, image: Tensor, present: Sequence[int]) -> Tensor:
+        """(3, H, W) and the indices of the present classes -> (H, W) class indices."""
+        boxes, kinds = self.boxes(image, present)
+        h, w = image.shape[-2:]
+        corners = boxes.round().long().clamp(min=0).minimum(torch.tensor([w, h, w, h]))
+        return boxes_to_labels([torch.column_stack([corners, torch.tensor(kinds)])], (h, w))[0]
+
+
+MAKERS: dict[str, Callable[[Place], Stage]] = {
+    "cam_360": lambda place: cam(place, 360),
+    "cam_450": lambda place: cam(place, 450),
+    "cam_600": lambda place: cam(place, 600),
+    "cam_vit": on_vit,
+    "pamr_vit": refined("cam_vit"),
+    "cam_saliency": lambda place: place.run(place.make(SalientCAM), SalientCAM.card.supervision),
+    "tags_network": lambda place: place.run(place.make(TagsNetwork), ("tags",)),
+    "clip_logits": lambda place: place.run(place.make(PlainClip), ("tags",)),
+    "detected_boxes": lambda place: place.run(place.make(DetectedBoxes), ("tags",)),
+    "cam_150": lambda place: cam(place, 150),
+    "cam_vit_150": lambda place: on_vit(place, 150),
+    "two_stages": taught_by("cam_150", 150),
+    "two_stages_vit": taught_by("cam_vit_150", 150, toy_stem_vit),
+    "segmenter_cam": taught_by("cam"),
+    "segmenter_pamr": taught_by("pamr"),
+    "segmenter_affinitynet": taught_by("affinitynet"),
+    "fifty_one_masks": taught_by_masks(0.1),
+    "ceiling": taught_by_masks(1),
+}
+"""Contenders that are no system of the survey as it stands."""
+
+
+ON_VIT = ("mctformer", "toco")
+"""Systems whose paper has a transformer."""
+
+
+def contend(name: str, place: Place) -> Stage:
+    """Train a contender, or take what was trained before."""
+    if name in MAKERS:
+        return MAKERS[name](place)
+    kind = find_methods()[name]
+    method = place.make(kind, backbone=toy_stem_vit() if name in ON_VIT else None)
+    if not kind.card.needs_scores:
+        return place.run(method, kind.card.supervision)
+    if getattr(method, "threshold", 0.0) is None:
+        method.threshold = threshold_of("cam", place.folder)
+    return place.run(method, kind.card.supervision, contend("cam", place).scores)
+
+
+def threshold_of(name: str, folder: Path) -> float:
+    """Where labels are cut from the scores of a contender.
+
+    Scores that weigh classes against a background of their own are cut at one half. For others the
+    best threshold of the tuning world is taken; it is chosen once, on all masks of its training
+    images, and kept.
+    """
+    path = THRESHOLDS / f"{name}.json"
+    if path.is_file():
+        return float(read_result(path)["threshold"])
+    place = Place(TUNING_WORLD, Dose(0.0), folder)
+    stage = contend(name, place)
+    if stage.method.card.own_background:
+        found: dict[str, Any] = {"threshold": 0.5, "rule": "argmax"}
+    else:
+        threshold = choose_threshold(stage.scores, place.train)
+        curve = evaluate(stage.scores, place.train, boundary=False).curve.tolist()
+        found = {"threshold": threshold, "rule": f"masks of world {TUNING_WORLD}", "miou": curve}
+    write_json(path, {"contender": name, **found, "commit": commit()})
+    return float(found["threshold"])

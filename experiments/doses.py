@@ -1,0 +1,176 @@
+"""At which failure each idea is measured: doses, home dose and primary response of every family.
+
+Written down before the first system was trained on these worlds; a later change is shown on the
+page of the family, beside the curve that it replaces. Doses are ordered from where the failure is
+absent to where it is strongest, or from little of the idea to all of it. The *home* dose is the one
+at which the idea is judged: five worlds there, two at each other dose.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Response = Literal["body_recall", "boat_iou", "miou", "val_miou"]
+RESPONSES: dict[Response, str] = {
+    "body_recall": "share of the bodies that is found, at the precision of the control",
+    "boat_iou": "IoU of boat",
+    "miou": "mean IoU",
+    "val_miou": "mean IoU on new images, without their tags",
+}
+"""What is read off; gains are those over the control, in the same world."""
+FEWEST, MOST = 2, 5
+"""Worlds at a dose, and at the home dose."""
+STANDARD = 3
+"""Worlds of the standard table."""
+TUNING_WORLD = 99
+"""The world that thresholds come from, whose masks are used for nothing else; never reported."""
+
+
+@dataclass(frozen=True)
+class Dose:
+    """How far the knob of a family is turned.
+
+    Attributes:
+        value: as it stands at the axis.
+        knobs: fields of ``Knobs`` that differ from the standard world.
+        annotator: fields of ``Annotator`` that differ from the usual one.
+        noise: deviation of what is added to the pictures before saliency is asked for, in [0, 1].
+        rivals: share of the sentences of the background that a CLIP is told; 1 is all.
+    """
+
+    value: float
+    knobs: dict[str, Any] = field(default_factory=dict)
+    annotator: dict[str, Any] = field(default_factory=dict)
+    noise: float = 0.0
+    rivals: float = 1.0
+
+    @property
+    def place(self) -> str:
+        """Name of the folder of its worlds; doses that see the same pictures share them."""
+        turned = [f"{name}={value}" for name, value in sorted(self.knobs.items())]
+        turned += [f"noise={self.noise}"] if self.noise else []
+        return "_".join(turned).translate(str.maketrans("", "", " '(){}:[]")) or "standard"
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a family of ideas is measured by.
+
+    Attributes:
+        failure: what its ideas mend, in a few words.
+        axis: what the values of its doses are.
+        doses: three, from the failure's absence to its strength.
+        home: index of the dose at which it is judged.
+        response: the primary one.
+        controls: system -> what has the same steps, views and labels without the idea.
+    """
+
+    failure: str
+    axis: str
+    doses: tuple[Dose, Dose, Dose]
+    home: int
+    response: Response
+    controls: dict[str, str]
+
+    def worlds(self, number: int) -> range:
+        """Worlds, and seeds, at a dose."""
+        return range(MOST if number == self.home else FEWEST)
+
+
+def _typical(share: float) -> dict[str, float]:
+    return {"typical_hue": share, "typical_surface": share}
+
+
+PARTIAL = (Dose(0.9, _typical(0.9)), Dose(0.7), Dose(0.5, _typical(0.5)))
+"""A body that seldom looks like its class leaves the head as the only sure cue."""
+TONES = (Dose(0.0), Dose(0.5, {"two_tone": 0.5}), Dose(1.0, {"two_tone": 1.0}))
+BOW = {"weak_head": {"boat": 0.4}}
+WATER = (
+    Dose(0.25, BOW),
+    Dose(0.6, {**BOW, "cooccurrence": (0.6, 0.5)}),
+    Dose(0.97, {**BOW, "cooccurrence": (0.97, 0.5)}),
+)
+FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}
+THIN = {"weights": {"bus": 0.0, "wreath": 0.0, "boat": 0.0}}
+
+FAMILIES: dict[str, Family] = {
+    "ensemble": Family(
+        "the map covers the part that gives a class away, and little else",
+        "how often a body looks like its class", PARTIAL, 1, "body_recall",
+        {"ficklenet": "cam", "oaa": "cam"},
+    ),
+    "erasing": Family(
+        "the map covers the part that gives a class away, and little else",
+        "how often a body looks like its class", PARTIAL, 1, "body_recall",
+        {"ae_psl": "cam_360", "cse": "cam_600"},
+    ),
+    "self_supervised": Family(
+        "the map covers the part that gives a class away, and little else",
+        "how often a body looks like its class", PARTIAL, 1, "body_recall",
+        {"seam": "cam", "advcam": "cam"},
+    ),
+    "cooccurrence": Family(
+        "what always comes with a class is called by its name",
+        "P(water given boat) in training", WATER, 2, "boat_iou", {"cda": "cam_600"},
+    ),
+    "affinity": Family(
+        "colour alone cannot carry the score across a body",
+        "share of bodies that have two colours", TONES, 2, "body_recall",
+        {"affinitynet": "pamr", "irnet": "pamr", "mctformer": "pamr_vit"},
+    ),
+    "extra_supervision": Family(
+        "class maps know no borders; a saliency map does, if it is good",
+        "noise in the pictures that saliency is made from",
+        (Dose(0.0), Dose(0.1, noise=0.1), Dose(0.2, noise=0.2)), 0, "miou",
+        {"eps": "cam_saliency"},
+    ),
+    "online": Family(
+        "one network has to learn from labels that it is still making",
+        "most pieces of clutter in a picture",
+        (Dose(0, {"clutter": 0}), Dose(2), Dose(6, {"clutter": 6})), 1, "val_miou",
+        {"onestage": "two_stages", "toco": "two_stages_vit"},
+    ),
+    "box": Family(
+        "an object does not fill its box",
+        "share of its box that the median object fills",
+        (Dose(0.6, FULL), Dose(0.5), Dose(0.4, THIN)), 1, "miou",
+        {"grabcut": "bbox_rect", "bana": "bbox_rect", "extreme_clicking": "bbox_rect"},
+    ),
+    "scribble": Family(
+        "a stroke covers little of an object",
+        "share of an object's longest path that its stroke covers",
+        (
+            Dose(0.9, annotator={"stroke_length": (0.85, 0.95)}),
+            Dose(0.6),
+            Dose(0.2, annotator={"stroke_length": (0.15, 0.25)}),
+        ), 2, "val_miou",
+        {"scribblesup": "pce", "ncut_loss": "pce"},
+    ),
+    "point": Family(
+        "tags say what is there, not where",
+        "clicks on each object",
+        (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1)),
+        2, "val_miou",
+        {"whats_the_point": "tags_network"},
+    ),
+    "clip": Family(
+        "background that resembles a class is called by its name",
+        "share of the backgrounds that the list of sentences names",
+        (Dose(0.17, rivals=1 / 6), Dose(0.5, rivals=0.5), Dose(1.0)), 2, "miou",
+        {"clip_es": "clip_logits", "clims": "cam"},
+    ),
+    "sam": Family(
+        "scores know where an object is, not where it ends",
+        "share of bodies that have two colours, which SAM may take for two parts", TONES, 0, "miou",
+        {"sam_pseudo": "cam", "grounded_sam": "detected_boxes"},
+    ),
+}  # fmt: skip
+"""By the name of its chapter."""
+
+
+def family_of(id: str) -> str:
+    """The family in which a system is measured.
+
+    Raises:
+        KeyError: it is measured in none.
+    """
+    return next(name for name, family in FAMILIES.items() if id in family.controls)

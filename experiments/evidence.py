@@ -1,0 +1,252 @@
+"""Ideas at the failure that they were made for: ``python -m experiments.evidence``, or ids.
+
+Measures every system and its control at the doses of its family (``experiments.doses``), and
+everything that the standard table shows in the standard world. What was measured is kept, one file
+for each contender and place, in ``results/rows``, with whole curves over the threshold, so that
+every figure of the book can be read off again. ``--assemble`` alone reads them off: the curve of a
+system goes to ``results/curves/<family>/<id>.json``, its row of the table to
+``results/standard/<id>.json``. Maps of world 0 go to ``results/maps``. An interrupted run goes on
+where it stopped. ``--jobs`` processes share the work; each wants a core of its own
+(``OMP_NUM_THREADS=1``).
+"""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from tqdm.auto import tqdm
+
+from experiments.contenders import MAKERS, Place, contend, threshold_of
+from experiments.doses import FAMILIES, RESPONSES, STANDARD, Dose, Family, family_of
+from experiments.record import keep_maps
+from wsss_lib.blocks.labels.otsu import otsu
+from wsss_lib.blocks.maps.class_maps import to_labels
+from wsss_lib.data.atomic import one_at_a_time
+from wsss_lib.data.toy import VARIANTS
+from wsss_lib.engine import Stage
+from wsss_lib.evaluate import (
+    Evaluation,
+    Protocol,
+    evaluate,
+    evaluate_labels,
+    layer_recall,
+    nearest,
+)
+from wsss_lib.metrics import recall_at_precision
+from wsss_lib.results import commit, device_name, write_json, write_result
+from wsss_lib.survey import find_methods
+
+RESULTS = Path("results")
+USUAL = Dose(0.0)
+"""The dose of the standard world."""
+SEEN = {"segmenter": ("tags",)}
+"""What is shown to those whose masks, or pseudo-masks, are the scores of another stage."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured: a contender in a world at a dose."""
+
+    name: str
+    dose: Dose
+    world: int
+
+    @property
+    def where(self) -> str:
+        """Folder of its figures: the place, and what else the dose turns."""
+        other = [f"{key}={value}" for key, value in self.dose.annotator.items()]
+        other += [f"rivals={self.dose.rivals:.2f}"] if self.dose.rivals < 1 else []
+        return "_".join([self.dose.place, *other]).translate(str.maketrans("", "", " '(){}:[]"))
+
+    @property
+    def path(self) -> Path:
+        """File of its figures, beside those of other worlds."""
+        return RESULTS / "rows" / self.where / f"{self.name}.json"
+
+    def read(self) -> dict[str, Any] | None:
+        """Its figures; None where it was not measured."""
+        if not self.path.is_file():
+            return None
+        return json.loads(self.path.read_text(encoding="utf-8")).get(str(self.world))
+
+
+def measure(row: Row, folder: Path) -> None:
+    """Train what is to be measured, unless its figures are there, and keep them."""
+    if row.read() is not None:
+        return
+    place = Place(row.world, row.dose, folder)
+    stage, threshold = contend(row.name, place), threshold_of(row.name, folder)
+    found = evaluate(stage.scores, place.train, threshold)
+    figures = {**found.figures(), **more_figures(stage, found, place)}
+    if row.world == 0:
+        card = stage.method.card
+        view = place.view(SEEN.get(card.id, card.supervision))
+        keep_maps(
+            RESULTS / row.where, row.name, stage.method, stage.scores, place.train, view, found,
+            world=row.world, seed=row.world,
+        )  # fmt: skip
+    with one_at_a_time(row.path):
+        others = json.loads(row.path.read_text()) if row.path.is_file() else {}
+        write_json(row.path, dict(sorted({**others, str(row.world): figures}.items())))
+
+
+def more_figures(stage: Stage, found: Evaluation, place: Place) -> dict[str, Any]:
+    """What else is kept: both layers, other rules for the threshold, new images, cost, curves."""
+    card, cut = stage.method.card, nearest(found.threshold)
+    layers = layer_recall(stage.scores, place.train)
+    figures: dict[str, Any] = {
+        "head_recall": layers[cut, 0],
+        "body_recall": layers[cut, 1],
+        "oracle_miou": float(np.nanmax(found.curve)),
+    }
+    if not card.own_background:
+
+        def labels(id: str) -> Any:
+            scores = stage.scores[id]
+            return to_labels(scores[None], otsu(scores))[0]
+
+        figures["otsu_miou"] = evaluate_labels(labels, place.train).miou
+    if not (card.uses_tags_at_inference or card.family == "refine"):
+        new = evaluate(place.new_images(stage), place.val, found.threshold)
+        figures["val_miou"], figures["val_iou"] = new.miou, new.figures()["iou"]
+    return {
+        **figures,
+        "seconds": stage.seconds,
+        "peak_memory_mb": stage.peak_memory_mb,
+        "curves": {
+            "miou": found.curve.round(4).tolist(),
+            "precision": np.nan_to_num(found.precision_curve, nan=1.0).round(4).tolist(),
+            "body_recall": layers[:, 1].round(4).tolist(),
+        },
+        "device": device_name(),
+        "commit": commit(),
+    }
+
+
+def response(family: Family, row: dict[str, Any], control: dict[str, Any]) -> float:
+    """The primary response of a family, read off figures beside those of the control."""
+    if family.response == "boat_iou":
+        return float(row["iou"][3])
+    if family.response != "body_recall":
+        return float(row[family.response])
+    wanted = control["curves"]["precision"][nearest(control["threshold"])]
+    curves = (np.array(row["curves"][name]) for name in ("precision", "body_recall"))
+    return recall_at_precision(*curves, wanted)
+
+
+def rows_of(id: str) -> list[Row]:
+    """What the curve and the table need of a contender, its control first."""
+    rows = []
+    if any(id in family.controls for family in FAMILIES.values()):
+        family = FAMILIES[family_of(id)]
+        # The home dose first: it decides.
+        for number in sorted(range(len(family.doses)), key=lambda number: number != family.home):
+            for world in family.worlds(number):
+                for name in (family.controls[id], id):
+                    rows.append(Row(name, family.doses[number], world))
+    return rows + [Row(id, USUAL, world) for world in range(STANDARD)]
+
+
+def assemble(id: str) -> None:
+    """Write the curve and the row of the table of a contender, as far as they were measured."""
+    table = [Row(id, USUAL, world).read() for world in range(STANDARD)]
+    known = [(world, row) for world, row in enumerate(table) if row is not None]
+    if known:
+        runs = [
+            {"world": world, "seed": world} | {k: v for k, v in row.items() if k != "curves"}
+            for world, row in known
+        ]
+        curves = [np.array(row["curves"]["miou"]) for _, row in known]
+        write_result(RESULTS / USUAL.place / f"{id}.json", id, protocol_of(id), runs, curves)
+    if not any(id in family.controls for family in FAMILIES.values()):
+        return
+    name = family_of(id)
+    family, runs = FAMILIES[name], []
+    for number, dose in enumerate(family.doses):
+        for world in family.worlds(number):
+            row, control = (Row(n, dose, world).read() for n in (id, family.controls[id]))
+            if row is not None and control is not None:
+                ours, theirs = (response(family, one, control) for one in (row, control))
+                runs.append(
+                    {"dose": number, "world": world, "seed": world, "response": ours,
+                     "control": theirs, "gain": ours - theirs, "seconds": row["seconds"]}
+                )  # fmt: skip
+    if runs:
+        content = {
+            "system": id, "family": name, "control": family.controls[id],
+            "failure": family.failure, "axis": family.axis, "home": family.home,
+            "response": family.response, "response_name": RESPONSES[family.response],
+            "doses": [dose.value for dose in family.doses], "runs": runs,
+            "device": device_name(), "commit": commit(),
+        }  # fmt: skip
+        write_json(RESULTS / "curves" / name / f"{id}.json", content)
+
+
+def protocol_of(name: str) -> Protocol:
+    """How the figures of the standard table came about."""
+    card = find_methods()[name].card if name not in MAKERS else None
+    network = name.startswith("segmenter") or name in ("ceiling", "fifty_one_masks")
+    tags = not network if card is None else card.uses_tags_at_inference
+    masks = name in ("ceiling", "fifty_one_masks")
+    own = network or (card is not None and card.own_background)
+    return Protocol(
+        data="standard", data_version=VARIANTS["standard"].version, split="train",
+        labels_at_inference=tags,
+        threshold_rule="argmax" if own else "another world",
+        supervision=("masks",) if masks else ("tags",) if card is None else card.supervision,
+        needs=() if card is None else card.needs,
+    )  # fmt: skip
+
+
+TABLE = ("cam", "cam_vit", "pamr", "densecrf", "bbox_rect", "pce", "segmenter_cam",
+         "segmenter_pamr", "segmenter_affinitynet", "fifty_one_masks", "ceiling")  # fmt: skip
+"""What the standard table shows beside the systems of the families."""
+
+
+def measured(rows: list[Row], folder: Path, jobs: int) -> Iterator[Row]:
+    """Each row, as soon as its figures are there.
+
+    Raises:
+        RuntimeError: a process failed; what the others found was yielded before.
+    """
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        at_work = {pool.submit(measure, row, folder): row for row in rows}
+        failed = {}
+        for future in tqdm(as_completed(at_work), desc="rows", total=len(at_work)):
+            row = at_work[future]
+            if error := future.exception():
+                failed[f"{row.name} in {row.where} {row.world}"] = error
+                tqdm.write(f"{row.name} {row.where} {row.world}: {error!r}")
+            else:
+                yield row
+    if failed:
+        raise RuntimeError("; ".join(f"{what}: {error!r}" for what, error in failed.items()))
+
+
+def main(
+    ids: Annotated[list[str] | None, typer.Argument(help="Contenders; none takes all.")] = None,
+    folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
+    jobs: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
+    assemble_only: Annotated[bool, typer.Option("--assemble", help="Train nothing.")] = False,
+) -> None:
+    """Measure, and write curves and table."""
+    every = [*TABLE, *(id for family in FAMILIES.values() for id in family.controls)]
+    chosen = ids or list(dict.fromkeys(every))
+    if not assemble_only:
+        rows = list(
+            {(row.name, row.where, row.world): row for id in chosen for row in rows_of(id)}.values()
+        )
+        for row in measured(rows, folder, jobs):
+            tqdm.write(f"{row.name} {row.where} {row.world}")
+    for id in chosen:
+        assemble(id)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,213 @@
+"""Systems, floors and controls at the doses of a failure: what is measured, and how it is read."""
+
+import functools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import experiments.contenders
+import experiments.evidence
+from experiments.contenders import (
+    MAKERS,
+    DetectedBoxes,
+    Place,
+    PlainClip,
+    SalientCAM,
+    TagsNetwork,
+    contend,
+    taught_by,
+    threshold_of,
+)
+from experiments.doses import FAMILIES, FEWEST, MOST, RESPONSES, STANDARD, Dose, family_of
+from experiments.evidence import USUAL, Row, assemble, measure, response, rows_of
+from wsss_lib.core import Batch, Recipe
+from wsss_lib.data.toy import VARIANTS, write_toy
+from wsss_lib.data.weak import Annotator
+from wsss_lib.methods.foundation.clip_es import ClipES
+from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.point.whats_the_point import WhatsThePoint
+from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.survey import find_methods
+
+FLOORS = {"cam", "bbox_rect", "pce", "pamr", "densecrf", "segmenter"}
+"""What is no idea of its own."""
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """Worlds of 12 pictures, two steps of training, results elsewhere."""
+    monkeypatch.setattr(
+        experiments.contenders, "write_toy",
+        lambda root, world, variant, train=12, **more: write_toy(
+            root, world, variant, 12, 4, **more
+        ),
+    )  # fmt: skip
+    real = Recipe.toy.__func__
+    monkeypatch.setattr(
+        Recipe, "toy", classmethod(lambda cls, steps, *a, **k: real(cls, 2, *a, **k))
+    )
+    untrained = functools.partial(toy_cnn, pretrained=False)
+    for module in ("methods.image_level.cam.cam", "nets.heads.deeplab"):
+        monkeypatch.setattr(f"wsss_lib.{module}.toy_cnn", untrained)
+    monkeypatch.setattr(experiments.evidence, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(experiments.contenders, "THRESHOLDS", tmp_path / "results" / "thresholds")
+    monkeypatch.setattr(experiments.evidence, "keep_maps", lambda *a, **k: None)
+    return tmp_path
+
+
+def test_every_system_is_measured_in_one_family_beside_a_control():
+    measured = [id for family in FAMILIES.values() for id in family.controls]
+    assert sorted(measured) == sorted(set(find_methods()) - FLOORS)
+    controls = {control for family in FAMILIES.values() for control in family.controls.values()}
+    assert controls <= set(MAKERS) | FLOORS
+    assert family_of("cse") == "erasing"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_doses_can_be_had_and_one_is_home(name):
+    family = FAMILIES[name]
+    assert family.response in RESPONSES
+    assert len({Row("cam", dose, 0).where for dose in family.doses}) == len(family.doses) == 3
+    assert len({dose.value for dose in family.doses}) == 3
+    for number, dose in enumerate(family.doses):
+        VARIANTS["standard"].turned(dose.knobs)
+        Annotator(**dose.annotator)
+        assert len(family.worlds(number)) == (MOST if number == family.home else FEWEST)
+
+
+def test_a_system_needs_its_control_at_every_dose_and_the_table():
+    rows = rows_of("cse")
+    assert [row.name for row in rows[:2]] == ["cam_600", "cse"]
+    assert rows[0].dose == FAMILIES["erasing"].doses[1], "the home dose comes first"
+    assert len(rows) == 2 * (MOST + 2 * FEWEST) + STANDARD
+    assert {row.where for row in rows[-STANDARD:]} == {"standard"}
+    assert len(rows_of("cam")) == STANDARD
+
+
+def test_responses_are_read_where_the_control_is_as_precise():
+    def row(threshold, precision, body):
+        curve = {"precision": precision, "body_recall": body}
+        return {
+            "threshold": threshold,
+            "curves": {n: np.repeat(v, [50, 51]) for n, v in curve.items()},
+        }
+
+    control = row(0.2, [0.6, 0.9], [0.5, 0.1])
+    erasing = FAMILIES["erasing"]
+    assert response(erasing, row(0.9, [0.5, 0.7], [0.8, 0.4]), control) == 0.4
+    assert response(erasing, row(0.9, [0.6, 0.7], [0.8, 0.4]), control) == 0.8
+    assert response(erasing, row(0.9, [0.5, 0.59], [0.8, 0.4]), control) == 0, "never so precise"
+    figures = {"iou": [0.1, 0.2, 0.3, 0.4, 0.5], "miou": 0.6, "val_miou": 0.7}
+    assert response(FAMILIES["cooccurrence"], figures, {}) == 0.4  # background, bus, cat, boat
+    assert response(FAMILIES["box"], figures, {}) == 0.6
+    assert response(FAMILIES["online"], figures, {}) == 0.7
+
+
+def test_what_was_measured_is_kept_and_read_off(tiny, monkeypatch):
+    for world in range(2):
+        measure(Row("cam", USUAL, world), tiny / "runs")
+    kept = Row("cam", USUAL, 1).read()
+    assert {"miou", "otsu_miou", "oracle_miou", "head_recall", "body_recall", "curves"} <= set(kept)
+    assert len(kept["curves"]["precision"]) == 101
+    assert kept["oracle_miou"] >= kept["miou"]
+    rule = json.loads((tiny / "results" / "thresholds" / "cam.json").read_text())["rule"]
+    assert rule == "masks of world 99"
+    monkeypatch.setattr(experiments.evidence, "contend", None)
+    measure(Row("cam", USUAL, 1), tiny / "runs")  # it is there: nothing is trained
+    assemble("cam")
+    table = json.loads((tiny / "results" / "standard" / "cam.json").read_text())
+    assert [run["world"] for run in table["runs"]] == [0, 1]
+    assert table["protocol"]["threshold_rule"] == "another world"
+    assert table["runs"][1]["miou"] == kept["miou"]
+
+
+def test_a_curve_is_the_paired_gain_over_the_control(tiny):
+    for name in ("bbox_rect", "grabcut"):
+        for world in range(2):
+            measure(Row(name, FAMILIES["box"].doses[1], world), tiny / "runs")
+    assemble("grabcut")
+    curve = json.loads((tiny / "results" / "curves" / "box" / "grabcut.json").read_text())
+    assert (curve["control"], curve["home"], curve["axis"]) == (
+        "bbox_rect", 1, FAMILIES["box"].axis,
+    )  # fmt: skip
+    for run in curve["runs"]:
+        rows = [Row(n, USUAL, run["world"]).read() for n in ("grabcut", "bbox_rect")]
+        assert run["gain"] == pytest.approx(rows[0]["miou"] - rows[1]["miou"], abs=2e-5)
+
+
+def test_networks_are_cut_at_one_half_and_scored_on_new_images(tiny, monkeypatch):
+    place = Place(0, USUAL, tiny / "runs")
+    assert threshold_of("tags_network", tiny / "runs") == 0.5
+    monkeypatch.setitem(MAKERS, "two_stages", taught_by("cam", 2))
+    stage = contend("two_stages", place)
+    assert stage.method.threshold == threshold_of("cam", tiny / "runs")
+    measure(Row("two_stages", USUAL, 0), tiny / "runs")
+    assert 0 <= Row("two_stages", USUAL, 0).read()["val_miou"] <= 1
+
+
+def test_a_dose_reaches_pictures_annotator_saliency_and_sentences(tiny):
+    dose = Dose(1, {"two_tone": 1.0}, {"points_each": 3}, noise=0.3, rivals=0.5)
+    place, usual = (Place(0, one, tiny / "runs") for one in (dose, USUAL))
+    assert place.root != usual.root
+    view = place.view(("points", "saliency"))
+    assert view.annotator.points_each == 3
+    assert (view[0].saliency != usual.view(("saliency",))[0].saliency).any()
+    for kind in (ClipES, find_methods()["clims"]):
+        told = len(usual.make(kind).text) - 6
+        assert len(place.make(kind).text) == 6 + told / 2
+
+
+def test_cam_with_saliency_takes_the_background_from_it():
+    torch.manual_seed(0)
+    method = SalientCAM.toy(3).eval()
+    image, saliency = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+    batch = Batch(
+        ("a", "b"), image=image, tags=torch.tensor([[1.0, 1, 0], [0, 0, 1]]), saliency=saliency
+    )
+    with torch.no_grad():
+        scores, maps = method.predict(batch), CAM.predict(method, batch)
+    seen = maps.amax(dim=1) > 0
+    torch.testing.assert_close(scores.amax(dim=1)[seen], saliency[:, 0][seen])
+    assert (scores.argmax(dim=1) == maps.argmax(dim=1))[seen & (saliency[:, 0] > 0)].all()
+    assert (scores.amax(dim=1)[~seen] == 0).all()
+
+
+def test_a_network_from_tags_hears_of_no_click():
+    torch.manual_seed(0)
+    method = TagsNetwork.toy(3)
+    tags = torch.tensor([[1.0, 1, 0], [0, 0, 1]])
+    points = [torch.tensor([[4, 5, 1], [9, 9, 2]]), torch.tensor([[7, 7, 3]])]
+    batch = Batch(("a", "b"), image=torch.rand(2, 3, 64, 64), tags=tags)
+    whole = replace(batch, points=points)
+    terms = method.eval().loss(batch)
+    expected = WhatsThePoint.loss(method, whole)
+    assert set(terms) == {"image", "object"}
+    for name, value in terms.items():
+        torch.testing.assert_close(value, expected[name])
+
+
+def test_plain_logits_have_no_rival():
+    torch.manual_seed(0)
+    method, image = PlainClip.toy(6), torch.rand(1, 3, 64, 64)
+    both = torch.tensor([[1.0, 1, 0, 0, 0, 0]])
+    alone = torch.tensor([[1.0, 0, 0, 0, 0, 0]])
+    of_both, of_one = method.class_maps(image, both), method.class_maps(image, alone)
+    torch.testing.assert_close(of_both[:, 0], of_one[:, 0])
+    method.text = method.text[:6]
+    torch.testing.assert_close(method.class_maps(image, alone), of_one)
+
+
+def test_boxes_of_the_detector_are_filled(monkeypatch):
+    method = DetectedBoxes.toy(2)
+    found = torch.tensor([[1.2, 2.0, 30.6, 40.0], [-3.0, 10.0, 9.0, 20.0]]), [1, 2]
+    monkeypatch.setattr(DetectedBoxes, "boxes", lambda self, image, present: found)
+    labels = method.labels(torch.rand(3, 64, 32), [0, 1])
+    expected = torch.zeros(64, 32, dtype=torch.long)
+    expected[2:40, 1:31] = 1
+    expected[10:20, 0:9] = 2
+    assert (labels == expected).all()
+    monkeypatch.setattr(DetectedBoxes, "boxes", lambda *a: (torch.zeros(0, 4), []))
+    assert (method.labels(torch.rand(3, 64, 32), [0]) == 0).all()
