@@ -22,6 +22,7 @@ import numpy as np
 import typer
 from tqdm.auto import tqdm
 
+from experiments.affinities import READ_OUTS
 from experiments.contenders import MAKERS, Place, contend, threshold_of
 from experiments.doses import FAMILIES, RESPONSES, STANDARD, Dose, Family, family_of
 from experiments.record import keep_maps
@@ -43,6 +44,7 @@ from wsss_lib.results import commit, device_name, write_json, write_result
 from wsss_lib.survey import find_methods
 
 RESULTS = Path("results")
+MAKERS.update(READ_OUTS)
 USUAL = Dose(0.0)
 """The dose of the standard world."""
 SEEN = {"segmenter": ("tags",)}
@@ -204,8 +206,10 @@ def protocol_of(name: str) -> Protocol:
     )  # fmt: skip
 
 
-TABLE = ("cam", "cam_vit", "pamr", "densecrf", "bbox_rect", "pce", "segmenter_cam",
-         "segmenter_pamr", "segmenter_affinitynet", "fifty_one_masks", "ceiling")  # fmt: skip
+TABLE = (
+    "cam", "cam_vit", "pamr", "densecrf", "bbox_rect", "pce", "segmenter_cam", "segmenter_pamr",
+    "segmenter_affinitynet", "fifty_one_masks", "ceiling", *READ_OUTS,
+)  # fmt: skip
 """What the standard table shows beside the systems of the families."""
 
 

@@ -103,8 +103,12 @@ class MCTformer(Method):
         if self.answer != "attention":
             maps = maps * cam
         if self.answer == "refined":
-            maps = spread(maps, patch_affinity(attention.mean(dim=0), c))
+            maps = spread(maps, self.affinity(patches, attention))
         return maps
+
+    def affinity(self, patches: Tensor, attention: Tensor) -> Tensor:
+        """(B, N, N): attention between patches, averaged over (layers, B, C + N, C + N)."""
+        return patch_affinity(attention.mean(dim=0), self.head.out_channels)
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): maps added over scales and flips, then min-max normalised."""

@@ -1,0 +1,98 @@
+"""What else could carry MCTformer's maps over an object: other affinities, with the same weights.
+
+The paper takes one step along the attention between patches, averaged over all layers. Whether that
+helps on a small transformer, and what does, is asked of one training in each world.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from experiments.contenders import Place, contend, refined
+from wsss_lib.blocks.affinity.attention import attention_affinity
+from wsss_lib.blocks.affinity.class_tokens import patch_affinity
+from wsss_lib.engine import Stage, infer
+from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
+from wsss_lib.nets.backbones.toy import toy_stem_vit
+
+Affinity = Callable[[Tensor, Tensor], Tensor]
+"""(B, D, h, w) patches, (layers, B, N, N) attention between them -> (B, N, N), rows sum to one."""
+
+
+def balanced(patches: Tensor, attention: Tensor) -> Tensor:
+    """Columns sum to one as well, as in CLIP-ES: no patch is looked at by all."""
+    affinity = attention_affinity(attention.mean(dim=0))
+    return affinity / affinity.sum(dim=2, keepdim=True)
+
+
+def cosine(power: int) -> Affinity:
+    """A power of the cosine between the features of patches."""
+
+    def affinity(patches: Tensor, attention: Tensor) -> Tensor:
+        unit = F.normalize(patches.flatten(2), dim=1)
+        alike = (unit.mT @ unit).clamp(min=0) ** power
+        return alike / alike.sum(dim=2, keepdim=True)
+
+    return affinity
+
+
+AFFINITIES: dict[str, Affinity] = {
+    "first_layer": lambda patches, attention: attention[0],
+    "two_layers": lambda patches, attention: attention[:2].mean(dim=0),
+    "last_layer": lambda patches, attention: attention[-1],
+    "balanced": balanced,
+    "cosine": cosine(8),
+}
+
+
+class OtherAffinity(MCTformer):
+    """MCTformer whose maps take their step along another affinity, given as ``along``."""
+
+    along: Affinity
+
+    def affinity(self, patches: Tensor, attention: Tensor) -> Tensor:
+        """(B, N, N), rows sum to one."""
+        between = [patch_affinity(layer, self.head.out_channels) for layer in attention]
+        return self.along(patches, torch.stack(between))
+
+
+def read_out(answer: str, along: Affinity | None = None) -> Callable[[Place], Stage]:
+    """What a trained MCTformer says where it is asked otherwise.
+
+    Args:
+        answer: "attention", "fused" or "refined".
+        along: the affinity of the refinement; None keeps the paper's.
+    """
+    name = next((known for known, one in AFFINITIES.items() if one is along), answer)
+
+    def stage(place: Place) -> Stage:
+        trained = contend("mctformer", place)
+        method = place.make(OtherAffinity if along else MCTformer, backbone=toy_stem_vit())
+        method.load_state_dict(trained.method.state_dict())
+        method.answer = answer
+        if along:
+            method.along = along
+        scores = infer(method, place.view(("tags",)), trained.folder / name)
+        return replace(trained, method=method, scores=scores)
+
+    return stage
+
+
+def learned(place: Place) -> Stage:
+    """AffinityNet, taught by the fused maps and applied to them: an affinity that was trained."""
+    method = place.make(AffinityNet)
+    return place.run(method, ("tags",), contend("mctformer_fused", place).scores)
+
+
+READ_OUTS: dict[str, Callable[[Place], Stage]] = {
+    "mctformer_attention": read_out("attention"),
+    "mctformer_fused": read_out("fused"),
+    **{f"mctformer_{name}": read_out("refined", one) for name, one in AFFINITIES.items()},
+    "mctformer_pamr": refined("mctformer_fused"),
+    "mctformer_affinitynet": learned,
+}
+"""Contenders that share the training of MCTformer."""
