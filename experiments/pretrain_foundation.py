@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,13 @@ class Task:
 
 TASKS = {
     "clip": Task(toy_clip, clip_loss, clip_figures, 4000, half=True),
+    "stem_clip": Task(
+        partial(toy_clip, stem=True),
+        partial(clip_loss, sentences=2),
+        clip_figures,
+        6000,
+        half=True,
+    ),
     "sam": Task(toy_sam, sam_loss, sam_figures, 5000, images=128),
     "detector": Task(made, detector_loss, detector_figures, 2000, lr=1e-3),
 }

@@ -47,12 +47,22 @@ def half_hidden(images: Tensor, chance: Generator) -> Tensor:
     return images.masked_fill(hidden.repeat_interleave(8, 2).repeat_interleave(8, 3), 0.5)
 
 
-def clip_loss(clip: Clip, data: dict[str, Tensor], chance: Generator, batch: int = 48) -> Tensor:
-    """Contrastive loss in both directions; a sentence belongs to every picture it is true of."""
+def clip_loss(
+    clip: Clip, data: dict[str, Tensor], chance: Generator, batch: int = 48, sentences: int = 1
+) -> Tensor:
+    """Contrastive loss in both directions; a sentence belongs to every picture it is true of.
+
+    Args:
+        clip: in training.
+        data: what ``pool`` answers.
+        chance: source of all that is drawn.
+        batch: pictures.
+        sentences: how many are made of each caption.
+    """
     chosen = torch.randint(0, len(data["image"]), (batch,), generator=chance)
     image = half_hidden(augment(data["image"][chosen] / 255, chance), chance)
     captions = data["caption"][chosen]
-    prompts = [excerpt(caption, chance) for caption in captions]
+    prompts = [excerpt(caption, chance) for caption in captions for _ in range(sentences)]
     named, there = mentions(toy_tokens(prompts)), mentions(captions)
     true = (named[None] & ~there[:, None]).sum(dim=2) == 0  # (images, sentences)
     target = true / true.sum(dim=1, keepdim=True), true.t() / true.sum(dim=0)[:, None]

@@ -118,7 +118,7 @@ def test_pretrained_features_tell_more_than_random_ones(name):
 
 def test_retrain_command_runs_and_repeats_itself(tmp_path):
     for folder in ("one", "two"):
-        main(["toy_cnn", "toy_vit", "--smoke", "--out", str(tmp_path / folder)])
+        main([*NETS, "--smoke", "--out", str(tmp_path / folder)])
     for name in NETS:
         with (
             safe_open(tmp_path / "one" / f"{name}.safetensors", "pt") as one,

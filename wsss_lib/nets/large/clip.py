@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import InputError
 from wsss_lib.nets.backbones.backbone import Standardize
+from wsss_lib.nets.backbones.vit import ConvStem
 from wsss_lib.nets.large.hub import fill, from_hub
 from wsss_lib.nets.large.vocabulary import CONTEXT, END, START, VOCABULARY, toy_tokens
 
@@ -185,11 +186,12 @@ def load_clip(name: str | Path = "toy") -> Clip:
     return clip.requires_grad_(False).eval()
 
 
-def toy_clip(pretrained: bool = True) -> Clip:
+def toy_clip(pretrained: bool = True, stem: bool = False) -> Clip:
     """The tiny CLIP: 64 x 64 images, 8 x 8 patches, 6 layers; 0.64 M weights, not frozen.
 
     Args:
         pretrained: load the weights that come with the library; False starts at random.
+        stem: cut patches by a ``ConvStem``.
 
     Raises:
         InputError: the weight file is missing.
@@ -207,9 +209,12 @@ def toy_clip(pretrained: bool = True) -> Clip:
     vision = {**shared, "num_hidden_layers": 6, "image_size": 64, "patch_size": 8}
     config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=64)
     config._attn_implementation = "eager"
-    clip = Clip(CLIPModel(config), toy_tokens, (0.5,) * 3, (0.25,) * 3)
+    model = CLIPModel(config)
+    if stem:
+        model.vision_model.embeddings.patch_embedding = ConvStem(96, 8)
+    clip = Clip(model, toy_tokens, (0.5,) * 3, (0.25,) * 3)
     if pretrained:
-        fill(clip.model, "clip")
+        fill(clip.model, "stem_clip" if stem else "clip")
     return clip
 
 
