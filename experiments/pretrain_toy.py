@@ -36,7 +36,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "toy_cnn": {"steps": 3000, "lr": 5e-3, "weight_decay": 0.01, "images": 6000},
     "toy_vit": {"steps": 6000, "lr": 2e-3, "weight_decay": 0.05, "images": 6000},
     "toy_stem_vit": {
-        "steps": 3000,
+        "steps": 6000,
         "lr": 2e-3,
         "weight_decay": 0.05,
         "images": 8000,
