@@ -78,6 +78,13 @@ class Row:
         return json.loads(self.path.read_text(encoding="utf-8")).get(str(self.world))
 
 
+PICTURED = {"standard"} | {
+    Row("", family.doses[family.home], 0).where for family in FAMILIES.values()
+}
+"""Where maps are kept for the pages: the standard world and the home doses."""
+CONTROLS = {id: control for family in FAMILIES.values() for id, control in family.controls.items()}
+
+
 def measure(row: Row, folder: Path) -> None:
     """Train what is to be measured, unless its figures are there, and keep them."""
     if row.read() is not None:
@@ -86,12 +93,15 @@ def measure(row: Row, folder: Path) -> None:
     stage, threshold = contend(row.name, place), threshold_of(row.name, folder)
     found = evaluate(stage.scores, place.train, threshold)
     figures = {**found.figures(), **more_figures(stage, found, place)}
-    if row.world == 0:
-        card = stage.method.card
+    if row.world == 0 and row.where in PICTURED:
+        card, floor = stage.method.card, None
+        if row.name in CONTROLS:
+            least = CONTROLS[row.name]
+            floor = (contend(least, place).scores, threshold_of(least, folder))
         view = place.view(SEEN.get(card.id, card.supervision))
         keep_maps(
             RESULTS / row.where, row.name, stage.method, stage.scores, place.train, view, found,
-            world=row.world, seed=row.world,
+            floor, world=row.world, seed=row.world,
         )  # fmt: skip
     with one_at_a_time(row.path):
         others = json.loads(row.path.read_text()) if row.path.is_file() else {}
@@ -145,12 +155,12 @@ def response(family: Family, row: dict[str, Any], control: dict[str, Any]) -> fl
 def rows_of(id: str) -> list[Row]:
     """What the curve and the table need of a contender, its control first."""
     rows = []
-    if any(id in family.controls for family in FAMILIES.values()):
+    if id in CONTROLS:
         family = FAMILIES[family_of(id)]
         # The home dose first: it decides.
         for number in sorted(range(len(family.doses)), key=lambda number: number != family.home):
             for world in family.worlds(number):
-                for name in (family.controls[id], id):
+                for name in (CONTROLS[id], id):
                     rows.append(Row(name, family.doses[number], world))
     return rows + [Row(id, USUAL, world) for world in range(STANDARD)]
 
@@ -166,13 +176,13 @@ def assemble(id: str) -> None:
         ]
         curves = [np.array(row["curves"]["miou"]) for _, row in known]
         write_result(RESULTS / USUAL.place / f"{id}.json", id, protocol_of(id), runs, curves)
-    if not any(id in family.controls for family in FAMILIES.values()):
+    if id not in CONTROLS:
         return
     name = family_of(id)
     family, runs = FAMILIES[name], []
     for number, dose in enumerate(family.doses):
         for world in family.worlds(number):
-            row, control = (Row(n, dose, world).read() for n in (id, family.controls[id]))
+            row, control = (Row(n, dose, world).read() for n in (id, CONTROLS[id]))
             if row is not None and control is not None:
                 ours, theirs = (response(family, one, control) for one in (row, control))
                 runs.append(
@@ -181,7 +191,7 @@ def assemble(id: str) -> None:
                 )  # fmt: skip
     if runs:
         content = {
-            "system": id, "family": name, "control": family.controls[id],
+            "system": id, "family": name, "control": CONTROLS[id],
             "failure": family.failure, "axis": family.axis, "home": family.home,
             "response": family.response, "response_name": RESPONSES[family.response],
             "doses": [dose.value for dose in family.doses], "runs": runs,
