@@ -12,8 +12,8 @@ from sklearn.metrics import average_precision_score
 from experiments.pretrain_toy import NETS, main
 from wsss_lib.core import InputError
 from wsss_lib.data.toy import KINDS, VERSION, toy_scene
-from wsss_lib.data.toy.imagenet import TASKS
-from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
+from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
+from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_stem_vit, toy_vit
 
 MAKERS = [ToyCNN, lambda: ToyCNN(stride=8), lambda: toy_vit(pretrained=False)]
 
@@ -133,3 +133,16 @@ def test_retrain_command_refuses_unknown_networks(capsys):
     with pytest.raises(SystemExit):
         main(["resnet"])
     assert "choose from" in capsys.readouterr().err
+
+
+def test_the_transformer_with_a_stem_tells_shapes_apart():
+    """The first toy transformer named one shape in four, and no idea can build on that."""
+    images, labels = toy_imagenet(160, seed=1)
+    with safe_open(WEIGHTS / "toy_stem_vit.safetensors", "pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+    assert facts["accuracy"]["shape"] >= 0.6
+    net, shapes = toy_stem_vit().eval(), labels[:, list(TASKS).index("shape")].numpy()
+    with torch.no_grad():
+        seen = net(images / 255)[-1].mean(dim=(2, 3)).numpy()
+    probe = LogisticRegression(C=0.1, max_iter=300).fit(seen[:120], shapes[:120])
+    assert probe.score(seen[120:], shapes[120:]) > 0.5  # .8; the first one, and chance, .1
