@@ -210,7 +210,7 @@ def protocol_of(name: str) -> Protocol:
     return Protocol(
         data="standard", data_version=VARIANTS["standard"].version, split="train",
         labels_at_inference=tags,
-        threshold_rule="argmax" if own else "another world",
+        threshold_rule="argmax" if own else "tuning",
         supervision=("masks",) if masks else ("tags",) if card is None else card.supervision,
         needs=() if card is None else card.needs,
     )  # fmt: skip

@@ -28,8 +28,9 @@ class Protocol:
         data_version: its version, "" where it has none.
         split: images that were scored.
         labels_at_inference: whether image labels were used to predict.
-        threshold_rule: "held-out" (chosen on other images, with masks), "fixed" (in advance),
-            "argmax" (a segmentation network's own rule) or "train-gt" (on the scored images).
+        threshold_rule: "held-out" (chosen on other images, with masks), "tuning" (chosen on
+            another data set of the same kind, with masks), "fixed" (in advance), "argmax" (a
+            segmentation network's own rule) or "train-gt" (on the scored images).
         supervision: weak labels used in training.
         needs: hidden supervision, such as saliency or ImageNet classes.
     """

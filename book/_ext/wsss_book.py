@@ -68,6 +68,7 @@ THRESHOLDS = {
     "fixed": "threshold fixed in advance",
     "argmax": "labels by the network's own argmax",
     "train-gt": "threshold chosen on the scored images",
+    "tuning": "threshold chosen on the masks of a world that is never reported",
     "none": "no threshold",
 }
 """What the rules of a protocol say in the note below a table."""

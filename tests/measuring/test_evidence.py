@@ -120,7 +120,7 @@ def test_what_was_measured_is_kept_and_read_off(tiny, monkeypatch):
     assemble("cam")
     table = json.loads((tiny / "results" / "standard" / "cam.json").read_text())
     assert [run["world"] for run in table["runs"]] == [0, 1]
-    assert table["protocol"]["threshold_rule"] == "another world"
+    assert table["protocol"]["threshold_rule"] == "tuning"
     assert table["runs"][1]["miou"] == kept["miou"]
 
 
