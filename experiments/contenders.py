@@ -92,14 +92,15 @@ class Place:
         """Train a method, if it learns, and ask it about the training images."""
         view = self.view(supervision)
         view = view if scores is None else view.with_scores(scores)
-        runs = self.root.with_name(f"run_{self.root.name}_{self.dose.rivals}")
+        rivals = self.dose.rivals if reads_sentences(method) else 1.0
+        runs = self.root.with_name(f"run_{self.root.name}_{rivals}")
         return run([method], view, folder=runs, seed=self.world)[0]
 
     def make(self, kind: Any, **options: Any) -> Any:
         """A method of the toy world, whose new weights depend on the seed alone."""
         seed_everything(self.world)
         method = kind.toy(len(self.train.classes), **options)
-        if self.dose.rivals < 1:
+        if self.dose.rivals < 1 and reads_sentences(method):
             told = len(method.text) - method.num_classes
             method.text = method.text[: method.num_classes + round(self.dose.rivals * told)]
         return method
@@ -118,6 +119,11 @@ class Place:
             return found
 
         return look
+
+
+def reads_sentences(method: Method) -> bool:
+    """Whether a method holds sentences: those of its classes, then those of backgrounds."""
+    return hasattr(method, "text")
 
 
 def cam(place: Place, steps: int = 300, backbone: Any = None) -> Stage:
@@ -219,7 +225,6 @@ class DetectedBoxes(GroundedSam):
 
 MAKERS: dict[str, Callable[[Place], Stage]] = {
     "cam_360": lambda place: cam(place, 360),
-    "cam_450": lambda place: cam(place, 450),
     "cam_600": lambda place: cam(place, 600),
     "cam_vit": on_vit,
     "pamr_vit": refined("cam_vit"),

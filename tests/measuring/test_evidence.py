@@ -158,6 +158,7 @@ def test_a_dose_reaches_pictures_annotator_saliency_and_sentences(tiny):
     for kind in (ClipES, find_methods()["clims"]):
         told = len(usual.make(kind).text) - 6
         assert len(place.make(kind).text) == 6 + told / 2
+    assert not hasattr(place.make(CAM), "text"), "the control hears of no sentence, and works"
 
 
 def test_cam_with_saliency_takes_the_background_from_it():
