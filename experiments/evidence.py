@@ -148,8 +148,8 @@ def response(family: Family, row: dict[str, Any], control: dict[str, Any]) -> fl
     if family.response != "body_recall":
         return float(row[family.response])
     wanted = control["curves"]["precision"][nearest(control["threshold"])]
-    curves = (np.array(row["curves"][name]) for name in ("precision", "body_recall"))
-    return recall_at_precision(*curves, wanted)
+    precision, recall = (np.array(row["curves"][name]) for name in ("precision", "body_recall"))
+    return recall_at_precision(precision, recall, wanted)
 
 
 def rows_of(id: str) -> list[Row]:
