@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from experiments.contenders import Place, contend, refined
+from experiments.contenders import Maker, Place, contend, refined
 from wsss_lib.blocks.affinity.attention import attention_affinity
 from wsss_lib.blocks.affinity.class_tokens import patch_affinity
 from wsss_lib.engine import Stage, infer
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
+from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.nets.backbones.toy import toy_stem_vit
 
 Affinity = Callable[[Tensor, Tensor], Tensor]
@@ -88,11 +89,14 @@ def learned(place: Place) -> Stage:
     return place.run(method, ("tags",), contend("mctformer_fused", place).scores)
 
 
-READ_OUTS: dict[str, Callable[[Place], Stage]] = {
-    "mctformer_attention": read_out("attention"),
-    "mctformer_fused": read_out("fused"),
-    **{f"mctformer_{name}": read_out("refined", one) for name, one in AFFINITIES.items()},
-    "mctformer_pamr": refined("mctformer_fused"),
-    "mctformer_affinitynet": learned,
+READ_OUTS: dict[str, Maker] = {
+    "mctformer_attention": Maker(MCTformer.card, read_out("attention")),
+    "mctformer_fused": Maker(MCTformer.card, read_out("fused")),
+    **{
+        f"mctformer_{name}": Maker(MCTformer.card, read_out("refined", one))
+        for name, one in AFFINITIES.items()
+    },
+    "mctformer_pamr": Maker(PAMR.card, refined("mctformer_fused")),
+    "mctformer_affinitynet": Maker(AffinityNet.card, learned),
 }
 """Contenders that share the training of MCTformer."""

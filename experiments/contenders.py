@@ -19,7 +19,7 @@ from wsss_lib.blocks.labels.paint import boxes_to_labels
 from wsss_lib.blocks.maps.class_maps import min_max, normalize
 from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.blocks.regions.objectness import objectness_prior
-from wsss_lib.core import Method
+from wsss_lib.core import Card, Method
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.full import MaskScores
 from wsss_lib.data.toy import write_toy
@@ -164,7 +164,9 @@ def taught_by_masks(share: float) -> Callable[[Place], Stage]:
         net.threshold = 0.5
         view = WeakView(data).with_scores(MaskScores(data))
         runs = place.root.with_name(f"run_{place.root.name}_masks_{share}")
-        return run([net], view, folder=runs, seed=place.world)[0]
+        taught = run([net], view, folder=runs, seed=place.world)[0]
+        scores = infer(net, place.view(("tags",)), taught.folder / "all")
+        return replace(taught, scores=scores)
 
     return stage
 
@@ -223,26 +225,54 @@ class DetectedBoxes(GroundedSam):
         return boxes_to_labels([torch.column_stack([corners, torch.tensor(kinds)])], (h, w))[0]
 
 
-MAKERS: dict[str, Callable[[Place], Stage]] = {
-    "cam_360": lambda place: cam(place, 360),
-    "cam_600": lambda place: cam(place, 600),
-    "cam_vit": on_vit,
-    "pamr_vit": refined("cam_vit"),
-    "cam_saliency": lambda place: place.run(place.make(SalientCAM), SalientCAM.card.supervision),
-    "tags_network": lambda place: place.run(place.make(TagsNetwork), ("tags",)),
-    "clip_logits": lambda place: place.run(place.make(PlainClip), ("tags",)),
-    "detected_boxes": lambda place: place.run(place.make(DetectedBoxes), ("tags",)),
-    "cam_150": lambda place: cam(place, 150),
-    "cam_vit_150": lambda place: on_vit(place, 150),
-    "two_stages": taught_by("cam_150", 150),
-    "two_stages_vit": taught_by("cam_vit_150", 150, toy_stem_vit),
-    "segmenter_cam": taught_by("cam"),
-    "segmenter_pamr": taught_by("pamr"),
-    "segmenter_affinitynet": taught_by("affinitynet"),
-    "fifty_one_masks": taught_by_masks(0.1),
-    "ceiling": taught_by_masks(1),
+ALONE = (SalientCAM, TagsNetwork, PlainClip, DetectedBoxes)
+"""Controls with a class of their own."""
+
+
+def run_as(kind: Any) -> Callable[[Place], Stage]:
+    """A control from the weak labels of its card."""
+    return lambda place: place.run(place.make(kind), kind.card.supervision)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How a contender that is no system of the survey comes about.
+
+    Attributes:
+        card: what it needs, and how it answers.
+        stage: trains it.
+    """
+
+    card: Card
+    stage: Callable[[Place], Stage]
+
+
+TAUGHT = replace(Segmenter.card, supervision=("tags",))
+"""A segmentation network whose pseudo-masks come from tags."""
+
+MAKERS: dict[str, Maker] = {
+    "cam_150": Maker(CAM.card, lambda place: cam(place, 150)),
+    "cam_360": Maker(CAM.card, lambda place: cam(place, 360)),
+    "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
+    "cam_vit": Maker(CAM.card, on_vit),
+    "cam_vit_150": Maker(CAM.card, lambda place: on_vit(place, 150)),
+    "pamr_vit": Maker(PAMR.card, refined("cam_vit")),
+    **{kind.card.id: Maker(kind.card, run_as(kind)) for kind in ALONE},
+    "two_stages": Maker(TAUGHT, taught_by("cam_150", 150)),
+    "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, toy_stem_vit)),
+    "segmenter_cam": Maker(TAUGHT, taught_by("cam")),
+    "segmenter_pamr": Maker(TAUGHT, taught_by("pamr")),
+    "segmenter_affinitynet": Maker(TAUGHT, taught_by("affinitynet")),
+    "fifty_one_masks": Maker(Segmenter.card, taught_by_masks(0.1)),
+    "ceiling": Maker(Segmenter.card, taught_by_masks(1)),
 }
 """Contenders that are no system of the survey as it stands."""
+
+
+def card_of(name: str) -> Card:
+    """The card of a contender."""
+    card: Card = MAKERS[name].card if name in MAKERS else find_methods()[name].card
+    return card
 
 
 ON_VIT = ("mctformer", "toco")
@@ -252,7 +282,7 @@ ON_VIT = ("mctformer", "toco")
 def contend(name: str, place: Place) -> Stage:
     """Train a contender, or take what was trained before."""
     if name in MAKERS:
-        return MAKERS[name](place)
+        return MAKERS[name].stage(place)
     kind = find_methods()[name]
     method = place.make(kind, backbone=toy_stem_vit() if name in ON_VIT else None)
     if not kind.card.needs_scores:
@@ -269,16 +299,17 @@ def threshold_of(name: str, folder: Path) -> float:
     best threshold of the tuning world is taken; it is chosen once, on all masks of its training
     images, and kept.
     """
+    if card_of(name).own_background:
+        return 0.5
     path = THRESHOLDS / f"{name}.json"
     if path.is_file():
         return float(read_result(path)["threshold"])
     place = Place(TUNING_WORLD, Dose(0.0), folder)
-    stage = contend(name, place)
-    if stage.method.card.own_background:
-        found: dict[str, Any] = {"threshold": 0.5, "rule": "argmax"}
-    else:
-        threshold = choose_threshold(stage.scores, place.train)
-        curve = evaluate(stage.scores, place.train, boundary=False).curve.tolist()
-        found = {"threshold": threshold, "rule": f"masks of world {TUNING_WORLD}", "miou": curve}
-    write_json(path, {"contender": name, **found, "commit": commit()})
-    return float(found["threshold"])
+    scores = contend(name, place).scores
+    threshold = choose_threshold(scores, place.train)
+    found = {
+        "contender": name, "threshold": threshold, "rule": f"masks of world {TUNING_WORLD}",
+        "miou": evaluate(scores, place.train, boundary=False).curve.tolist(), "commit": commit(),
+    }  # fmt: skip
+    write_json(path, found)
+    return threshold

@@ -45,10 +45,19 @@ class Dose:
 
     @property
     def place(self) -> str:
-        """Name of the folder of its worlds; doses that see the same pictures share them."""
+        """Folder of its worlds; doses that see the same pictures share them."""
         turned = [f"{name}={value}" for name, value in sorted(self.knobs.items())]
-        turned += [f"noise={self.noise}"] if self.noise else []
-        return "_".join(turned).translate(str.maketrans("", "", " '(){}:[]")) or "standard"
+        return _folder(turned + ([f"noise={self.noise}"] if self.noise else []))
+
+    @property
+    def where(self) -> str:
+        """Folder of what is measured at it: the place, and what else is turned."""
+        other = [f"{key}={value}" for key, value in self.annotator.items()]
+        return _folder([self.place, *other, *([f"rivals={self.rivals:.2f}"] * (self.rivals < 1))])
+
+
+def _folder(parts: list[str]) -> str:
+    return "_".join(parts).translate(str.maketrans("", "", " '(){}:[]")) or "standard"
 
 
 @dataclass(frozen=True)
@@ -92,22 +101,19 @@ WATER = (
 FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}
 THIN = {"weights": {"bus": 0.0, "wreath": 0.0, "boat": 0.0}}
 
+
+def _partial(controls: dict[str, str]) -> Family:
+    """A family that completes maps of the most discriminative part."""
+    return Family(
+        "the map covers the part that gives a class away, and little else",
+        "how often a body looks like its class", PARTIAL, 1, "body_recall", controls,
+    )  # fmt: skip
+
+
 FAMILIES: dict[str, Family] = {
-    "ensemble": Family(
-        "the map covers the part that gives a class away, and little else",
-        "how often a body looks like its class", PARTIAL, 1, "body_recall",
-        {"ficklenet": "cam", "oaa": "cam"},
-    ),
-    "erasing": Family(
-        "the map covers the part that gives a class away, and little else",
-        "how often a body looks like its class", PARTIAL, 1, "body_recall",
-        {"ae_psl": "cam_360", "cse": "cam_600"},
-    ),
-    "self_supervised": Family(
-        "the map covers the part that gives a class away, and little else",
-        "how often a body looks like its class", PARTIAL, 1, "body_recall",
-        {"seam": "cam", "advcam": "cam"},
-    ),
+    "ensemble": _partial({"ficklenet": "cam", "oaa": "cam"}),
+    "erasing": _partial({"ae_psl": "cam_360", "cse": "cam_600"}),
+    "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(
         "what always comes with a class is called by its name",
         "P(water given boat) in training", WATER, 2, "boat_iou", {"cda": "cam_600"},

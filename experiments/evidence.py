@@ -23,13 +23,14 @@ import typer
 from tqdm.auto import tqdm
 
 from experiments.affinities import READ_OUTS
-from experiments.contenders import MAKERS, Place, contend, threshold_of
+from experiments.contenders import MAKERS, Place, card_of, contend, threshold_of
 from experiments.doses import FAMILIES, RESPONSES, STANDARD, Dose, Family, family_of
 from experiments.record import keep_maps
 from wsss_lib.blocks.labels.otsu import otsu
 from wsss_lib.blocks.maps.class_maps import to_labels
+from wsss_lib.core import Card
 from wsss_lib.data.atomic import one_at_a_time
-from wsss_lib.data.toy import VARIANTS
+from wsss_lib.data.toy import KINDS, VARIANTS
 from wsss_lib.engine import Stage
 from wsss_lib.evaluate import (
     Evaluation,
@@ -41,14 +42,11 @@ from wsss_lib.evaluate import (
 )
 from wsss_lib.metrics import recall_at_precision
 from wsss_lib.results import commit, device_name, write_json, write_result
-from wsss_lib.survey import find_methods
 
 RESULTS = Path("results")
 MAKERS.update(READ_OUTS)
 USUAL = Dose(0.0)
 """The dose of the standard world."""
-SEEN = {"segmenter": ("tags",)}
-"""What is shown to those whose masks, or pseudo-masks, are the scores of another stage."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,8 @@ class Row:
 
     @property
     def where(self) -> str:
-        """Folder of its figures: the place, and what else the dose turns."""
-        other = [f"{key}={value}" for key, value in self.dose.annotator.items()]
-        other += [f"rivals={self.dose.rivals:.2f}"] if self.dose.rivals < 1 else []
-        return "_".join([self.dose.place, *other]).translate(str.maketrans("", "", " '(){}:[]"))
+        """Folder of its figures."""
+        return self.dose.where
 
     @property
     def path(self) -> Path:
@@ -98,7 +94,7 @@ def measure(row: Row, folder: Path) -> None:
         if row.name in CONTROLS:
             least = CONTROLS[row.name]
             floor = (contend(least, place).scores, threshold_of(least, folder))
-        view = place.view(SEEN.get(card.id, card.supervision))
+        view = place.view(shown(card))
         keep_maps(
             RESULTS / row.where, row.name, stage.method, stage.scores, place.train, view, found,
             floor, world=row.world, seed=row.world,
@@ -144,7 +140,7 @@ def more_figures(stage: Stage, found: Evaluation, place: Place) -> dict[str, Any
 def response(family: Family, row: dict[str, Any], control: dict[str, Any]) -> float:
     """The primary response of a family, read off figures beside those of the control."""
     if family.response == "boat_iou":
-        return float(row["iou"][3])
+        return float(row["iou"][1 + list(KINDS).index("boat")])
     if family.response != "body_recall":
         return float(row[family.response])
     wanted = control["curves"]["precision"][nearest(control["threshold"])]
@@ -200,19 +196,19 @@ def assemble(id: str) -> None:
         write_json(RESULTS / "curves" / name / f"{id}.json", content)
 
 
+def shown(card: Card) -> tuple[str, ...]:
+    """The weak labels of the training images, there when these are scored too; masks are scores."""
+    return ("tags",) if card.supervision == ("masks",) else card.supervision
+
+
 def protocol_of(name: str) -> Protocol:
     """How the figures of the standard table came about."""
-    card = find_methods()[name].card if name not in MAKERS else None
-    network = name.startswith("segmenter") or name in ("ceiling", "fifty_one_masks")
-    tags = not network if card is None else card.uses_tags_at_inference
-    masks = name in ("ceiling", "fifty_one_masks")
-    own = network or (card is not None and card.own_background)
+    card = card_of(name)
     return Protocol(
         data="standard", data_version=VARIANTS["standard"].version, split="train",
-        labels_at_inference=tags,
-        threshold_rule="argmax" if own else "tuning",
-        supervision=("masks",) if masks else ("tags",) if card is None else card.supervision,
-        needs=() if card is None else card.needs,
+        labels_at_inference=card.uses_tags_at_inference or "tags" in shown(card),
+        threshold_rule="argmax" if card.own_background else "tuning",
+        supervision=card.supervision, needs=card.needs,
     )  # fmt: skip
 
 

@@ -12,7 +12,9 @@ import experiments.contenders
 import experiments.evidence
 from experiments.contenders import (
     MAKERS,
+    TAUGHT,
     DetectedBoxes,
+    Maker,
     Place,
     PlainClip,
     SalientCAM,
@@ -22,7 +24,7 @@ from experiments.contenders import (
     threshold_of,
 )
 from experiments.doses import FAMILIES, FEWEST, MOST, RESPONSES, STANDARD, Dose, family_of
-from experiments.evidence import USUAL, Row, assemble, measure, response, rows_of
+from experiments.evidence import USUAL, Row, assemble, measure, protocol_of, response, rows_of
 from wsss_lib.core import Batch, Recipe
 from wsss_lib.data.toy import VARIANTS, write_toy
 from wsss_lib.data.weak import Annotator
@@ -141,7 +143,7 @@ def test_a_curve_is_the_paired_gain_over_the_control(tiny):
 def test_networks_are_cut_at_one_half_and_scored_on_new_images(tiny, monkeypatch):
     place = Place(0, USUAL, tiny / "runs")
     assert threshold_of("tags_network", tiny / "runs") == 0.5
-    monkeypatch.setitem(MAKERS, "two_stages", taught_by("cam", 2))
+    monkeypatch.setitem(MAKERS, "two_stages", Maker(TAUGHT, taught_by("cam", 2)))
     stage = contend("two_stages", place)
     assert stage.method.threshold == threshold_of("cam", tiny / "runs")
     measure(Row("two_stages", USUAL, 0), tiny / "runs")
@@ -212,3 +214,19 @@ def test_boxes_of_the_detector_are_filled(monkeypatch):
     assert (labels == expected).all()
     monkeypatch.setattr(DetectedBoxes, "boxes", lambda *a: (torch.zeros(0, 4), []))
     assert (method.labels(torch.rand(3, 64, 32), [0]) == 0).all()
+
+
+def test_protocols_are_those_of_the_cards():
+    saliency, few = protocol_of("cam_saliency"), protocol_of("fifty_one_masks")
+    assert saliency.supervision == ("tags", "saliency")
+    assert saliency.needs, "somebody drew masks for the saliency network"
+    assert few.supervision == ("masks",)
+    assert few.threshold_rule == protocol_of("tags_network").threshold_rule == "argmax"
+    assert protocol_of("segmenter_cam").labels_at_inference, "its scores know the tags"
+    assert not protocol_of("pce").labels_at_inference
+
+
+def test_a_network_of_few_masks_answers_for_all_images(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    stage = contend("fifty_one_masks", place)
+    assert set(stage.scores) == set(place.train.ids)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from wsss_lib.show.picture import COLOURS, FONT, INK, Picture, drawn_on, line_colour
 
@@ -45,10 +46,7 @@ def plot_curves(
         "background threshold" + (" (ring: the chosen one)" if chosen else ""), fontsize=FONT
     )
     axis.set_ylabel(ylabel, fontsize=FONT)
-    axis.legend(
-        fontsize=FONT, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5),
-        handlelength=3.5, labelcolor=INK,
-    )  # fmt: skip
+    _legend_aside(axis)
     return figure
 
 
@@ -136,8 +134,13 @@ def plot_doses(
     axis.set_xlim(-0.5, len(doses) - 0.5)
     axis.set_xlabel(axis_name, fontsize=FONT)
     axis.set_ylabel(response, fontsize=FONT)
+    _legend_aside(axis)
+    return figure
+
+
+def _legend_aside(axis: Axes) -> None:
+    """A legend to the right of a plot, with lines long enough to tell their dashes."""
     axis.legend(
         fontsize=FONT, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5),
         handlelength=3.5, labelcolor=INK,
     )  # fmt: skip
-    return figure

@@ -4,6 +4,8 @@ Nine of ten boats are on water, starfish are rare, and all chances of a picture 
 source. It goes once every page shows version 2.0.
 """
 
+from itertools import repeat
+
 import numpy as np
 from numpy.random import Generator
 
@@ -17,6 +19,7 @@ from wsss_lib.data.toy.scene import (
     body_hue,
     clutter_look,
     finished,
+    paint_objects,
 )
 from wsss_lib.data.toy.shapes import TARGETS
 from wsss_lib.data.toy.textures import GROUNDS, HUES, SKIES, SURFACES
@@ -85,16 +88,8 @@ def draw_scene(rng: Generator, knobs: Knobs, split: str) -> Scene:
     for _ in range(rng.integers(0, knobs.clutter + 1)):
         x, y = rng.uniform(2, SIZE - 2, 2)
         canvas.paint(rng, clutter_look(rng, knobs.amplitude), x, y, rng.uniform(3.5, 8), 0)
-    placed: list[tuple[float, float, float]] = []
-    for number, index in enumerate(classes, start=1):
-        half = rng.uniform(*((9, 14) if rng.random() < knobs.small else knobs.extent))
-        half *= KINDS[names[index]].size * (0.85 if len(classes) > 1 else 1.0)
-        for _ in range(12):
-            margin = min(0.5 * half, 0.32 * SIZE)
-            x, y = rng.uniform(margin, SIZE - margin, 2)
-            if all(np.hypot(x - a, y - b) >= 0.62 * (half + s) for a, b, s in placed):
-                break
-        placed.append((x, y, half))
-        look = object_look(rng, names[index], knobs, ground_name)
-        canvas.paint(rng, look, x, y, half, number)
+    paint_objects(
+        canvas, classes, knobs, rng, repeat(rng),
+        lambda brush, name: object_look(brush, name, knobs, ground_name),
+    )  # fmt: skip
     return finished(canvas, classes, canvas.develop(rng), ground_name)

@@ -14,7 +14,8 @@ from numpy.random import Generator
 from torch import Tensor
 from tqdm import tqdm
 
-from wsss_lib.data.toy.scene import SIZE, Canvas, Labels, Look, body_hue, clutter_look
+from wsss_lib.data.toy.numbering import Labels
+from wsss_lib.data.toy.scene import SIZE, Canvas, Look, body_hue, clutter_look
 from wsss_lib.data.toy.shapes import OTHERS, TARGETS
 from wsss_lib.data.toy.textures import GROUNDS, HUES, PATTERNS, SKIES, SURFACES
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from wsss_lib.data.toy.numbering import numbered
 from wsss_lib.data.toy.scene import BODY, FINE, HEAD, SIZE, Scene
 from wsss_lib.data.toy.shapes import Mask, Plane
 from wsss_lib.data.toy.textures import clouds
@@ -110,12 +111,7 @@ def draw_slice(rng: Generator, split: str) -> Scene:
     picture = picture + 0.025 * rng.standard_normal(picture.shape, dtype=np.float32)
     levels = np.round(255 * picture.clip(0, 1)).astype(np.uint8)
     owner, part = owner[1::2, 1::2], part[1::2, 1::2]
-    visible = [n for n in range(1, len(classes) + 1) if (owner == n).sum() >= 6]
-    number_of = np.zeros(len(classes) + 1, np.uint8)
-    number_of[visible] = np.arange(1, len(visible) + 1)
-    kept = [classes[n - 1] for n in visible]
-    instance = number_of[owner]
-    label = np.asarray([0, *[index + 1 for index in kept]], np.uint8)[instance]
+    instance, label, kept = numbered(owner, classes)
     region = next(name for top, name in REGIONS if height < top)
     return Scene(
         np.repeat(levels[..., None], 3, axis=2), label, instance,

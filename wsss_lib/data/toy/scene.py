@@ -1,11 +1,13 @@
 """One picture of the toy world: ground, sky, clutter and objects, and every label of it."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from wsss_lib.data.toy.numbering import Labels, numbered
 from wsss_lib.data.toy.shapes import TARGETS, Mask, Plane, Shape, box, disc
 from wsss_lib.data.toy.textures import (
     GROUNDS,
@@ -28,7 +30,6 @@ MORE = (0.5, 0.35, 0.15)
 AGAIN = 0.25
 """Chance that another object has the class of the first."""
 STUFF = (*GROUNDS, "sky")
-Labels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -315,15 +316,41 @@ def choose_ground(rng: Generator, knobs: Knobs, boat: bool, split: str) -> str:
     return str(rng.choice([name for name in GROUNDS if name != "water"]))
 
 
+def paint_objects(
+    canvas: Canvas,
+    classes: list[int],
+    knobs: Knobs,
+    placing: Generator,
+    brushes: Iterable[Generator],
+    look_of: Callable[[Generator, str], Look],
+) -> None:
+    """Put objects, numbered from 1, on a canvas, later ones in front, centres apart if possible.
+
+    Args:
+        canvas: gets the objects.
+        classes: class index of each.
+        knobs: how large they are.
+        placing: source of sizes and places.
+        brushes: for each object, the source of how it is painted.
+        look_of: (source, name of the class) -> how an object looks.
+    """
+    names, placed = list(KINDS), list[tuple[float, float, float]]()
+    for number, (index, brush) in enumerate(zip(classes, brushes, strict=False), start=1):
+        half = placing.uniform(*((9, 14) if placing.random() < knobs.small else knobs.extent))
+        half *= KINDS[names[index]].size * (0.85 if len(classes) > 1 else 1.0)
+        for _ in range(12):
+            margin = min(0.5 * half, 0.32 * SIZE)
+            x, y = placing.uniform(margin, SIZE - margin, 2)
+            if all(np.hypot(x - a, y - b) >= 0.62 * (half + s) for a, b, s in placed):
+                break
+        placed.append((x, y, half))
+        canvas.paint(brush, look_of(brush, names[index]), x, y, half, number)
+
+
 def finished(canvas: Canvas, classes: list[int], image: Labels, ground_name: str) -> Scene:
-    """A picture with its labels; objects of which next to nothing is seen are left out."""
+    """A picture with its labels."""
     owner, part, stuff = (m[1::2, 1::2] for m in (canvas.owner, canvas.part, canvas.stuff))
-    visible = [n for n in range(1, len(classes) + 1) if (owner == n).sum() >= 6]
-    number_of = np.zeros(len(classes) + 1, np.uint8)
-    number_of[visible] = np.arange(1, len(visible) + 1)
-    kept = [classes[n - 1] for n in visible]
-    instance = number_of[owner]
-    label = np.asarray([0, *[index + 1 for index in kept]], np.uint8)[instance]
+    instance, label, kept = numbered(owner, classes)
     part = np.where(instance > 0, part, 0).astype(np.uint8)
     return Scene(image, label, instance, part, stuff.copy(), kept, ground_name)
 
@@ -339,10 +366,9 @@ def draw_scene(rng: Generator, knobs: Knobs, split: str) -> Scene:
         knobs: what the world is like.
         split: "train" or "val"; boats and water may go together less often in val.
     """
-    names = list(KINDS)
     choosing, behind, littering, placing, painting, light = rng.spawn(6)
     classes = choose_classes(choosing, knobs)
-    ground_name = choose_ground(behind, knobs, names.index("boat") in classes, split)
+    ground_name = choose_ground(behind, knobs, list(KINDS).index("boat") in classes, split)
     canvas = Canvas()
     sky_name = str(behind.choice(list(SKIES))) if behind.random() < 0.7 else None
     canvas.backdrop(behind, ground_name, sky_name)
@@ -350,18 +376,8 @@ def draw_scene(rng: Generator, knobs: Knobs, split: str) -> Scene:
         x, y = littering.uniform(2, SIZE - 2, 2)
         look, half = clutter_look(littering, knobs.amplitude), littering.uniform(3.5, 8)
         canvas.paint(littering, look, x, y, half, 0)
-    placed: list[tuple[float, float, float]] = []
-    for number, (index, brush) in enumerate(
-        zip(classes, painting.spawn(len(classes)), strict=True), start=1
-    ):
-        half = placing.uniform(*((9, 14) if placing.random() < knobs.small else knobs.extent))
-        half *= KINDS[names[index]].size * (0.85 if len(classes) > 1 else 1.0)
-        for _ in range(12):
-            margin = min(0.5 * half, 0.32 * SIZE)
-            x, y = placing.uniform(margin, SIZE - margin, 2)
-            if all(np.hypot(x - a, y - b) >= 0.62 * (half + s) for a, b, s in placed):
-                break
-        placed.append((x, y, half))
-        look = object_look(brush, names[index], knobs, ground_name)
-        canvas.paint(brush, look, x, y, half, number)
+    paint_objects(
+        canvas, classes, knobs, placing, painting.spawn(len(classes)),
+        lambda brush, name: object_look(brush, name, knobs, ground_name),
+    )  # fmt: skip
     return finished(canvas, classes, canvas.develop(light), ground_name)
