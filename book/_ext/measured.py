@@ -2,11 +2,27 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+from wsss_lib.core import InputError
+from wsss_lib.results import read_result
+from wsss_lib.survey import find_cards
 
 ROOT = Path(__file__).resolve().parents[2]
 
 NAMES = {
     "cam_longer": "CAM, trained longer (control)",
+    "cam_360": "CAM, 360 steps",
+    "cam_600": "CAM, 600 steps",
+    "pamr_vit": "PAMR on the transformer's CAM",
+    "cam_saliency": "CAM × saliency",
+    "two_stages": "two stages",
+    "two_stages_vit": "two stages, transformer",
+    "tags_network": "the same network from tags",
+    "clip_logits": "plain logits of CLIP",
+    "detected_boxes": "boxes of the detector",
+    "fifty_one_masks": "segmenter taught by 51 masks",
+    "segmenter_bbox_rect": "segmenter taught by filled boxes",
     "segmenter_cam": "segmenter taught by CAM labels",
     "segmenter_pamr": "segmenter taught by PAMR labels",
     "segmenter_affinitynet": "segmenter taught by AffinityNet labels",
@@ -28,3 +44,30 @@ NAMES = {
 def results_folder() -> Path:
     """Where measured figures lie; WSSS_RESULTS points tests elsewhere."""
     return Path(os.environ.get("WSSS_RESULTS", ROOT / "results"))
+
+
+def called(id: str) -> str:
+    """What a result is called on the page."""
+    card = find_cards().get(id)
+    return NAMES.get(id) or (card.name if card else id)
+
+
+def curves_of(family: str) -> list[dict[str, Any]]:
+    """The dose-response curves of a family.
+
+    Raises:
+        InputError: none was measured.
+    """
+    found = sorted((results_folder() / "curves" / family).glob("*.json"))
+    if not found:
+        raise InputError(f"no curve of {family!r} in {results_folder() / 'curves'}.")
+    return [read_result(path) for path in found]
+
+
+def gains_of(curve: dict[str, Any]) -> list[list[float]]:
+    """For each dose of a curve, the gain over the control in each of its worlds."""
+    runs = curve["runs"]
+    return [
+        [run["gain"] for run in runs if run["dose"] == number]
+        for number in range(len(curve["doses"]))
+    ]

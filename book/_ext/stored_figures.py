@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from measured import NAMES, results_folder
+from measured import called, curves_of, gains_of, results_folder
 from torch import Tensor
 
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.gallery import PLACES, Gallery, image_iou, ranked, read_gallery
-from wsss_lib.results import read_result
 from wsss_lib.show import Panel, Picture, class_panel, plot_doses, show_grid, truth_panel
-from wsss_lib.survey import find_cards
 
 DATA = Path(os.environ.get("WSSS_DATA", "data"))
 
@@ -33,12 +31,6 @@ def world(name: str = "toy", split: str = "train") -> SegmentationFolder:
 def gallery(id: str, of: str = "toy") -> Gallery:
     """The stored maps of a result."""
     return read_gallery(results_folder() / "maps" / of / f"{id}.npz")
-
-
-def called(id: str) -> str:
-    """What a result is called on the page."""
-    card = find_cards().get(id)
-    return NAMES.get(id) or (card.name if card else id)
 
 
 def chosen(by: str, over: str = "cam", of: str = "toy") -> dict[str, str]:
@@ -212,15 +204,11 @@ def maps_figure(
 
 def dose_figure(family: str) -> Picture:
     """What the ideas of a family gain over their controls at each dose of the failure."""
-    folder = results_folder() / "curves" / family
-    stored = [read_result(path) for path in sorted(folder.glob("*.json"))]
-    gains: dict[str, list[list[float]]] = {}
-    for one in stored:
-        by_dose: list[list[float]] = [[] for _ in one["doses"]]
-        for run in one["runs"]:
-            by_dose[run["dose"]].append(run["gain"])
-        gains[f"{called(one['system'])} over {called(one['control'])}"] = by_dose
-    first = stored[0]
+    curves = curves_of(family)
+    first = curves[0]
+    gains = {
+        f"{called(one['system'])} over {called(one['control'])}": gains_of(one) for one in curves
+    }
     return plot_doses(
         gains, first["doses"], first["home"], first["axis"], f"gain: {first['response_name']}"
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from measured import NAMES, ROOT, results_folder
+from measured import ROOT, called, results_folder
 from set_repository import address, version
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -253,8 +253,7 @@ class ResultsTable(SphinxDirective):
 
     def _line(self, result: dict[str, Any], metrics: list[str]) -> list[Any]:
         id = str(result["method"])
-        card = survey.find_cards().get(id)
-        cells: list[Any] = [[link(f"system-{id}", NAMES.get(id) or (card.name if card else id))]]
+        cells: list[Any] = [[link(f"system-{id}", called(id))]]
         for metric in metrics:
             # A column may concern some systems only; one that concerns none is a mistake. In a
             # narrow column, a spread goes below its mean as a whole.

@@ -48,7 +48,7 @@ def build(tmp_path, monkeypatch):
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
             "extensions = ['myst_parser', 'wsss_book', 'folding', 'index_cards', 'bench_table', "
-            "'recipes_table', 'survey_table']\n"
+            "'dose_table', 'recipes_table', 'survey_table']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -382,6 +382,37 @@ def test_the_bench_table_shows_ratios_and_the_machine(build, tmp_path):
     page, _ = build("```{bench-table}\n```\n")
     cells = [cell.get_text().strip() for cell in page.tbody.find_all("td")]
     assert cells[5:8] == ["2.0", "0.83", "0.003"]
+
+
+def test_gains_stand_at_their_doses_and_in_the_prose(build, tmp_path):
+    page, warnings = build("```{dose-table} erasing\n```\n\n{gain}`erasing/cse`\n")
+    assert "no curve of 'erasing'" in warnings
+    assert "No result at" in warnings
+    folder = tmp_path / "results" / "curves" / "erasing"
+    folder.mkdir(parents=True)
+    gains = [(0, 0.02), (0, 0.04), (1, 0.1), (1, 0.2), (1, 0.3), (2, -0.01)]
+    curve = {
+        "system": "cse", "control": "cam_600", "doses": [0.9, 0.7, 0.5], "home": 1,
+        "axis": "how telling", "response_name": "bodies found",
+        "runs": [{"dose": dose, "gain": gain} for dose, gain in gains],
+    }  # fmt: skip
+    (folder / "cse.json").write_text(json.dumps(curve))
+    page, warnings = build(
+        "```{dose-table} erasing\n```\n\n{gain}`erasing/cse`, {gain}`erasing/cse:2`\n"
+    )
+    assert not warnings
+    rows = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in page("tr")]
+    assert rows == [
+        ["system", "control", "0.9", "0.7 (home)", "0.5"],
+        ["OC-CSE", "CAM, 600 steps", "+0.030", "+0.200 ±\xa00.115", "−0.010"],
+    ]
+    note = page.find("p", class_="table-note").text
+    assert "bodies found" in note
+    assert "3 worlds at the home dose" in note
+    found = [span.text for span in page.find_all("span", class_="result")]
+    assert found == ["+0.200 ±\xa00.115", "−0.010"]
+    _, warnings = build("{gain}`erasing/cse:3`\n")
+    assert "gain: " in warnings
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""Gains at the doses of a failure: ``{dose-table}`` for a family, ``{gain}`` in the prose."""
+
+from typing import Any
+
+import numpy as np
+from docutils import nodes
+from measured import called, curves_of, gains_of, results_folder
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from wsss_book import MINUS, link, table
+
+from wsss_lib.core import InputError
+from wsss_lib.results import read_result
+
+LOGGER = logging.getLogger(__name__)
+
+
+def gain_text(gains: list[float]) -> str:
+    """Mean gain and two standard errors, "+0.080 ± 0.035"; of a single world the gain alone."""
+    text = f"{np.mean(gains):+.3f}".replace("-", MINUS)
+    if len(gains) < 2:
+        return text
+    return f"{text} ±\N{NO-BREAK SPACE}{2 * np.std(gains, ddof=1) / len(gains) ** 0.5:.3f}"
+
+
+class DoseTable(SphinxDirective):
+    """``{dose-table} erasing``: what each idea of a family gains over its control at each dose.
+
+    Of a dose that is not home two worlds are known, too few for a spread.
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table, or fail the strict build."""
+        try:
+            curves = curves_of(self.arguments[0])
+        except InputError as error:
+            LOGGER.warning("dose-table: %s", error, location=self.get_location())
+            return []
+        first = curves[0]
+        home = first["home"]
+        head = ["system", "control"] + [
+            f"{dose:g}" + " (home)" * (number == home) for number, dose in enumerate(first["doses"])
+        ]
+        rows = [
+            [
+                [link(f"system-{one['system']}", called(one["system"]))],
+                called(one["control"]),
+                *(
+                    gain_text(here if number == home else [float(np.mean(here))])
+                    for number, here in enumerate(gains_of(one))
+                ),
+            ]
+            for one in curves
+        ]
+        note = (
+            f"Gain over the control in the same world: {first['response_name']}. Columns: "
+            f"{first['axis']}. {len(gains_of(first)[home])} worlds at the home dose, with two "
+            f"standard errors; {len(gains_of(first)[home - 1])} at each other."
+        )
+        return [
+            table(head, rows, ["results-table"]),
+            nodes.paragraph("", note, classes=["table-note"]),
+        ]
+
+
+class GainRole(SphinxRole):
+    """``{gain}`erasing/cse` ``: gain over the control at the home dose, with two standard errors.
+
+    ``{gain}`erasing/cse:0` `` is the mean gain at the first dose.
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Read the gains, or fail the strict build."""
+        name, _, dose = self.text.partition(":")
+        try:
+            curve = read_result(results_folder() / "curves" / f"{name}.json")
+            gains = gains_of(curve)[int(dose or curve["home"])]
+            text = gain_text([float(np.mean(gains))] if dose else gains)
+        except (InputError, ValueError, IndexError) as error:
+            LOGGER.warning("gain: %s", error, location=self.get_location())
+            return [nodes.inline("", "?", classes=["result", "missing"])], []
+        return [nodes.inline("", text, classes=["result"])], []
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Make both known."""
+    app.add_directive("dose-table", DoseTable)
+    app.add_role("gain", GainRole())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
