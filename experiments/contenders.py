@@ -249,6 +249,7 @@ class Maker:
 
 TAUGHT = replace(Segmenter.card, supervision=("tags",))
 """A segmentation network whose pseudo-masks come from tags."""
+TAUGHT_BY_BOXES = replace(Segmenter.card, supervision=("boxes",))
 
 MAKERS: dict[str, Maker] = {
     "cam_150": Maker(CAM.card, lambda place: cam(place, 150)),
@@ -263,6 +264,8 @@ MAKERS: dict[str, Maker] = {
     "segmenter_cam": Maker(TAUGHT, taught_by("cam")),
     "segmenter_pamr": Maker(TAUGHT, taught_by("pamr")),
     "segmenter_affinitynet": Maker(TAUGHT, taught_by("affinitynet")),
+    "segmenter_bbox_rect": Maker(TAUGHT_BY_BOXES, taught_by("bbox_rect")),
+    "segmenter_grabcut": Maker(TAUGHT_BY_BOXES, taught_by("grabcut")),
     "fifty_one_masks": Maker(Segmenter.card, taught_by_masks(0.1)),
     "ceiling": Maker(Segmenter.card, taught_by_masks(1)),
 }

@@ -21,6 +21,14 @@ FEWEST, MOST = 2, 5
 """Worlds at a dose, and at the home dose."""
 STANDARD = 3
 """Worlds of the standard table."""
+FLOORS = {
+    "tags": "cam",
+    "points": "cam",
+    "boxes": "bbox_rect",
+    "extremes": "bbox_rect",
+    "scribble": "pce",
+}
+"""What labels give without an idea: the least that a system of the standard table must beat."""
 TUNING_WORLD = 99
 """The world that thresholds come from, whose masks are used for nothing else; never reported."""
 

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from experiments.affinities import READ_OUTS
 from experiments.contenders import MAKERS, Place, card_of, contend, threshold_of
-from experiments.doses import FAMILIES, RESPONSES, STANDARD, Dose, Family, family_of
+from experiments.doses import FAMILIES, FLOORS, RESPONSES, STANDARD, Dose, Family, family_of
 from experiments.record import keep_maps
 from wsss_lib.blocks.labels.otsu import otsu
 from wsss_lib.blocks.maps.class_maps import to_labels
@@ -41,7 +41,7 @@ from wsss_lib.evaluate import (
     nearest,
 )
 from wsss_lib.metrics import recall_at_precision
-from wsss_lib.results import commit, device_name, write_json, write_result
+from wsss_lib.results import commit, device_name, summarise, write_json, write_result
 
 RESULTS = Path("results")
 MAKERS.update(READ_OUTS)
@@ -171,7 +171,8 @@ def assemble(id: str) -> None:
             for world, row in known
         ]
         curves = [np.array(row["curves"]["miou"]) for _, row in known]
-        write_result(RESULTS / USUAL.place / f"{id}.json", id, protocol_of(id), runs, curves)
+        path = RESULTS / USUAL.place / f"{id}.json"
+        write_result(path, id, protocol_of(id), runs, curves, **gains(id, dict(known)))
     if id not in CONTROLS:
         return
     name = family_of(id)
@@ -196,6 +197,27 @@ def assemble(id: str) -> None:
         write_json(RESULTS / "curves" / name / f"{id}.json", content)
 
 
+def gains(id: str, known: dict[int, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Paired differences in mean IoU, by their names in the table, over the worlds of both.
+
+    A network is compared with the labels that taught it, on the images that they are of, with what
+    else is known of these; anything else with the floor of its labels.
+    """
+    taught = id.startswith("segmenter_")
+    base = id.removeprefix("segmenter_") if taught else FLOORS.get(card_of(id).supervision[0], id)
+    found = []
+    for world, row in known.items():
+        other = Row(base, USUAL, world).read() if base != id else None
+        if other is not None:
+            gain = row["miou"] - other["miou"]
+            found.append(
+                {"gain_over_labels": gain, "labels_miou": other["miou"]}
+                if taught
+                else {f"gain_over_{base}": gain}
+            )
+    return summarise(found) if found else {}
+
+
 def shown(card: Card) -> tuple[str, ...]:
     """The weak labels of the training images, there when these are scored too; masks are scores."""
     return ("tags",) if card.supervision == ("masks",) else card.supervision
@@ -214,7 +236,8 @@ def protocol_of(name: str) -> Protocol:
 
 TABLE = (
     "cam", "cam_vit", "pamr", "densecrf", "bbox_rect", "pce", "segmenter_cam", "segmenter_pamr",
-    "segmenter_affinitynet", "fifty_one_masks", "ceiling", *READ_OUTS,
+    "segmenter_affinitynet", "segmenter_bbox_rect", "segmenter_grabcut", "fifty_one_masks",
+    "ceiling", *READ_OUTS,
 )  # fmt: skip
 """What the standard table shows beside the systems of the families."""
 

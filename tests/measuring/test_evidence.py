@@ -24,7 +24,16 @@ from experiments.contenders import (
     threshold_of,
 )
 from experiments.doses import FAMILIES, FEWEST, MOST, RESPONSES, STANDARD, Dose, family_of
-from experiments.evidence import USUAL, Row, assemble, measure, protocol_of, response, rows_of
+from experiments.evidence import (
+    USUAL,
+    Row,
+    assemble,
+    gains,
+    measure,
+    protocol_of,
+    response,
+    rows_of,
+)
 from wsss_lib.core import Batch, Recipe
 from wsss_lib.data.toy import VARIANTS, write_toy
 from wsss_lib.data.weak import Annotator
@@ -34,8 +43,8 @@ from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.survey import find_methods
 
-FLOORS = {"cam", "bbox_rect", "pce", "pamr", "densecrf", "segmenter"}
-"""What is no idea of its own."""
+NO_IDEA = {"cam", "bbox_rect", "pce", "pamr", "densecrf", "segmenter"}
+"""Floors and parts of every pipeline."""
 
 
 @pytest.fixture
@@ -62,9 +71,9 @@ def tiny(monkeypatch, tmp_path):
 
 def test_every_system_is_measured_in_one_family_beside_a_control():
     measured = [id for family in FAMILIES.values() for id in family.controls]
-    assert sorted(measured) == sorted(set(find_methods()) - FLOORS)
+    assert sorted(measured) == sorted(set(find_methods()) - NO_IDEA)
     controls = {control for family in FAMILIES.values() for control in family.controls.values()}
-    assert controls <= set(MAKERS) | FLOORS
+    assert controls <= set(MAKERS) | NO_IDEA
     assert family_of("cse") == "erasing"
 
 
@@ -138,6 +147,31 @@ def test_a_curve_is_the_paired_gain_over_the_control(tiny):
     for run in curve["runs"]:
         rows = [Row(n, USUAL, run["world"]).read() for n in ("grabcut", "bbox_rect")]
         assert run["gain"] == pytest.approx(rows[0]["miou"] - rows[1]["miou"], abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "gain"),
+    [
+        ("seam", "cam", "gain_over_cam"),
+        ("affinitynet", "cam", "gain_over_cam"),
+        ("whats_the_point", "cam", "gain_over_cam"),
+        ("extreme_clicking", "bbox_rect", "gain_over_bbox_rect"),
+        ("ncut_loss", "pce", "gain_over_pce"),
+        ("segmenter_grabcut", "grabcut", "gain_over_labels"),
+    ],
+)
+def test_the_table_has_paired_gains_over_the_floor_of_the_labels(tiny, name, base, gain):
+    ours, floor = {0: {"miou": 0.5}, 1: {"miou": 0.6}}, {"0": {"miou": 0.4}, "1": {"miou": 0.3}}
+    assert gains(name, ours) == {}, "the floor was not measured"
+    path = Row(base, USUAL, 0).path
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(floor))
+    found = gains(name, ours)
+    assert found[gain]["mean"] == pytest.approx(0.2)
+    assert found[gain]["sd"] == pytest.approx(0.1 * 2**0.5)
+    assert ("labels_miou" in found) == name.startswith("segmenter")
+    assert gains(base, ours) == {} or base == "grabcut"
+    assert gains("ceiling", ours) == {}, "masks have no floor"
 
 
 def test_networks_are_cut_at_one_half_and_scored_on_new_images(tiny, monkeypatch):
