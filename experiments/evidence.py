@@ -162,39 +162,43 @@ def rows_of(id: str) -> list[Row]:
 
 
 def assemble(id: str) -> None:
-    """Write the curve and the row of the table of a contender, as far as they were measured."""
+    """Write the curve of a contender and its row of the table, each once it is whole."""
     table = [Row(id, USUAL, world).read() for world in range(STANDARD)]
-    known = [(world, row) for world, row in enumerate(table) if row is not None]
-    if known:
+    known = {world: row for world, row in enumerate(table) if row is not None}
+    if len(known) == STANDARD:
         runs = [
             {"world": world, "seed": world} | {k: v for k, v in row.items() if k != "curves"}
-            for world, row in known
+            for world, row in known.items()
         ]
-        curves = [np.array(row["curves"]["miou"]) for _, row in known]
+        curves = [np.array(row["curves"]["miou"]) for row in known.values()]
         path = RESULTS / USUAL.place / f"{id}.json"
-        write_result(path, id, protocol_of(id), runs, curves, **gains(id, dict(known)))
-    if id not in CONTROLS:
-        return
+        write_result(path, id, protocol_of(id), runs, curves, **gains(id, known))
+    if id in CONTROLS:
+        assemble_curve(id)
+
+
+def assemble_curve(id: str) -> None:
+    """Write what a system gains over its control at each dose, once all of it was measured."""
     name = family_of(id)
     family, runs = FAMILIES[name], []
     for number, dose in enumerate(family.doses):
         for world in family.worlds(number):
             row, control = (Row(n, dose, world).read() for n in (id, CONTROLS[id]))
-            if row is not None and control is not None:
-                ours, theirs = (response(family, one, control) for one in (row, control))
-                runs.append(
-                    {"dose": number, "world": world, "seed": world, "response": ours,
-                     "control": theirs, "gain": ours - theirs, "seconds": row["seconds"]}
-                )  # fmt: skip
-    if runs:
-        content = {
-            "system": id, "family": name, "control": CONTROLS[id],
-            "failure": family.failure, "axis": family.axis, "home": family.home,
-            "response": family.response, "response_name": RESPONSES[family.response],
-            "doses": [dose.value for dose in family.doses], "runs": runs,
-            "device": device_name(), "commit": commit(),
-        }  # fmt: skip
-        write_json(RESULTS / "curves" / name / f"{id}.json", content)
+            if row is None or control is None:
+                return
+            ours, theirs = (response(family, one, control) for one in (row, control))
+            runs.append(
+                {"dose": number, "world": world, "seed": world, "response": ours,
+                 "control": theirs, "gain": ours - theirs, "seconds": row["seconds"]}
+            )  # fmt: skip
+    content = {
+        "system": id, "family": name, "control": CONTROLS[id],
+        "failure": family.failure, "axis": family.axis, "home": family.home,
+        "response": family.response, "response_name": RESPONSES[family.response],
+        "doses": [dose.value for dose in family.doses], "runs": runs,
+        "device": device_name(), "commit": commit(),
+    }  # fmt: skip
+    write_json(RESULTS / "curves" / name / f"{id}.json", content)
 
 
 def gains(id: str, known: dict[int, dict[str, Any]]) -> dict[str, dict[str, float]]:

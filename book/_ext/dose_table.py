@@ -1,4 +1,7 @@
-"""Gains at the doses of a failure: ``{dose-table}`` for a family, ``{gain}`` in the prose."""
+"""Gains at the doses of a failure: ``{dose-table}`` for a family, ``{gain}`` in the prose.
+
+``{family-table}`` is the plan itself.
+"""
 
 from typing import Any
 
@@ -10,6 +13,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from wsss_book import MINUS, link, table
 
+from experiments.doses import FAMILIES, FEWEST, MOST, RESPONSES
 from wsss_lib.core import InputError
 from wsss_lib.results import read_result
 
@@ -66,6 +70,33 @@ class DoseTable(SphinxDirective):
         ]
 
 
+class FamilyTable(SphinxDirective):
+    """``{family-table}``: how each family is measured, from the code that measures."""
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table."""
+        head = ("family", "failure", "what is turned", "doses", "response", "control")
+        rows = []
+        for name, family in FAMILIES.items():
+            doses: list[nodes.Node] = []
+            for number, dose in enumerate(family.doses):
+                text = nodes.Text(f"{dose.value:g}")
+                doses += [nodes.strong("", "", text) if number == family.home else text]
+                doses += [nodes.Text(" · ")] * (number < len(family.doses) - 1)
+            controls = ", ".join(dict.fromkeys(map(called, family.controls.values())))
+            rows.append(
+                [
+                    name.replace("_", " "), family.failure, family.axis, doses,
+                    RESPONSES[family.response], controls,
+                ]
+            )  # fmt: skip
+        note = f"Bold: the home dose, measured in {MOST} worlds; {FEWEST} at each other."
+        return [
+            table(head, rows, ["results-table"]),
+            nodes.paragraph("", note, classes=["table-note"]),
+        ]
+
+
 class GainRole(SphinxRole):
     """``{gain}`erasing/cse` ``: gain over the control at the home dose, with two standard errors.
 
@@ -86,7 +117,8 @@ class GainRole(SphinxRole):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Make both known."""
+    """Make all known."""
     app.add_directive("dose-table", DoseTable)
+    app.add_directive("family-table", FamilyTable)
     app.add_role("gain", GainRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,7 @@
 """Where measured figures lie, and what results are called; pages and notebooks both ask here."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from wsss_lib.results import read_result
 from wsss_lib.survey import find_cards
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT))  # ``experiments`` says what is measured; no part of the library
 
 NAMES = {
     "cam_longer": "CAM, trained longer (control)",

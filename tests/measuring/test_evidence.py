@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import experiments.contenders
+import experiments.doses
 import experiments.evidence
 from experiments.contenders import (
     MAKERS,
@@ -118,7 +119,10 @@ def test_responses_are_read_where_the_control_is_as_precise():
 
 
 def test_what_was_measured_is_kept_and_read_off(tiny, monkeypatch):
+    monkeypatch.setattr(experiments.evidence, "STANDARD", 2)
     for world in range(2):
+        assemble("cam")
+        assert not (tiny / "results" / "standard").exists(), "the table shows no halves"
         measure(Row("cam", USUAL, world), tiny / "runs")
     kept = Row("cam", USUAL, 1).read()
     assert {"miou", "otsu_miou", "oracle_miou", "head_recall", "body_recall", "curves"} <= set(kept)
@@ -135,18 +139,30 @@ def test_what_was_measured_is_kept_and_read_off(tiny, monkeypatch):
     assert table["runs"][1]["miou"] == kept["miou"]
 
 
-def test_a_curve_is_the_paired_gain_over_the_control(tiny):
-    for name in ("bbox_rect", "grabcut"):
-        for world in range(2):
-            measure(Row(name, FAMILIES["box"].doses[1], world), tiny / "runs")
+def test_a_curve_is_the_paired_gain_over_the_control_once_all_is_measured(tiny, monkeypatch):
+    monkeypatch.setattr(experiments.doses, "MOST", 2)
+    monkeypatch.setattr(experiments.doses, "FEWEST", 1)
+    path = tiny / "results" / "curves" / "box" / "grabcut.json"
+    family = FAMILIES["box"]
+    rows = [row for row in rows_of("grabcut") if row.world < 2][:8]
+    assert [row.where for row in rows[:4]] == ["standard"] * 4, "home comes first"
+    for row in rows:
+        assemble("grabcut")
+        assert not path.exists()
+        measure(row, tiny / "runs")
     assemble("grabcut")
-    curve = json.loads((tiny / "results" / "curves" / "box" / "grabcut.json").read_text())
-    assert (curve["control"], curve["home"], curve["axis"]) == (
-        "bbox_rect", 1, FAMILIES["box"].axis,
-    )  # fmt: skip
+    curve = json.loads(path.read_text())
+    assert (curve["control"], curve["home"], curve["axis"]) == ("bbox_rect", 1, family.axis)
+    assert [(run["dose"], run["world"]) for run in curve["runs"]] == [
+        (0, 0),
+        (1, 0),
+        (1, 1),
+        (2, 0),
+    ]
     for run in curve["runs"]:
-        rows = [Row(n, USUAL, run["world"]).read() for n in ("grabcut", "bbox_rect")]
-        assert run["gain"] == pytest.approx(rows[0]["miou"] - rows[1]["miou"], abs=2e-5)
+        dose = family.doses[run["dose"]]
+        ours, theirs = (Row(n, dose, run["world"]).read() for n in ("grabcut", "bbox_rect"))
+        assert run["gain"] == pytest.approx(ours["miou"] - theirs["miou"], abs=2e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""Learning rates of systems on the toy transformer: ``python -m experiments.rates``.
+
+A network that is new to the toy world needs a rate of its own. Systems are trained at several in
+the world that thresholds come from, which is never reported, and scored at its best threshold.
+Adds to ``results/rates.json``.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from tqdm.auto import tqdm
+
+from experiments.contenders import ON_VIT, Place
+from experiments.doses import TUNING_WORLD, Dose
+from wsss_lib.data.atomic import one_at_a_time
+from wsss_lib.engine import infer
+from wsss_lib.evaluate import evaluate
+from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.nets.backbones.toy import toy_stem_vit
+from wsss_lib.results import commit, device_name, write_json
+from wsss_lib.survey import find_methods
+
+RATES = (5e-3, 2e-3, 1e-3, 5e-4)
+RECORD = Path("results/rates.json")
+
+
+def look(name: str, rate: float, folder: Path) -> dict[str, Any]:
+    """What a system reaches at a rate; of MCTformer, what each of its maps reaches."""
+    place = Place(TUNING_WORLD, Dose(0.0), folder)
+    method = place.make(find_methods().get(name, CAM), backbone=toy_stem_vit())
+    method.recipe = replace(method.recipe, lr=rate)
+    stage = place.run(method, ("tags",))
+    scores = {"": stage.scores}
+    if name == "mctformer":
+        scores = {}
+        for answer in ("attention", "fused", "refined"):
+            method.answer = answer
+            scores[answer] = infer(method, place.view(("tags",)), stage.folder / answer)
+    best = {
+        answer or "scores": float(np.nanmax(evaluate(one, place.train, boundary=False).curve))
+        for answer, one in scores.items()
+    }
+    return {"system": name, "rate": rate, "miou": best, "seconds": stage.seconds}
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="Systems; none takes all.")] = None,
+    rates: Annotated[list[float] | None, typer.Option(help="Learning rates.")] = None,
+    folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
+) -> None:
+    """Look at every system at every rate."""
+    work = [(name, rate) for name in names or ("cam_vit", *ON_VIT) for rate in rates or RATES]
+    for name, rate in tqdm(work, desc="rates"):
+        found = {**look(name, rate, folder), "device": device_name(), "commit": commit()}
+        with one_at_a_time(RECORD):
+            known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
+            entries = [*known.get("entries", []), found]
+            write_json(
+                RECORD,
+                {"world": TUNING_WORLD, "seed": TUNING_WORLD, "split": "train", "threshold_rule":
+                 "best of the scored images", "entries": entries},
+            )  # fmt: skip
+        typer.echo(f"{name} {rate}: {found['miou']}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
