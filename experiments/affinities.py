@@ -18,7 +18,6 @@ from wsss_lib.engine import Stage, infer
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.methods.refine.pamr import PAMR
-from wsss_lib.nets.backbones.toy import toy_stem_vit
 
 Affinity = Callable[[Tensor, Tensor], Tensor]
 """(B, D, h, w) patches, (layers, B, N, N) attention between them -> (B, N, N), rows sum to one."""
@@ -72,7 +71,7 @@ def read_out(answer: str, along: Affinity | None = None) -> Callable[[Place], St
 
     def stage(place: Place) -> Stage:
         trained = contend("mctformer", place)
-        method = place.make(OtherAffinity if along else MCTformer, backbone=toy_stem_vit())
+        method = place.make(OtherAffinity if along else MCTformer)
         method.load_state_dict(trained.method.state_dict())
         method.answer = answer
         if along:

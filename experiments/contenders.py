@@ -35,7 +35,7 @@ from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.nets.backbones.toy import toy_stem_vit
+from wsss_lib.nets.backbones.toy import toy_vit
 from wsss_lib.nets.large.saliency import toy_saliency
 from wsss_lib.results import commit, read_result, write_json
 from wsss_lib.saliency import write_saliency
@@ -126,16 +126,22 @@ def reads_sentences(method: Method) -> bool:
     return hasattr(method, "text")
 
 
-def cam(place: Place, steps: int = 300, backbone: Any = None) -> Stage:
-    """CAM for as many steps as a system takes in all, on its backbone."""
-    method = place.make(CAM, backbone=backbone)
+VIT_RATE = 1e-3
+"""Learning rate of controls on the toy transformer, whose systems have it too (``rates``)."""
+
+
+def cam(place: Place, steps: int = 300) -> Stage:
+    """CAM for as many steps as a system takes in all."""
+    method = place.make(CAM)
     method.recipe = replace(method.recipe, steps=steps)
     return place.run(method, ("tags",))
 
 
-def on_vit(place: Place, steps: int = 300) -> Stage:
-    """CAM on the toy transformer, whose rate is that of MCTformer."""
-    return cam(place, steps, toy_stem_vit())
+def cam_on_vit(place: Place, steps: int = 300) -> Stage:
+    """CAM on the toy transformer."""
+    method = place.make(CAM, backbone=toy_vit())
+    method.recipe = replace(method.recipe, steps=steps, lr=VIT_RATE)
+    return place.run(method, ("tags",))
 
 
 def refined(name: str) -> Callable[[Place], Stage]:
@@ -143,12 +149,14 @@ def refined(name: str) -> Callable[[Place], Stage]:
     return lambda place: place.run(place.make(PAMR), ("tags",), contend(name, place).scores)
 
 
-def taught_by(name: str, steps: int = 400, backbone: Any = None) -> Callable[[Place], Stage]:
-    """A segmentation network taught by the labels of another contender."""
+def taught_by(name: str, steps: int = 400, vit: bool = False) -> Callable[[Place], Stage]:
+    """A segmentation network, on the toy transformer or not, taught by another contender."""
 
     def stage(place: Place) -> Stage:
-        net = place.make(Segmenter, backbone=backbone and backbone())
+        net = place.make(Segmenter, backbone=toy_vit() if vit else None)
         net.recipe = replace(net.recipe, steps=steps)
+        if vit:
+            net.recipe = replace(net.recipe, lr=VIT_RATE)
         net.threshold = threshold_of(name, place.folder)
         return place.run(net, ("tags",), contend(name, place).scores)
 
@@ -255,12 +263,12 @@ MAKERS: dict[str, Maker] = {
     "cam_150": Maker(CAM.card, lambda place: cam(place, 150)),
     "cam_360": Maker(CAM.card, lambda place: cam(place, 360)),
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
-    "cam_vit": Maker(CAM.card, on_vit),
-    "cam_vit_150": Maker(CAM.card, lambda place: on_vit(place, 150)),
+    "cam_vit": Maker(CAM.card, cam_on_vit),
+    "cam_vit_150": Maker(CAM.card, lambda place: cam_on_vit(place, 150)),
     "pamr_vit": Maker(PAMR.card, refined("cam_vit")),
     **{kind.card.id: Maker(kind.card, run_as(kind)) for kind in ALONE},
     "two_stages": Maker(TAUGHT, taught_by("cam_150", 150)),
-    "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, toy_stem_vit)),
+    "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, vit=True)),
     "segmenter_cam": Maker(TAUGHT, taught_by("cam")),
     "segmenter_pamr": Maker(TAUGHT, taught_by("pamr")),
     "segmenter_affinitynet": Maker(TAUGHT, taught_by("affinitynet")),
@@ -278,16 +286,12 @@ def card_of(name: str) -> Card:
     return card
 
 
-ON_VIT = ("mctformer", "toco")
-"""Systems whose paper has a transformer."""
-
-
 def contend(name: str, place: Place) -> Stage:
     """Train a contender, or take what was trained before."""
     if name in MAKERS:
         return MAKERS[name].stage(place)
     kind = find_methods()[name]
-    method = place.make(kind, backbone=toy_stem_vit() if name in ON_VIT else None)
+    method = place.make(kind)
     if not kind.card.needs_scores:
         return place.run(method, kind.card.supervision)
     if getattr(method, "threshold", 0.0) is None:

@@ -60,14 +60,7 @@ class Task:
 
 
 TASKS = {
-    "clip": Task(toy_clip, clip_loss, clip_figures, 4000, half=True),
-    "stem_clip": Task(
-        partial(toy_clip, stem=True),
-        partial(clip_loss, sentences=2),
-        clip_figures,
-        6000,
-        half=True,
-    ),
+    "clip": Task(toy_clip, partial(clip_loss, sentences=2), clip_figures, 6000, half=True),
     "sam": Task(toy_sam, sam_loss, sam_figures, 5000, images=128),
     "detector": Task(made, detector_loss, detector_figures, 2000, lr=1e-3),
 }

@@ -24,18 +24,16 @@ from tqdm import tqdm
 from wsss_lib.core import InputError
 from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
 from wsss_lib.data.toy.variants import VERSION
-from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_stem_vit, toy_vit
+from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
 from wsss_lib.nets.backbones.vit import ViT
 
 NETS: dict[str, Callable[..., ToyCNN | ViT]] = {
     "toy_cnn": toy_cnn,
     "toy_vit": toy_vit,
-    "toy_stem_vit": toy_stem_vit,
 }
 RECIPES: dict[str, dict[str, Any]] = {
     "toy_cnn": {"steps": 3000, "lr": 5e-3, "weight_decay": 0.01, "images": 6000},
-    "toy_vit": {"steps": 6000, "lr": 2e-3, "weight_decay": 0.05, "images": 6000},
-    "toy_stem_vit": {
+    "toy_vit": {
         "steps": 6000,
         "lr": 2e-3,
         "weight_decay": 0.05,

@@ -1,8 +1,10 @@
-"""Learning rates of systems on the toy transformer: ``python -m experiments.rates``.
+"""Settings of systems on the toy transformer: ``python -m experiments.rates``.
 
-A network that is new to the toy world needs a rate of its own. Systems are trained at several in
-the world that thresholds come from, which is never reported, and scored at its best threshold.
-Adds to ``results/rates.json``.
+A network that is new to the toy world needs a learning rate of its own, and one with six layers
+cannot take the last three of twelve. Systems are trained at several rates in the world that
+thresholds come from, which is never reported, and scored at its best threshold; MCTformer is asked
+for each of its maps, with class attention averaged over its last 1, 2, ... layers. Adds to
+``results/rates.json``.
 """
 
 import json
@@ -14,35 +16,38 @@ import numpy as np
 import typer
 from tqdm.auto import tqdm
 
-from experiments.contenders import ON_VIT, Place
+from experiments.contenders import Place
 from experiments.doses import TUNING_WORLD, Dose
 from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.engine import infer
 from wsss_lib.evaluate import evaluate
 from wsss_lib.methods.image_level.cam.cam import CAM
-from wsss_lib.nets.backbones.toy import toy_stem_vit
+from wsss_lib.nets.backbones.toy import toy_vit
 from wsss_lib.results import commit, device_name, write_json
 from wsss_lib.survey import find_methods
 
 RATES = (5e-3, 2e-3, 1e-3, 5e-4)
+ON_VIT = ("cam_vit", "mctformer", "toco")
 RECORD = Path("results/rates.json")
 
 
 def look(name: str, rate: float, folder: Path) -> dict[str, Any]:
     """What a system reaches at a rate; of MCTformer, what each of its maps reaches."""
     place = Place(TUNING_WORLD, Dose(0.0), folder)
-    method = place.make(find_methods().get(name, CAM), backbone=toy_stem_vit())
+    method = place.make(find_methods().get(name, CAM), backbone=toy_vit())
     method.recipe = replace(method.recipe, lr=rate)
     stage = place.run(method, ("tags",))
-    scores = {"": stage.scores}
+    scores = {"scores": stage.scores}
     if name == "mctformer":
         scores = {}
         for answer in ("attention", "fused", "refined"):
-            method.answer = answer
-            scores[answer] = infer(method, place.view(("tags",)), stage.folder / answer)
+            for last in range(1, len(method.backbone.layers) + 1):
+                method.answer, method.last = answer, last
+                folder = stage.folder / f"{answer}_{last}"
+                scores[f"{answer}, {last} layers"] = infer(method, place.view(("tags",)), folder)
     best = {
-        answer or "scores": float(np.nanmax(evaluate(one, place.train, boundary=False).curve))
-        for answer, one in scores.items()
+        what: float(np.nanmax(evaluate(one, place.train, boundary=False).curve))
+        for what, one in scores.items()
     }
     return {"system": name, "rate": rate, "miou": best, "seconds": stage.seconds}
 
@@ -53,7 +58,11 @@ def main(
     folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
 ) -> None:
     """Look at every system at every rate."""
-    work = [(name, rate) for name in names or ("cam_vit", *ON_VIT) for rate in rates or RATES]
+    work = [
+        (name, rate)
+        for name in names or ("cam_vit", "mctformer", "toco")
+        for rate in rates or RATES
+    ]
     for name, rate in tqdm(work, desc="rates"):
         found = {**look(name, rate, folder), "device": device_name(), "commit": commit()}
         with one_at_a_time(RECORD):

@@ -5,7 +5,7 @@ import torch
 
 from experiments.affinities import AFFINITIES, OtherAffinity, balanced, cosine
 from wsss_lib.blocks.affinity.class_tokens import spread
-from wsss_lib.nets.backbones.toy import toy_stem_vit
+from wsss_lib.nets.backbones.toy import toy_vit
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_the_cosine_is_that_of_features_to_its_power(seen):
 
 def test_maps_take_their_step_along_the_affinity_that_is_given():
     torch.manual_seed(0)
-    method = OtherAffinity.toy(3, toy_stem_vit(pretrained=False)).eval()
+    method = OtherAffinity.toy(3, toy_vit(pretrained=False)).eval()
     image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         method.answer = "fused"

@@ -13,7 +13,7 @@ from experiments.pretrain_toy import NETS, main
 from wsss_lib.core import InputError
 from wsss_lib.data.toy import KINDS, VERSION, toy_scene
 from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
-from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_stem_vit, toy_vit
+from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
 
 MAKERS = [ToyCNN, lambda: ToyCNN(stride=8), lambda: toy_vit(pretrained=False)]
 
@@ -62,7 +62,7 @@ def test_attention_of_the_vit():
     net = toy_vit(pretrained=False).eval()
     image = torch.rand(2, 3, 64, 48)
     maps, attentions = net.attend(image)
-    assert [tuple(a.shape) for a in attentions] == [(2, 4, 48, 48)] * 4
+    assert [tuple(a.shape) for a in attentions] == [(2, 4, 48, 48)] * 6
     for attention in attentions:
         torch.testing.assert_close(attention.sum(-1), torch.ones(2, 4, 48))
     for shown, plain in zip(maps, net(image), strict=True):
@@ -135,13 +135,13 @@ def test_retrain_command_refuses_unknown_networks(capsys):
     assert "choose from" in capsys.readouterr().err
 
 
-def test_the_transformer_with_a_stem_tells_shapes_apart():
+def test_the_transformer_tells_shapes_apart():
     """The first toy transformer named one shape in four, and no idea can build on that."""
     images, labels = toy_imagenet(160, seed=1)
-    with safe_open(WEIGHTS / "toy_stem_vit.safetensors", "pt") as file:
+    with safe_open(WEIGHTS / "toy_vit.safetensors", "pt") as file:
         facts = json.loads(file.metadata()["facts"])
     assert facts["accuracy"]["shape"] >= 0.6
-    net, shapes = toy_stem_vit().eval(), labels[:, list(TASKS).index("shape")].numpy()
+    net, shapes = toy_vit().eval(), labels[:, list(TASKS).index("shape")].numpy()
     with torch.no_grad():
         seen = net(images / 255)[-1].mean(dim=(2, 3)).numpy()
     probe = LogisticRegression(C=0.1, max_iter=300).fit(seen[:120], shapes[:120])

@@ -111,21 +111,6 @@ def toy_cnn(pretrained: bool = True, stride: int = 4) -> ToyCNN:
 
 
 def toy_vit(pretrained: bool = True) -> ViT:
-    """A ``ViT`` of width 64 with 4 layers of 4 heads on 8 x 8 pixels, pretrained likewise.
-
-    Args:
-        pretrained: load the weights that come with the library; False starts at random.
-
-    Raises:
-        InputError: the weight file is missing.
-    """
-    net = ViT(64, 4, 4, patch=8, grid=8, mean=(0.5,) * 3, std=(0.25,) * 3)
-    if pretrained:
-        _load(net, "toy_vit")
-    return net
-
-
-def toy_stem_vit(pretrained: bool = True) -> ViT:
     """A ``ViT`` of width 96 with 6 layers of 4 heads on 8 x 8 pixels, behind a convolutional stem.
 
     Pretrained on the toy ImageNet, where each patch also learned what ``toy_cnn`` sees there
@@ -139,5 +124,5 @@ def toy_stem_vit(pretrained: bool = True) -> ViT:
     """
     net = ViT(96, 6, 4, patch=8, grid=8, mean=(0.5,) * 3, std=(0.25,) * 3, stem=True)
     if pretrained:
-        _load(net, "toy_stem_vit")
+        _load(net, "toy_vit")
     return net

@@ -186,12 +186,11 @@ def load_clip(name: str | Path = "toy") -> Clip:
     return clip.requires_grad_(False).eval()
 
 
-def toy_clip(pretrained: bool = True, stem: bool = False) -> Clip:
-    """The tiny CLIP: 64 x 64 images, 8 x 8 patches, 6 layers; 0.64 M weights, not frozen.
+def toy_clip(pretrained: bool = True) -> Clip:
+    """The tiny CLIP: 64 x 64 images, 8 x 8 patches cut by a ``ConvStem``, 6 layers; not frozen.
 
     Args:
         pretrained: load the weights that come with the library; False starts at random.
-        stem: cut patches by a ``ConvStem``.
 
     Raises:
         InputError: the weight file is missing.
@@ -210,11 +209,10 @@ def toy_clip(pretrained: bool = True, stem: bool = False) -> Clip:
     config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=64)
     config._attn_implementation = "eager"
     model = CLIPModel(config)
-    if stem:
-        model.vision_model.embeddings.patch_embedding = ConvStem(96, 8)
+    model.vision_model.embeddings.patch_embedding = ConvStem(96, 8)
     clip = Clip(model, toy_tokens, (0.5,) * 3, (0.25,) * 3)
     if pretrained:
-        fill(clip.model, "stem_clip" if stem else "clip")
+        fill(clip.model, "clip")
     return clip
 
 

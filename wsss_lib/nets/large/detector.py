@@ -19,6 +19,7 @@ from torchvision.ops import batched_nms, box_convert
 from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import InputError
 from wsss_lib.nets.backbones.backbone import Standardize
+from wsss_lib.nets.backbones.vit import ConvStem
 from wsss_lib.nets.large.hub import fill, from_hub
 from wsss_lib.nets.large.vocabulary import CONTEXT, END, START, VOCABULARY, toy_tokens
 
@@ -162,7 +163,9 @@ def toy_detector(pretrained: bool = True) -> Detector:
     # transformers draws the heads with deviation 1, which saturates boxes and scores at once.
     heads: dict[str, Any] = {"initializer_range": 0.02}
     config = OwlViTConfig(text_config=text, vision_config=vision, projection_dim=96, **heads)
-    detector = Detector(OwlViTForObjectDetection(config), _toy_tokens, (0.5,) * 3, (0.25,) * 3)
+    model = OwlViTForObjectDetection(config)
+    model.owlvit.vision_model.embeddings.patch_embedding = ConvStem(96, 8)
+    detector = Detector(model, _toy_tokens, (0.5,) * 3, (0.25,) * 3)
     if pretrained:
         fill(detector.model, "detector")
     else:
