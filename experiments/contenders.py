@@ -237,6 +237,13 @@ ALONE = (SalientCAM, TagsNetwork, PlainClip, DetectedBoxes)
 """Controls with a class of their own."""
 
 
+def rivals_alone(place: Place) -> Stage:
+    """CLIP-ES as Grad-CAM makes its maps, before they are carried along the attention."""
+    method = place.make(ClipES)
+    method.layers = 0
+    return place.run(method, ClipES.card.supervision)
+
+
 def run_as(kind: Any) -> Callable[[Place], Stage]:
     """A control from the weak labels of its card."""
     return lambda place: place.run(place.make(kind), kind.card.supervision)
@@ -267,6 +274,7 @@ MAKERS: dict[str, Maker] = {
     "cam_vit_150": Maker(CAM.card, lambda place: cam_on_vit(place, 150)),
     "pamr_vit": Maker(PAMR.card, refined("cam_vit")),
     **{kind.card.id: Maker(kind.card, run_as(kind)) for kind in ALONE},
+    "clip_rivals": Maker(ClipES.card, rivals_alone),
     "two_stages": Maker(TAUGHT, taught_by("cam_150", 150)),
     "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, vit=True)),
     "segmenter_cam": Maker(TAUGHT, taught_by("cam")),

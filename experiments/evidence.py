@@ -239,9 +239,9 @@ def protocol_of(name: str) -> Protocol:
 
 
 TABLE = (
-    "cam", "cam_vit", "pamr", "densecrf", "bbox_rect", "pce", "segmenter_cam", "segmenter_pamr",
-    "segmenter_affinitynet", "segmenter_bbox_rect", "segmenter_grabcut", "fifty_one_masks",
-    "ceiling", *READ_OUTS,
+    "cam", "cam_vit", "pamr", "densecrf", "clip_logits", "clip_rivals", "bbox_rect", "pce",
+    "segmenter_cam", "segmenter_pamr", "segmenter_affinitynet", "segmenter_bbox_rect",
+    "segmenter_grabcut", "fifty_one_masks", "ceiling", *READ_OUTS,
 )  # fmt: skip
 """What the standard table shows beside the systems of the families."""
 

@@ -22,6 +22,7 @@ NAMES = {
     "two_stages_vit": "two stages, transformer",
     "tags_network": "the same network from tags",
     "clip_logits": "plain logits of CLIP",
+    "clip_rivals": "CLIP-ES, not carried",
     "detected_boxes": "boxes of the detector",
     "fifty_one_masks": "segmenter taught by 51 masks",
     "segmenter_bbox_rect": "segmenter taught by filled boxes",

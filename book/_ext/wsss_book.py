@@ -29,6 +29,8 @@ from wsss_lib.results import read_result, summarise
 LOGGER = logging.getLogger(__name__)
 METRICS = {
     "miou": "mIoU",
+    "otsu_miou": "with Otsu's threshold",
+    "oracle_miou": "with the best threshold",
     "precision": "precision",
     "recall": "recall",
     "false_positive": "over-activation",
