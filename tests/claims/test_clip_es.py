@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from tests.loops import one_at_another_size
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import Batch
+from wsss_lib.data.toy import toy_scene
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.nets.large.clip import ClipView, load_clip
 
@@ -149,6 +151,8 @@ def test_the_read_out_is_the_softmax_grad_cam_enlarged_over_its_maximum(asked):
 def test_no_weight_of_clip_learns(size):
     method = ClipES(load_clip(), ("a photo of a cat",), ("a photo of the water",), layers=2)
     assert not [weight for weight in method.parameters() if weight.requires_grad]
-    scores = method.predict(Batch(("a",), torch.rand(1, 3, *size), torch.ones(1, 1)))
+    scene = toy_scene(0, "standard", "train", 0)
+    image = resize(torch.from_numpy(scene.image / 255).permute(2, 0, 1)[None].float(), size)
+    scores = method.predict(Batch(("a",), image, torch.ones(1, 1)))
     assert scores.shape == (1, 1, *size)
     assert scores.max() > 0.9

@@ -90,7 +90,7 @@ class ToCo(Method):
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
         net = toy_contrast_net(num_classes, backbone)
         method = cls(net, crops=(4, 24), dilations=(1, 2, 4), scales=(1.0, 1.5))
-        method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
+        method.recipe = Recipe.toy(steps=300, lr=1e-3, head_factor=2)
         return method
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
