@@ -4,7 +4,7 @@ from itertools import count
 
 import numpy as np
 import torch
-from measured import called, curves_of, gains_of, results_folder
+from measured import called, every_curve, gains_of
 from torch import Tensor
 
 from experiments.doses import FAMILIES, RESPONSES, Dose
@@ -40,9 +40,7 @@ def doses_sheet() -> Picture:
 
 def home_figure() -> Picture:
     """What every idea gains over its control at its home dose, with two standard errors."""
-    stored = (results_folder() / "curves").iterdir()
-    families = [name for name in FAMILIES if name in {folder.name for folder in stored}]
-    curves = [curve for name in families for curve in curves_of(name)]
+    curves = every_curve()
     figure, axis = drawn_on(WIDTH, 0.8 + 0.27 * len(curves))
     axis.axvline(0, color=INK, linewidth=1)
     kinds, named = list(RESPONSES), set()

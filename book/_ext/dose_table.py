@@ -1,13 +1,13 @@
 """Gains at the doses of a failure: ``{dose-table}`` for a family, ``{gain}`` in the prose.
 
-``{family-table}`` is the plan itself.
+``{family-table}`` is the plan itself, ``{home-table}`` what came of it at the home doses.
 """
 
 from typing import Any
 
 import numpy as np
 from docutils import nodes
-from measured import called, curves_of, gains_of, results_folder
+from measured import called, curves_of, every_curve, gains_of, results_folder
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -70,6 +70,35 @@ class DoseTable(SphinxDirective):
         ]
 
 
+class HomeTable(SphinxDirective):
+    """``{home-table}``: every system at its home dose, what it finds beside its control."""
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table, or fail the strict build."""
+        head = ("system", "control", "response", "control has", "system has", "gain")
+        rows = []
+        for curve in every_curve():
+            at_home = [run for run in curve["runs"] if run["dose"] == curve["home"]]
+            theirs, ours = (
+                f"{np.mean([run[who] for run in at_home]):.3f}" for who in ("control", "response")
+            )
+            rows.append(
+                [
+                    [link(f"system-{curve['system']}", called(curve["system"]))],
+                    called(curve["control"]), curve["response_name"], theirs, ours,
+                    gain_text([run["gain"] for run in at_home]),
+                ]
+            )  # fmt: skip
+        if not rows:
+            LOGGER.warning("home-table: no curves", location=self.get_location())
+            return []
+        note = f"Means of {MOST} worlds; ± is two standard errors of the paired gain."
+        return [
+            table(head, rows, ["results-table"]),
+            nodes.paragraph("", note, classes=["table-note"]),
+        ]
+
+
 class FamilyTable(SphinxDirective):
     """``{family-table}``: how each family is measured, from the code that measures."""
 
@@ -120,5 +149,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Make all known."""
     app.add_directive("dose-table", DoseTable)
     app.add_directive("family-table", FamilyTable)
+    app.add_directive("home-table", HomeTable)
     app.add_role("gain", GainRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,7 +10,7 @@ from wsss_lib.results import read_result
 from wsss_lib.survey import find_cards
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))  # ``experiments`` says what is measured; no part of the library
+sys.path.append(str(ROOT))  # ``experiments`` says what is measured; it is not installed
 
 NAMES = {
     "cam_longer": "CAM, trained longer (control)",
@@ -65,6 +65,14 @@ def curves_of(family: str) -> list[dict[str, Any]]:
     if not found:
         raise InputError(f"no curve of {family!r} in {results_folder() / 'curves'}.")
     return [read_result(path) for path in found]
+
+
+def every_curve() -> list[dict[str, Any]]:
+    """The dose-response curves of all families, in the order of their chapters."""
+    from experiments.doses import FAMILIES
+
+    known = {folder.name for folder in (results_folder() / "curves").glob("*")}
+    return [curve for name in FAMILIES if name in known for curve in curves_of(name)]
 
 
 def gains_of(curve: dict[str, Any]) -> list[list[float]]:

@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 from wsss_book import at_this_version, figure_text, look_up
 
+from experiments.doses import FAMILIES
 from wsss_lib import survey
 from wsss_lib.core import InputError
 from wsss_lib.methods.segmentation.segmenter import Segmenter
@@ -384,6 +385,16 @@ def test_the_bench_table_shows_ratios_and_the_machine(build, tmp_path):
     assert cells[5:8] == ["2.0", "0.83", "0.003"]
 
 
+def test_the_plan_of_the_measurements_is_shown_with_its_home_doses(build):
+    page, warnings = build("```{family-table}\n```\n\n```{home-table}\n```\n")
+    assert "home-table: no curves" in warnings
+    assert len(page("tr")) == 1 + len(FAMILIES)
+    for row, (name, family) in zip(page("tr")[1:], FAMILIES.items(), strict=True):
+        cells = row("td")
+        assert cells[0].text.strip() == name.replace("_", " ")
+        assert cells[3].strong.text == f"{family.doses[family.home].value:g}"
+
+
 def test_gains_stand_at_their_doses_and_in_the_prose(build, tmp_path):
     page, warnings = build("```{dose-table} erasing\n```\n\n{gain}`erasing/cse`\n")
     assert "no curve of 'erasing'" in warnings
@@ -394,7 +405,10 @@ def test_gains_stand_at_their_doses_and_in_the_prose(build, tmp_path):
     curve = {
         "system": "cse", "control": "cam_600", "doses": [0.9, 0.7, 0.5], "home": 1,
         "axis": "how telling", "response_name": "bodies found",
-        "runs": [{"dose": dose, "gain": gain} for dose, gain in gains],
+        "runs": [
+            {"dose": dose, "gain": gain, "control": 0.3, "response": 0.3 + gain}
+            for dose, gain in gains
+        ],
     }  # fmt: skip
     (folder / "cse.json").write_text(json.dumps(curve))
     page, warnings = build(
@@ -411,6 +425,12 @@ def test_gains_stand_at_their_doses_and_in_the_prose(build, tmp_path):
     assert "3 worlds at the home dose" in note
     found = [span.text for span in page.find_all("span", class_="result")]
     assert found == ["+0.200 ±\xa00.115", "−0.010"]
+    page, warnings = build("```{home-table}\n```\n")
+    assert not warnings
+    rows = [[cell.text.strip() for cell in row.find_all("td")] for row in page("tr")[1:]]
+    assert rows == [
+        ["OC-CSE", "CAM, 600 steps", "bodies found", "0.300", "0.500", "+0.200 ±\xa00.115"]
+    ]
     _, warnings = build("{gain}`erasing/cse:3`\n")
     assert "gain: " in warnings
 
