@@ -273,7 +273,7 @@ def main(
     assemble_only: Annotated[bool, typer.Option("--assemble", help="Train nothing.")] = False,
 ) -> None:
     """Measure, and write curves and table."""
-    every = [*TABLE, *(id for family in FAMILIES.values() for id in family.controls)]
+    every = [*TABLE, *CONTROLS, *CONTROLS.values()]
     chosen = ids or list(dict.fromkeys(every))
     if not assemble_only:
         rows = list(

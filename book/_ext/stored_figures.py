@@ -22,8 +22,8 @@ DATA = Path(os.environ.get("WSSS_DATA", "data"))
 
 @cache
 def world(name: str = "toy", split: str = "train") -> SegmentationFolder:
-    """The images and masks of a world, drawn where they are missing; "toy" is the standard one."""
-    variant = name.removeprefix("toy_") if name != "toy" else "objects"
+    """The images and masks of a world, drawn where they are missing; "toy" is version 1.0."""
+    variant = {"toy": "objects", "toy_cooccurrence": "cooccurrence"}.get(name, name)
     return SegmentationFolder(write_toy(DATA / name, variant=variant, progress=False), split)
 
 

@@ -39,7 +39,6 @@ METRICS = {
     "head_recall": "head recall",
     "body_recall": "body recall",
     "threshold": "threshold",
-    "iou_boat": "IoU of boats",
     "seconds": "seconds",
     "seconds_per_image": "seconds per image",
     "peak_memory_mb": "peak memory (MB)",
@@ -222,52 +221,117 @@ class ResultsTable(SphinxDirective):
         metrics = self.options.get("metrics", "miou precision recall seconds").split()
         try:
             results = [item for pattern in self.arguments[0].split() for item in _results(pattern)]
-            for metric in metrics:
-                if not any(_text_or_nothing(result, metric) for result in results):
-                    raise InputError(f"none of these results has a figure {metric!r}.")
-            if len({str(result.get("device", "CPU")).split(",")[0] for result in results}) > 1:
-                raise InputError("one device a table: these results are of several.")
+            return results_table(
+                results, metrics, "reported" in self.options, "bare" in self.options,
+                self.options.get("head", "system"),
+            )  # fmt: skip
         except InputError as error:
             LOGGER.warning("results-table: %s", error, location=self.get_location())
             return []
-        protocol, notes = _protocol(results)
-        if "bare" in self.options:
-            protocol, notes = {}, []
-        head = [self.options.get("head", "system"), *[METRICS.get(name, name) for name in metrics]]
-        head += protocol
-        if "reported" in self.options:
-            head.append("paper, VOC val")
-        rows = [
-            [*self._line(result, metrics), *cells, *self._paper(result)]
-            for result, *cells in zip(results, *protocol.values(), strict=True)
-        ]
-        counts = sorted({len(result["runs"]) for result in results})
-        runs = " or ".join(map(str, counts)) + (" run" if counts == [1] else " runs")
-        spread = any("±" in cell for row in rows for cell in row if isinstance(cell, str))
-        if spread:
-            notes.append(f"± is the standard deviation over {runs}.")
-        elif "bare" not in self.options:
-            notes.append(f"{runs}.")
-        shown: list[nodes.Node] = [table(head, rows, ["results-table"])]
-        if notes:
-            shown.append(nodes.paragraph("", " ".join(notes), classes=["table-note"]))
-        return shown
 
-    def _line(self, result: dict[str, Any], metrics: list[str]) -> list[Any]:
-        id = str(result["method"])
-        cells: list[Any] = [[link(f"system-{id}", called(id))]]
-        for metric in metrics:
-            # A column may concern some systems only; one that concerns none is a mistake. In a
-            # narrow column, a spread goes below its mean as a whole.
-            figure = _text_or_nothing(result, metric) or "–"
-            cells.append(figure.replace("± ", "±\N{NO-BREAK SPACE}"))
-        return cells
 
-    def _paper(self, result: dict[str, Any]) -> list[str]:
-        if "reported" not in self.options:
+def results_table(
+    results: Sequence[dict[str, Any]],
+    metrics: Sequence[str],
+    reported: bool = False,
+    bare: bool = False,
+    first: str = "system",
+) -> list[nodes.Node]:
+    """Measured figures, a row for each result, and what is said below them.
+
+    Args:
+        results: contents of result files.
+        metrics: names of their figures, one a column.
+        reported: the figures of the papers stand beside them.
+        bare: the protocol stands elsewhere.
+        first: head of the first column.
+
+    Raises:
+        InputError: no result has a figure, or they are of several devices.
+    """
+    for metric in metrics:
+        if not any(_text_or_nothing(result, metric) for result in results):
+            raise InputError(f"none of these results has a figure {metric!r}.")
+    if len({str(result.get("device", "CPU")).split(",")[0] for result in results}) > 1:
+        raise InputError("one device a table: these results are of several.")
+    protocol, notes = ({}, []) if bare else _protocol(results)
+    of = "" if set(metrics) <= set(CLASS_FIGURES) else "IoU of "
+    head = [first, *[METRICS.get(name, of + name.removeprefix("iou_")) for name in metrics]]
+    head += protocol
+    head += ["paper, VOC val"] * reported
+    rows = [
+        [*_line(result, metrics), *cells, *([_paper(result)] * reported)]
+        for result, *cells in zip(results, *protocol.values(), strict=True)
+    ]
+    counts = sorted({len(result["runs"]) for result in results})
+    runs = " or ".join(map(str, counts)) + (" run" if counts == [1] else " runs")
+    if any("±" in cell for row in rows for cell in row if isinstance(cell, str)):
+        notes.append(f"± is the standard deviation over {runs}.")
+    elif not bare:
+        notes.append(f"{runs}.")
+    shown: list[nodes.Node] = [table(head, rows, ["results-table"])]
+    if notes:
+        shown.append(nodes.paragraph("", " ".join(notes), classes=["table-note"]))
+    return shown
+
+
+def _line(result: dict[str, Any], metrics: Sequence[str]) -> list[Any]:
+    id = str(result["method"])
+    # A column may concern some systems only; one that concerns none is a mistake. In a narrow
+    # column, a spread goes below its mean as a whole.
+    cells = [_text_or_nothing(result, metric) or "–" for metric in metrics]
+    return [
+        [link(f"system-{id}", called(id))],
+        *[cell.replace("± ", "±\N{NO-BREAK SPACE}") for cell in cells],
+    ]
+
+
+def _paper(result: dict[str, Any]) -> str:
+    line = survey.reported_for(str(result["method"]))
+    return f"{line.val} ({line.backbone})" if line and line.val else "–"
+
+
+FOLDED = {
+    "What is found, and what is missed": (
+        "precision", "recall", "head_recall", "body_recall", "boundary_iou",
+    ),
+    "IoU of each class": tuple(CLASS_FIGURES),
+    "Other thresholds, and what it costs": (
+        "threshold", "otsu_miou", "oracle_miou", "seconds", "peak_memory_mb",
+    ),
+}  # fmt: skip
+"""What the standard world has of every system, below the table of its mean IoU."""
+
+
+class StandardTable(SphinxDirective):
+    """``{standard-table} cam cse``: everything that was measured in the standard world.
+
+    The first table has the mean IoU and the gain over the floors; the others are folded. ``:val:``
+    adds the mean IoU on new images, for networks.
+    """
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"val": directives.flag}
+
+    def run(self) -> list[nodes.Node]:
+        """Build the tables, or fail the strict build."""
+        try:
+            results = [_results(f"standard/{id}")[0] for id in self.arguments[0].split()]
+            gains = dict.fromkeys(
+                name for result in results for name in result if name.startswith("gain_over_")
+            )
+            main = ["miou", *gains, *(["val_miou"] if "val" in self.options else [])]
+            more = nodes.admonition(
+                "", nodes.title("", "Every figure of these rows"), classes=["dropdown"]
+            )
+            for name, metrics in FOLDED.items():
+                more += nodes.rubric("", name)
+                more += results_table(results, metrics, bare=True)
+            return [*results_table(results, main, reported=True), more]
+        except InputError as error:
+            LOGGER.warning("standard-table: %s", error, location=self.get_location())
             return []
-        line = survey.reported_for(str(result["method"]))
-        return [f"{line.val} ({line.backbone})" if line and line.val else "–"]
 
 
 def _protocol(results: list[dict[str, Any]]) -> tuple[dict[str, list[str]], list[str]]:
@@ -371,6 +435,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("result", ResultRole())
     app.add_role("repository", RepositoryRole())
     app.add_directive("results-table", ResultsTable)
+    app.add_directive("standard-table", StandardTable)
     app.connect("missing-reference", drop_unresolved)
     app.connect("html-page-context", launch_only_notebooks, priority=900)
     app.connect("html-page-context", without_thebe, priority=900)

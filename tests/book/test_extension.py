@@ -12,11 +12,12 @@ from index_cards import LONG
 from set_repository import address, updated, version
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
-from wsss_book import at_this_version, figure_text, look_up
+from wsss_book import FOLDED, at_this_version, figure_text, look_up
 
 from experiments.doses import FAMILIES
 from wsss_lib import survey
 from wsss_lib.core import InputError
+from wsss_lib.data.toy import KINDS
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 
 RUN = {"seed": 0, "miou": 0.4}
@@ -383,6 +384,33 @@ def test_the_bench_table_shows_ratios_and_the_machine(build, tmp_path):
     page, _ = build("```{bench-table}\n```\n")
     cells = [cell.get_text().strip() for cell in page.tbody.find_all("td")]
     assert cells[5:8] == ["2.0", "0.83", "0.003"]
+
+
+def test_the_standard_table_has_gains_in_front_and_every_figure_folded(build, tmp_path):
+    folder = tmp_path / "results" / "standard"
+    folder.mkdir()
+    names = (name for metrics in FOLDED.values() for name in metrics if "iou_" not in name[:4])
+    figures = {name: {"mean": 0.25, "sd": 0.01, "n": 3} for name in names}
+    gain = {"mean": 0.04, "sd": 0.02, "n": 3}
+    runs = [{"seed": 0, "miou": 0.5, "iou": [0.9, *[0.1 * k for k in range(1, 7)]]}] * 3
+    for content in (
+        result("cam", 0.5, figures=figures),
+        result("seam", 0.54, figures=figures, gain_over_cam=gain),
+    ):
+        (folder / f"{content['method']}.json").write_text(json.dumps({**content, "runs": runs}))
+    page, warnings = build("```{standard-table} cam seam\n```\n")
+    assert not warnings
+    first, *folded = page("table")
+    rows = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in first("tr")]
+    assert rows[0] == ["system", "mIoU", "paired gain over CAM", "paper, VOC val"]
+    assert rows[2][:3] == ["SEAM", "0.540 ±\xa00.012", "+0.040 ±\xa00.020"]
+    assert len(folded) == len(FOLDED)
+    assert all(table.find_parent(class_="dropdown") for table in folded)
+    heads = [cell.text.strip() for cell in folded[1].thead("th")]
+    assert heads == ["system", "background", *KINDS]
+    assert folded[1].tbody("td")[2].text.strip() == "0.100 ±\xa00.000"
+    _, warnings = build("```{standard-table} cam oaa\n```\n")
+    assert "No result at" in warnings
 
 
 def test_the_plan_of_the_measurements_is_shown_with_its_home_doses(build):

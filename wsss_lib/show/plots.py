@@ -1,6 +1,7 @@
 """Plots of measured figures."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def plot_doses(
     axis.set_xticks(range(len(doses)), labels, fontsize=FONT)
     axis.set_xlim(-0.5, len(doses) - 0.5)
     axis.set_xlabel(axis_name, fontsize=FONT)
-    axis.set_ylabel(response, fontsize=FONT)
+    axis.set_ylabel(fill(response, 36), fontsize=FONT)
     _legend_aside(axis)
     return figure
 

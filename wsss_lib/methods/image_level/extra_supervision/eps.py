@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsss_lib.blocks.maps.cam import multi_scale_flip
-from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.nets.backbones.backbone import Backbone
@@ -33,11 +33,6 @@ CARD = Card(
     official="https://github.com/halbielee/EPS",
     survey_section="2.1.5",
     needs=("saliency, from a network that has seen masks of other classes",),
-    own_background=True,
-    differs=(
-        "scores weigh the softmax map of each class against the background map, where the paper "
-        "normalises class maps and cuts them at a threshold",
-    ),
 )
 
 
@@ -108,10 +103,9 @@ class EPS(Method):
         }
 
     def predict(self, batch: Batch) -> Tensor:
-        """(B, C, H, W): each class against the background map; saliency is no longer needed."""
+        """(B, C, H, W): class maps behind the softmax, read as those of CAM, without saliency."""
 
         def probabilities(image: Tensor) -> Tensor:
-            return torch.softmax(self.classifier(self.backbone(image)[-1]), dim=1)
+            return torch.softmax(self.classifier(self.backbone(image)[-1]), dim=1)[:, 1:]
 
-        maps = multi_scale_flip(probabilities, batch.image, self.scales)
-        return keep_present(foreground_scores(maps), batch.tags)
+        return normalize(multi_scale_flip(probabilities, batch.image, self.scales), batch.tags)
