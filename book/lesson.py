@@ -55,7 +55,7 @@ __all__ = [
 def __getattr__(name: str) -> SegmentationFolder:
     """The parts of the toy world, drawn where somebody asks for them first."""
     if name in ("train", "val"):
-        return world("toy", name)
+        return world("standard", name)
     if name in ("held_out", "rest"):
         return _halves()[name == "rest"]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -141,7 +141,7 @@ def finished(
     make: Callable[[int], Method],
     view: WeakView,
     held_out: SegmentationFolder | None = None,
-    of: str = "toy",
+    of: str = "standard",
 ) -> Stage:
     """A system that was trained before: its stored weights, asked about every image of the view.
 
@@ -244,7 +244,7 @@ class Stored:
         return f"{found['mean']:.3f}{spread}"
 
 
-def stored(id: str, of: str = "toy") -> Stored:
+def stored(id: str, of: str = "standard") -> Stored:
     """The stored maps and figures of a system.
 
     Args:

@@ -3,6 +3,7 @@
 import torch
 from stored_figures import gallery, maps_figure, world
 
+from experiments.doses import FAMILIES
 from wsss_lib.data.view import WeakView, collate
 from wsss_lib.engine import seed_everything
 from wsss_lib.evaluate import confusion_of, ious
@@ -10,7 +11,8 @@ from wsss_lib.gallery import ranked
 from wsss_lib.methods.image_level.cooccurrence.cda import CDA
 from wsss_lib.show import Panel, Picture, show_grid
 
-WORLD = "toy_cooccurrence"
+_FAMILY = FAMILIES["cooccurrence"]
+WORLD = _FAMILY.doses[_FAMILY.home].where
 
 
 def pasted_figure(count: int = 5) -> Picture:
@@ -18,7 +20,7 @@ def pasted_figure(count: int = 5) -> Picture:
 
     The first of the stored images that receive something; a line surrounds what was pasted.
     """
-    data, stored = world(WORLD), gallery("cam", WORLD)
+    data, stored = world(WORLD), gallery("cam_600", WORLD)
     classes = data.classes
     scores = {id: stored.scores(id, len(classes)) for id in stored.common}
     view = WeakView(data.subset(stored.common), ("tags",), scores)
@@ -43,7 +45,7 @@ def pasted_figure(count: int = 5) -> Picture:
 
 def boat_figure() -> Picture:
     """Boats by CAM and by CDA: those on which CDA gains most, median and least."""
-    data, cam, cda = world(WORLD), gallery("cam", WORLD), gallery("cda", WORLD)
+    data, cam, cda = world(WORLD), gallery("cam_600", WORLD), gallery("cda", WORLD)
     boat = data.classes.index("boat") + 1
     gains = {}
     for id in cam.common:
@@ -55,4 +57,4 @@ def boat_figure() -> Picture:
             gains[id] = float(own - least)
     shown = {id: place for place, id in reversed(ranked(gains).items())}  # two boats are no three
     columns = [(f"{place} gain", id, boat) for id, place in reversed(shown.items())]
-    return maps_figure(("cam", "cda"), columns, WORLD)
+    return maps_figure(("cam_600", "cda"), columns, WORLD)

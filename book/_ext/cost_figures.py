@@ -6,13 +6,13 @@ from wsss_lib.data.costs import seconds_per_image
 from wsss_lib.show.picture import FONT, INK, WIDTH, Picture, drawn_on, line_colour
 
 NETWORKS = (
-    ("tags", "toy/segmenter_pamr:miou", "tags: CAM, PAMR"),
-    ("points", "toy/whats_the_point:val_miou", "points: What's the Point"),
-    ("scribble", "toy/pce:val_miou", "scribbles: partial cross-entropy"),
-    ("scribble", "toy/ncut_loss:val_miou", "scribbles: normalised cut"),
-    ("boxes", "toy/bbox_rect:network_miou", "boxes: filled"),
-    ("boxes", "toy/grabcut:network_miou", "boxes: GrabCut"),
-    ("masks", "toy/ceiling:miou", "masks"),
+    ("tags", "standard/segmenter_pamr:val_miou", "tags: CAM, PAMR"),
+    ("points", "standard/whats_the_point:val_miou", "points: What's the Point"),
+    ("scribble", "standard/pce:val_miou", "scribbles: partial cross-entropy"),
+    ("scribble", "standard/ncut_loss:val_miou", "scribbles: normalised cut"),
+    ("boxes", "standard/segmenter_bbox_rect:val_miou", "boxes: filled"),
+    ("boxes", "standard/segmenter_grabcut:val_miou", "boxes: GrabCut"),
+    ("masks", "standard/ceiling:val_miou", "masks"),
 )
 """Kind of label, where the figure of its network is stored, and what to call it."""
 MARKERS = "os^vDXP"

@@ -12,6 +12,7 @@ from pathlib import Path
 from measured import called, curves_of, gains_of, results_folder
 from torch import Tensor
 
+from experiments.doses import FAMILIES
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.gallery import PLACES, Gallery, image_iou, ranked, read_gallery
@@ -21,19 +22,24 @@ DATA = Path(os.environ.get("WSSS_DATA", "data"))
 
 
 @cache
-def world(name: str = "toy", split: str = "train") -> SegmentationFolder:
-    """The images and masks of a world, drawn where they are missing; "toy" is version 1.0."""
-    variant = {"toy": "objects", "toy_cooccurrence": "cooccurrence"}.get(name, name)
-    return SegmentationFolder(write_toy(DATA / name, variant=variant, progress=False), split)
+def world(name: str = "standard", split: str = "train") -> SegmentationFolder:
+    """The images and masks of the standard world, or at the dose of another place of results.
+
+    They are drawn where they are missing.
+    """
+    doses = (dose for family in FAMILIES.values() for dose in family.doses)
+    knobs = next((dose.knobs for dose in doses if dose.where == name), {})
+    root = write_toy(DATA / name, variant="standard", knobs=knobs, progress=False)
+    return SegmentationFolder(root, split)
 
 
 @cache
-def gallery(id: str, of: str = "toy") -> Gallery:
+def gallery(id: str, of: str = "standard") -> Gallery:
     """The stored maps of a result."""
     return read_gallery(results_folder() / "maps" / of / f"{id}.npz")
 
 
-def chosen(by: str, over: str = "cam", of: str = "toy") -> dict[str, str]:
+def chosen(by: str, over: str = "cam", of: str = "standard") -> dict[str, str]:
     """Images of the largest, the median and the smallest gain of one system over another.
 
     What a system shows beside its scores is stored for such images only, so that they are kept.
@@ -46,7 +52,7 @@ def chosen(by: str, over: str = "cam", of: str = "toy") -> dict[str, str]:
     )
 
 
-def shown_classes(id: str, of: str = "toy", split: str = "train") -> list[int]:
+def shown_classes(id: str, of: str = "standard", split: str = "train") -> list[int]:
     """Numbers 1..C of the classes that an image shows, the largest region first."""
     mask = world(of, split).mask(id)
     areas = {c: int((mask == c).sum()) for c in range(1, len(world(of).classes) + 1)}
@@ -57,7 +63,7 @@ def gain_figure(
     *ids: str,
     by: str = "",
     over: str = "cam",
-    of: str = "toy",
+    of: str = "standard",
     split: str = "train",
     places: Sequence[str] = PLACES,
     most: int = 5,
@@ -80,7 +86,7 @@ def gain_figure(
 def gain_columns(
     by: str,
     over: str = "cam",
-    of: str = "toy",
+    of: str = "standard",
     split: str = "train",
     places: Sequence[str] = PLACES,
     most: int = 5,
@@ -96,7 +102,7 @@ def gain_columns(
 
 
 def own_columns(
-    id: str, of: str = "toy", split: str = "train", each: int = 1
+    id: str, of: str = "standard", split: str = "train", each: int = 1
 ) -> list[tuple[str, str, int]]:
     """Best, median and worst image of a system over its split, with the largest classes."""
     places = zip(("best", "median", "worst"), gallery(id, of).extremes, strict=True)
@@ -108,7 +114,7 @@ def own_columns(
 
 
 def system_panels(
-    id: str, columns: Sequence[tuple[str, str, int]], of: str = "toy", split: str = "train"
+    id: str, columns: Sequence[tuple[str, str, int]], of: str = "standard", split: str = "train"
 ) -> list[Panel]:
     """The scores of a system, one panel a column, a contour at its threshold, IoU below."""
     data, stored = world(of, split), gallery(id, of)
@@ -125,7 +131,7 @@ def extra_panels(
     id: str,
     title: str,
     columns: Sequence[tuple[str, str, int]],
-    of: str = "toy",
+    of: str = "standard",
     split: str = "train",
 ) -> list[Panel]:
     """What a system shows of each column's image beside its scores, by class if it has classes."""
@@ -137,7 +143,7 @@ def extra_panels(
     return panels
 
 
-def steps_figure(id: str, over: str = "cam", of: str = "toy", split: str = "train") -> Picture:
+def steps_figure(id: str, over: str = "cam", of: str = "standard", split: str = "train") -> Picture:
     """A system's way to its answer, step by step, then the answer and the truth; images in rows.
 
     Args:
@@ -159,14 +165,14 @@ def steps_figure(id: str, over: str = "cam", of: str = "toy", split: str = "trai
     return show_grid(rows, [*titles, called(id), "truth"])
 
 
-def label_panel(image: str, labels: Tensor, of: str = "toy", split: str = "train") -> Panel:
+def label_panel(image: str, labels: Tensor, of: str = "standard", split: str = "train") -> Panel:
     """Labels (H, W) over an image, with their mean IoU over the classes that it shows."""
     data = world(of, split)
     found = image_iou(data.mask(image), labels, len(data.classes))
     return Panel(data.image(image), labels=labels, note=f"IoU {found:.2f}")
 
 
-def stored_labels(id: str, image: str, title: str, of: str = "toy") -> Tensor:
+def stored_labels(id: str, image: str, title: str, of: str = "standard") -> Tensor:
     """(H, W) class indices of an illustration that is a label image."""
     return (gallery(id, of).extras[image][title] * 255).round().long()
 
@@ -174,7 +180,7 @@ def stored_labels(id: str, image: str, title: str, of: str = "toy") -> Tensor:
 def maps_figure(
     ids: Sequence[str],
     columns: Sequence[tuple[str, str, int]],
-    of: str = "toy",
+    of: str = "standard",
     split: str = "train",
     extra: Mapping[str, Sequence[Panel]] | None = None,
 ) -> Picture:

@@ -96,7 +96,7 @@ def test_a_system_needs_its_control_at_every_dose_and_the_table():
     assert rows[0].dose == FAMILIES["erasing"].doses[1], "the home dose comes first"
     assert len(rows) == 2 * (MOST + 2 * FEWEST) + STANDARD
     assert {row.where for row in rows[-STANDARD:]} == {"standard"}
-    assert len(rows_of("cam")) == STANDARD
+    assert len(rows_of("cam_600")) == STANDARD
 
 
 def test_responses_are_read_where_the_control_is_as_precise():
