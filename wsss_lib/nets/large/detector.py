@@ -163,7 +163,7 @@ def toy_detector(pretrained: bool = True) -> Detector:
     # transformers draws the heads with deviation 1, which saturates boxes and scores at once.
     heads: dict[str, Any] = {"initializer_range": 0.02}
     config = OwlViTConfig(text_config=text, vision_config=vision, projection_dim=96, **heads)
-    model = OwlViTForObjectDetection(config)
+    model: Any = OwlViTForObjectDetection(config)
     model.owlvit.vision_model.embeddings.patch_embedding = ConvStem(96, 8)
     detector = Detector(model, _toy_tokens, (0.5,) * 3, (0.25,) * 3)
     if pretrained:
