@@ -10,7 +10,7 @@ VENV ?= .venv
 UV_VERSION := 0.13.9
 BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.synced
-TOY := data/toy
+TOY := data/standard
 BUILD := _build
 # The notebooks of the book that is read train as they say; with MODE=smoke, for tests, they train a
 # dozen steps, every page says so, and the book has a folder of its own.
@@ -48,11 +48,11 @@ $(STAMP): requirements.lock pyproject.toml
 crf: env ## add pydensecrf, the peer of the dense CRF; needs a compiler
 	@PATH="$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python "pydensecrf2==1.1"
 
-toy: $(TOY)/dataset.json ## the toy world, in data/toy
+toy: $(TOY)/dataset.json ## the toy world, in data/standard
 
 $(TOY)/dataset.json: $(STAMP) $(wildcard wsss_lib/data/toy/*.py)
 	@rm -rf $(TOY)
-	@$(BIN)/python -c 'from wsss_lib.data.toy import write_toy; write_toy("$(TOY)")'
+	@$(BIN)/python -c 'from wsss_lib.data.toy import write_toy; write_toy("$(TOY)", variant="standard")'
 	@touch $@
 
 book: env toy strict-book ## the executed book, in _build/html; MODE=smoke: a fast trial of it
@@ -80,8 +80,8 @@ unit: $(STAMP) ## all tests; those of the book build a smoke book where it is mi
 test: MODE = smoke
 test: env toy lint strict-book unit ## style, types, the strict book build and all tests
 
-results: env ## measure results/toy again: about an hour on two cores, resumable
-	@$(BIN)/python -m experiments.toy
+results: env ## measure the book again: a working day on two cores, resumable
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.evidence --jobs 2
 
 bench: env ## time the blocks beside their peers, into results/bench: about ten minutes
 	@$(BIN)/python -m benchmarks

@@ -9,7 +9,7 @@ from wsss_lib.results import read_result
 
 @pytest.fixture
 def toy(root):
-    return lambda name: read_result(root / "results" / "toy" / f"{name}.json")
+    return lambda name: read_result(root / "results" / "standard" / f"{name}.json")
 
 
 @pytest.fixture
@@ -23,22 +23,18 @@ def mean(result, figure="miou"):
 
 def test_cam_shows_both_failures_and_leaves_room(toy):
     cam = toy("cam")
-    assert len(cam["runs"]) == 9
-    assert (
-        {run["world"] for run in cam["runs"]} == {run["seed"] for run in cam["runs"]} == {0, 1, 2}
-    )
-    assert 0.42 <= mean(cam) <= 0.52
+    assert [(run["world"], run["seed"]) for run in cam["runs"]] == [(0, 0), (1, 1), (2, 2)]
+    assert 0.45 <= mean(cam) <= 0.6
     assert mean(cam, "head_recall") >= 0.85
-    assert 0.35 <= mean(cam, "body_recall") <= 0.60
+    assert 0.5 <= mean(cam, "body_recall") <= 0.75
     assert mean(toy("ceiling")) > mean(cam) + 0.2
 
 
-@pytest.mark.parametrize("name", ["pamr", "affinitynet"])
-def test_refiners_gain_beyond_the_noise_of_seeds_and_beyond_more_training(toy, name):
+@pytest.mark.parametrize("name", ["pamr", "affinitynet", "irnet"])
+def test_refiners_gain_beyond_the_noise_of_worlds_and_beyond_more_training(toy, name):
     gain = toy(name)["gain_over_cam"]
-    assert gain["smallest"] > 0
     assert gain["mean"] > 2 * gain["sd"] / np.sqrt(gain["n"])
-    assert mean(toy(name)) > mean(toy("cam_longer"))
+    assert mean(toy(name)) > mean(toy("cam_600")) + 0.02
 
 
 def test_every_summary_is_that_of_its_runs(root):
@@ -79,6 +75,11 @@ AT_THE_END = {
     # go. A longer grid would not help; the photographs reported on would rather have a low one.
     "refiners_horses/densecrf",
     "refiners_voc/densecrf",
+    # What rivals leave of a map is smaller than the object, and rectified: all of it is wanted.
+    "standard/clip_rivals",
+    # The step along the attention of these layers leaves maps that nothing can be cut out of.
+    "standard/mctformer",
+    "standard/mctformer_last_layer",
 }
 """Results with a threshold at an end of what can be chosen, for causes that were looked for."""
 

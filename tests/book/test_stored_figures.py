@@ -42,7 +42,7 @@ def data(tmp_path, monkeypatch):
             f"second:{c}": said[c - 1],
             "labels": torch.ones(24, 32) / 255,
         }
-    maps = tmp_path / "maps" / "toy"
+    maps = tmp_path / "maps" / "standard"
     write_gallery(maps / "cam.npz", floor, world, 0.5, {"system": "cam"})
     write_gallery(maps / "seam.npz", system, world, 0.5, {"system": "seam"})
     write_gallery(maps / "advcam.npz", system, world, 0.5, {"system": "advcam"}, shown)
