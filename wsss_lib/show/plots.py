@@ -111,7 +111,7 @@ def plot_doses(
         axis_name: what the doses are.
         response: what the gains are gains of.
     """
-    figure, axis = drawn_on(6.4, 3.4)
+    figure, axis = drawn_on(6.4, 3.2 + 0.2 * len(gains))
     axis.axvspan(home - 0.35, home + 0.35, color=INK, alpha=0.12, linewidth=0)
     axis.axhline(0, color=INK, linewidth=1)
     for number, (name, found) in enumerate(gains.items()):
@@ -134,8 +134,11 @@ def plot_doses(
     axis.set_xticks(range(len(doses)), labels, fontsize=FONT)
     axis.set_xlim(-0.5, len(doses) - 0.5)
     axis.set_xlabel(axis_name, fontsize=FONT)
-    axis.set_ylabel(fill(response, 36), fontsize=FONT)
-    _legend_aside(axis)
+    axis.set_ylabel(fill(response, 40), fontsize=FONT)
+    axis.legend(
+        fontsize=FONT, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), handlelength=3.5,
+        labelcolor=INK,
+    )  # fmt: skip
     return figure
 
 
