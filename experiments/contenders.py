@@ -31,6 +31,7 @@ from wsss_lib.losses.clicks import image_level_loss, objectness_loss
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
@@ -134,6 +135,21 @@ def cam(place: Place, steps: int = 300) -> Stage:
     """CAM for as many steps as a system takes in all."""
     method = place.make(CAM)
     method.recipe = replace(method.recipe, steps=steps)
+    return place.run(method, ("tags",))
+
+
+def cam_once(place: Place) -> Stage:
+    """CAM that sees each image as OAA does: neither mirrored nor moved, at one size."""
+    method = place.make(CAM)
+    method.recipe = replace(method.recipe, flip=False, shift=0)
+    method.scales, method.flip = (1.0,), False
+    return place.run(method, ("tags",))
+
+
+def undropped(place: Place) -> Stage:
+    """FickleNet whose convolution drops nothing, so that one draw is all of them."""
+    method = place.make(FickleNet)
+    method.rate, method.passes = 0.0, 1
     return place.run(method, ("tags",))
 
 
@@ -270,6 +286,8 @@ MAKERS: dict[str, Maker] = {
     "cam_150": Maker(CAM.card, lambda place: cam(place, 150)),
     "cam_360": Maker(CAM.card, lambda place: cam(place, 360)),
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
+    "cam_once": Maker(CAM.card, cam_once),
+    "undropped": Maker(FickleNet.card, undropped),
     "cam_vit": Maker(CAM.card, cam_on_vit),
     "cam_vit_150": Maker(CAM.card, lambda place: cam_on_vit(place, 150)),
     "pamr_vit": Maker(PAMR.card, refined("cam_vit")),

@@ -24,7 +24,16 @@ from tqdm.auto import tqdm
 
 from experiments.affinities import READ_OUTS
 from experiments.contenders import MAKERS, Place, card_of, contend, threshold_of
-from experiments.doses import FAMILIES, FLOORS, RESPONSES, STANDARD, Dose, Family, family_of
+from experiments.doses import (
+    FAMILIES,
+    FLOORS,
+    FORMER_CONTROLS,
+    RESPONSES,
+    STANDARD,
+    Dose,
+    Family,
+    family_of,
+)  # fmt: skip
 from experiments.record import keep_maps
 from wsss_lib.blocks.labels.otsu import otsu
 from wsss_lib.blocks.maps.class_maps import to_labels
@@ -181,16 +190,18 @@ def assemble(id: str) -> None:
         path = RESULTS / USUAL.place / f"{id}.json"
         write_result(path, id, protocol_of(id), runs, curves, **gains(id, known))
     if id in CONTROLS:
-        assemble_curve(id)
+        assemble_curve(id, CONTROLS[id], family_of(id))
+    if id in FORMER_CONTROLS:
+        assemble_curve(id, FORMER_CONTROLS[id], f"{family_of(id)}/former")
 
 
-def assemble_curve(id: str) -> None:
-    """Write what a system gains over its control at each dose, once all of it was measured."""
+def assemble_curve(id: str, control_id: str, folder: str) -> None:
+    """Write what a system gains over a control at each dose, once all of it was measured."""
     name = family_of(id)
     family, runs = FAMILIES[name], []
     for number, dose in enumerate(family.doses):
         for world in family.worlds(number):
-            row, control = (Row(n, dose, world).read() for n in (id, CONTROLS[id]))
+            row, control = (Row(n, dose, world).read() for n in (id, control_id))
             if row is None or control is None:
                 return
             ours, theirs = (response(family, one, control) for one in (row, control))
@@ -199,13 +210,13 @@ def assemble_curve(id: str) -> None:
                  "control": theirs, "gain": ours - theirs, "seconds": row["seconds"]}
             )  # fmt: skip
     content = {
-        "system": id, "family": name, "control": CONTROLS[id],
+        "system": id, "family": name, "control": control_id,
         "failure": family.failure, "axis": family.axis, "home": family.home,
         "response": family.response, "response_name": RESPONSES[family.response],
         "doses": [dose.value for dose in family.doses], "runs": runs,
         "device": device_name(), "commit": commit(),
     }  # fmt: skip
-    write_json(RESULTS / "curves" / name / f"{id}.json", content)
+    write_json(RESULTS / "curves" / folder / f"{id}.json", content)
 
 
 def gains(id: str, known: dict[int, dict[str, Any]]) -> dict[str, dict[str, float]]:

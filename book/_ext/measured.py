@@ -14,6 +14,8 @@ sys.path.append(str(ROOT))  # ``experiments`` says what is measured; it is not i
 
 NAMES = {
     "cam_longer": "CAM, trained longer (control)",
+    "cam_once": "CAM, same looks",
+    "undropped": "the same network, nothing dropped",
     "cam_360": "CAM, 360 steps",
     "cam_600": "CAM, 600 steps",
     "pamr_vit": "PAMR on the transformer's CAM",

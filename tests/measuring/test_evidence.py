@@ -99,6 +99,36 @@ def test_a_system_needs_its_control_at_every_dose_and_the_table():
     assert len(rows_of("cam_600")) == STANDARD
 
 
+def test_controls_of_ensembles_lack_the_idea_alone(tiny):
+    """The same looks as OAA has; FickleNet's network, of which every draw is the same."""
+    place = Place(0, USUAL, tiny / "runs")
+    once, oaa = contend("cam_once", place).method, place.make(find_methods()["oaa"])
+    assert (once.recipe.flip, once.recipe.shift) == (oaa.recipe.flip, oaa.recipe.shift)
+    assert (once.scales, once.flip, once.recipe.steps) == ((1.0,), False, oaa.recipe.steps)
+    whole = contend("undropped", place).method.eval()
+    image = place.train.image(place.train.ids[0])[None]
+    with torch.no_grad():
+        parts = whole.parts(image)
+        first, second = (whole.draw(parts, 1) for _ in range(2))
+    assert torch.equal(first, second)
+    assert whole.passes == 1
+
+
+def test_former_controls_keep_their_curves(tiny, monkeypatch):
+    monkeypatch.setattr(experiments.doses, "MOST", 2)
+    monkeypatch.setattr(experiments.doses, "FEWEST", 1)
+    family = FAMILIES["ensemble"]
+    for number, dose in enumerate(family.doses):
+        for world in family.worlds(number):
+            for name in ("oaa", "cam", "cam_once"):
+                measure(Row(name, dose, world), tiny / "runs")
+    assemble("oaa")
+    for folder, control in (("ensemble", "cam_once"), ("ensemble/former", "cam")):
+        curve = json.loads((tiny / "results" / "curves" / folder / "oaa.json").read_text())
+        assert curve["control"] == control
+        assert len(curve["runs"]) == 4
+
+
 def test_responses_are_read_where_the_control_is_as_precise():
     def row(threshold, precision, body):
         curve = {"precision": precision, "body_recall": body}
