@@ -79,6 +79,11 @@ AT_THE_END = {
     # go. A longer grid would not help; the photographs reported on would rather have a low one.
     "refiners_horses/densecrf",
     "refiners_voc/densecrf",
+    # What rivals leave of a map is smaller than the object, and rectified: all of it is wanted.
+    "standard/clip_rivals",
+    # The step along the attention of these layers leaves maps that nothing can be cut out of.
+    "standard/mctformer",
+    "standard/mctformer_last_layer",
 }
 """Results with a threshold at an end of what can be chosen, for causes that were looked for."""
 
