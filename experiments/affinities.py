@@ -64,7 +64,7 @@ def read_out(answer: str, along: Affinity | None = None) -> Callable[[Place], St
     """What a trained MCTformer says where it is asked otherwise.
 
     Args:
-        answer: "attention", "fused" or "refined".
+        answer: "attention", "fused", which the system itself answers here, or "refined".
         along: the affinity of the refinement; None keeps the paper's.
     """
     name = next((known for known, one in AFFINITIES.items() if one is along), answer)
@@ -85,17 +85,17 @@ def read_out(answer: str, along: Affinity | None = None) -> Callable[[Place], St
 def learned(place: Place) -> Stage:
     """AffinityNet, taught by the fused maps and applied to them: an affinity that was trained."""
     method = place.make(AffinityNet)
-    return place.run(method, ("tags",), contend("mctformer_fused", place).scores)
+    return place.run(method, ("tags",), contend("mctformer", place).scores)
 
 
 READ_OUTS: dict[str, Maker] = {
     "mctformer_attention": Maker(MCTformer.card, read_out("attention")),
-    "mctformer_fused": Maker(MCTformer.card, read_out("fused")),
+    "mctformer_refined": Maker(MCTformer.card, read_out("refined")),
     **{
         f"mctformer_{name}": Maker(MCTformer.card, read_out("refined", one))
         for name, one in AFFINITIES.items()
     },
-    "mctformer_pamr": Maker(PAMR.card, refined("mctformer_fused")),
+    "mctformer_pamr": Maker(PAMR.card, refined("mctformer")),
     "mctformer_affinitynet": Maker(AffinityNet.card, learned),
 }
 """Contenders that share the training of MCTformer."""

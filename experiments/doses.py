@@ -181,18 +181,22 @@ FAMILIES: dict[str, Family] = {
 """By the name of its chapter."""
 
 
-FORMER_CONTROLS = {"ficklenet": "cam", "oaa": "cam"}
-"""Controls that were written down first and lacked more than the idea.
+FORMER: dict[str, dict[str, str]] = {
+    "ensemble": {"ficklenet": "cam", "oaa": "cam"},
+    "affinity": {"mctformer_refined": "pamr_vit"},
+}
+"""What was written down first, by family: controls and a read-out that were changed later.
 
 CAM sees images mirrored and moved, and adds up two sizes, which OAA does not; FickleNet has a
-convolution more than CAM. Their curves are shown beside those that replace them.
+convolution more than CAM: these controls lacked more than the idea. MCTformer's maps took a step
+along the attention between patches. The curves are shown beside those that replace them.
 """
 
 
-def family_of(id: str) -> str:
-    """The family in which a system is measured.
-
-    Raises:
-        KeyError: it is measured in none.
-    """
-    return next(name for name, family in FAMILIES.items() if id in family.controls)
+def measured_in(id: str) -> list[tuple[str, str, str]]:
+    """Where the curves of a system belong: the family, its control, the folder; none for others."""
+    now = [(name, family.controls, name) for name, family in FAMILIES.items()]
+    before = [(name, controls, f"{name}/former") for name, controls in FORMER.items()]
+    return [
+        (name, controls[id], folder) for name, controls, folder in now + before if id in controls
+    ]

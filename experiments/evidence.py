@@ -27,12 +27,11 @@ from experiments.contenders import MAKERS, Place, card_of, contend, threshold_of
 from experiments.doses import (
     FAMILIES,
     FLOORS,
-    FORMER_CONTROLS,
     RESPONSES,
     STANDARD,
     Dose,
     Family,
-    family_of,
+    measured_in,
 )  # fmt: skip
 from experiments.record import keep_maps
 from wsss_lib.blocks.labels.otsu import otsu
@@ -163,13 +162,12 @@ def response(family: Family, row: dict[str, Any], control: dict[str, Any]) -> fl
 def rows_of(id: str) -> list[Row]:
     """What the curve and the table need of a contender, its control first."""
     rows = []
-    if id in CONTROLS:
-        family = FAMILIES[family_of(id)]
+    for name, control, _ in measured_in(id):
+        family = FAMILIES[name]
         # The home dose first: it decides.
         for number in sorted(range(len(family.doses)), key=lambda number: number != family.home):
             for world in family.worlds(number):
-                for name in (CONTROLS[id], id):
-                    rows.append(Row(name, family.doses[number], world))
+                rows += [Row(one, family.doses[number], world) for one in (control, id)]
     rows += [Row(id, USUAL, world) for world in range(STANDARD)]
     if id == "cam":  # a notebook cuts objects out with it where boats are on water
         family = FAMILIES["cooccurrence"]
@@ -189,15 +187,12 @@ def assemble(id: str) -> None:
         curves = [np.array(row["curves"]["miou"]) for row in known.values()]
         path = RESULTS / USUAL.place / f"{id}.json"
         write_result(path, id, protocol_of(id), runs, curves, **gains(id, known))
-    if id in CONTROLS:
-        assemble_curve(id, CONTROLS[id], family_of(id))
-    if id in FORMER_CONTROLS:
-        assemble_curve(id, FORMER_CONTROLS[id], f"{family_of(id)}/former")
+    for name, control_id, kept in measured_in(id):
+        assemble_curve(id, name, control_id, kept)
 
 
-def assemble_curve(id: str, control_id: str, folder: str) -> None:
+def assemble_curve(id: str, name: str, control_id: str, folder: str) -> None:
     """Write what a system gains over a control at each dose, once all of it was measured."""
-    name = family_of(id)
     family, runs = FAMILIES[name], []
     for number, dose in enumerate(family.doses):
         for world in family.worlds(number):

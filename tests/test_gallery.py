@@ -130,5 +130,5 @@ def test_maps_that_pages_draw_from_are_stored():
     assert {"cam", "pamr", "ceiling"} <= {path.stem for path in STORED}
     assert {path.stem for path in STORED if path.parent.name == "toy"} <= {
         *find_methods(), "cam_vit", "ceiling", "segmenter_cam", "segmenter_pamr",
-        "segmenter_affinitynet", "mctformer_attention", "mctformer_fused",
+        "segmenter_affinitynet", "mctformer_attention", "mctformer_refined",
     }  # fmt: skip

@@ -35,7 +35,7 @@ NAMES = {
     "segmenter_grabcut": "segmenter taught by GrabCut masks",
     "cam_vit": "CAM on the toy transformer",
     "mctformer_attention": "class attention alone",
-    "mctformer_fused": "class attention × CAM",
+    "mctformer_refined": "MCTformer, carried along the patches",
     "superpixels": "superpixel means",
     "walker": "random walker",
     "grabcut": "GrabCut",

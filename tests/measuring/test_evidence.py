@@ -24,7 +24,7 @@ from experiments.contenders import (
     taught_by,
     threshold_of,
 )
-from experiments.doses import FAMILIES, FEWEST, MOST, RESPONSES, STANDARD, Dose, family_of
+from experiments.doses import FAMILIES, FEWEST, MOST, RESPONSES, STANDARD, Dose, measured_in
 from experiments.evidence import (
     USUAL,
     Row,
@@ -75,7 +75,7 @@ def test_every_system_is_measured_in_one_family_beside_a_control():
     assert sorted(measured) == sorted(set(find_methods()) - NO_IDEA)
     controls = {control for family in FAMILIES.values() for control in family.controls.values()}
     assert controls <= set(MAKERS) | NO_IDEA
-    assert family_of("cse") == "erasing"
+    assert measured_in("cse") == [("erasing", "cam_600", "erasing")]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
