@@ -153,6 +153,20 @@ def undropped(place: Place) -> Stage:
     return place.run(method, ("tags",))
 
 
+def asked_again(rate: float, passes: int) -> Callable[[Place], Stage]:
+    """FickleNet as it was trained, asked with another rate of dropping or fewer draws."""
+
+    def stage(place: Place) -> Stage:
+        trained = contend("ficklenet", place)
+        method = place.make(FickleNet)
+        method.load_state_dict(trained.method.state_dict())
+        method.rate, method.passes = rate, passes
+        scores = infer(method, place.view(("tags",)), trained.folder / f"asked_{rate}_{passes}")
+        return replace(trained, method=method, scores=scores)
+
+    return stage
+
+
 def cam_on_vit(place: Place, steps: int = 300) -> Stage:
     """CAM on the toy transformer."""
     method = place.make(CAM, backbone=toy_vit())
@@ -288,6 +302,8 @@ MAKERS: dict[str, Maker] = {
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
     "cam_once": Maker(CAM.card, cam_once),
     "undropped": Maker(FickleNet.card, undropped),
+    "ficklenet_whole": Maker(FickleNet.card, asked_again(0.0, 1)),
+    "ficklenet_once": Maker(FickleNet.card, asked_again(0.7, 1)),
     "cam_vit": Maker(CAM.card, cam_on_vit),
     "cam_vit_150": Maker(CAM.card, lambda place: cam_on_vit(place, 150)),
     "pamr_vit": Maker(PAMR.card, refined("cam_vit")),

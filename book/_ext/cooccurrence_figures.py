@@ -1,6 +1,8 @@
 """Pictures of the chapter on co-occurrence: a world where nearly all boats are on water."""
 
+import numpy as np
 import torch
+from measured import results_folder
 from stored_figures import gallery, maps_figure, world
 
 from experiments.doses import FAMILIES
@@ -9,10 +11,22 @@ from wsss_lib.engine import seed_everything
 from wsss_lib.evaluate import confusion_of, ious
 from wsss_lib.gallery import ranked
 from wsss_lib.methods.image_level.cooccurrence.cda import CDA
+from wsss_lib.results import read_result
 from wsss_lib.show import Panel, Picture, show_grid
+from wsss_lib.show.picture import FONT, INK, WIDTH, line_colour, make_plain
 
 _FAMILY = FAMILIES["cooccurrence"]
 WORLD = _FAMILY.doses[_FAMILY.home].where
+CLASSIFIERS = {
+    "cam_600": "CAM, 600 steps",
+    "cda": "CDA",
+    "cda_masks": "CDA that cuts along the true masks",
+}
+SAID = {
+    "logit_boat_on_water": "boat on water", "logit_boat_on_land": "boat on land",
+    "logit_water_alone": "water, no boat", "logit_neither": "neither",
+}  # fmt: skip
+FOUND = {"precision": "precision", "recall": "recall", "iou": "IoU"}
 
 
 def pasted_figure(count: int = 5) -> Picture:
@@ -58,3 +72,29 @@ def boat_figure() -> Picture:
     shown = {id: place for place, id in reversed(ranked(gains).items())}  # two boats are no three
     columns = [(f"{place} gain", id, boat) for id, place in reversed(shown.items())]
     return maps_figure(("cam_600", "cda"), columns, WORLD)
+
+
+def closer_figure() -> Picture:
+    """What three classifiers say of boats and water, and how well they find boats."""
+    runs = read_result(results_folder() / "cooccurrence.json")["runs"]
+    figure = Picture(figsize=(WIDTH, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(4, 3))
+    for axis, asked in ((left, SAID), (right, FOUND)):
+        make_plain(axis)
+        for number, (system, name) in enumerate(CLASSIFIERS.items()):
+            mine = [[run[key] for key in asked] for run in runs if run["system"] == system]
+            places = np.arange(len(asked)) + 0.2 * (number - 1)
+            style = {"color": line_colour(number), "marker": "osD"[number], "linestyle": ""}
+            axis.plot(places, np.mean(mine, axis=0), markersize=8, label=name, **style)
+            axis.plot(places, np.transpose(mine), markersize=4, alpha=0.6, **style)
+        axis.set_xticks(range(len(asked)), list(asked.values()), fontsize=FONT)
+    left.axhline(0, color=INK, linewidth=1)
+    left.set_ylabel('mean logit of "boat" on new pictures', fontsize=FONT)
+    right.set_ylabel("boats of the training pictures", fontsize=FONT)
+    right.set_ylim(0, 1)
+    handles, names = left.get_legend_handles_labels()
+    figure.legend(
+        handles[: len(names)], names, fontsize=FONT, frameon=False, labelcolor=INK, ncols=3,
+        loc="lower center", bbox_to_anchor=(0.5, 1.0),
+    )  # fmt: skip
+    return figure

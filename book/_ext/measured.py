@@ -16,6 +16,8 @@ NAMES = {
     "cam_longer": "CAM, trained longer (control)",
     "cam_once": "CAM, same looks",
     "undropped": "the same network, nothing dropped",
+    "ficklenet_whole": "FickleNet, asked once with nothing dropped",
+    "ficklenet_once": "FickleNet, a single draw",
     "cam_360": "CAM, 360 steps",
     "cam_600": "CAM, 600 steps",
     "pamr_vit": "PAMR on the transformer's CAM",

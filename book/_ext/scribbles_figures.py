@@ -1,14 +1,17 @@
 """Pictures of scribbles and of what a graph cut makes of them; nothing is trained here."""
 
 import torch
+from measured import results_folder
 from stored_figures import label_panel, world
 from torch import Tensor
 
+from experiments.doses import FAMILIES
 from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
 from wsss_lib.blocks.refine.propagation import spread_scribble
 from wsss_lib.core import IGNORE
 from wsss_lib.data.view import WeakView
-from wsss_lib.show import Panel, Picture, show_panels
+from wsss_lib.results import read_result
+from wsss_lib.show import Panel, Picture, plot_doses, show_panels
 
 
 def drawn(id: str) -> tuple[Tensor, Tensor]:
@@ -53,3 +56,20 @@ def links_figure(id: str) -> Picture:
     for axis, place in zip(figure.axes, places, strict=False):
         axis.plot(*place, "o", ms=6, color="white", mec="black", mew=1.5)
     return figure
+
+
+def teachers_figure() -> Picture:
+    """How good the labels of ScribbleSup's cut are, and the network beside them."""
+    runs = read_result(results_folder() / "cuts.json")["runs"]
+    lengths = list(dict.fromkeys(run["length"] for run in runs))
+    names = {
+        "strokes": "cut of strokes alone", "strokes_and_network": "cut, the network has a say",
+        "network": "the network of partial cross-entropy",
+    }  # fmt: skip
+    found = {
+        name: [[run[key] for run in runs if run["length"] == length] for length in lengths]
+        for key, name in names.items()
+    }
+    return plot_doses(
+        found, lengths, len(lengths) - 1, FAMILIES["scribble"].axis, "mean IoU, training images"
+    )

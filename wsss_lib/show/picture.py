@@ -113,6 +113,12 @@ def drawn_on(width: float, height: float) -> tuple[Picture, Axes]:
     """A picture of that many inches with one plot."""
     figure = Picture(figsize=(width, height), layout="constrained")
     axis = figure.subplots()
+    make_plain(axis)
+    return figure, axis
+
+
+def make_plain(axis: Axes) -> None:
+    """A plot with a light grid and no frame, in the colour of letters."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[:].set_color(INK)
     axis.grid(alpha=0.3, linewidth=0.5, color=INK)
@@ -120,7 +126,6 @@ def drawn_on(width: float, height: float) -> tuple[Picture, Axes]:
     axis.tick_params(labelsize=FONT, colors=INK)
     axis.xaxis.label.set_color(INK)
     axis.yaxis.label.set_color(INK)
-    return figure, axis
 
 
 def line_colour(number: int) -> tuple[float, float, float]:

@@ -88,7 +88,7 @@ class AffinityNet(Method):
         if backbone is None:
             # Trusted are scores above .4 and below .1; the powers say so: .6 ** 1.8 and .9 ** 22.
             features = FusedFeatures(toy_cnn(), (0, 1, -1), (8, 16, 32), size_of=0)
-            method = cls(features, 4, (1.8, 22.0), 4.0, walk=16, dilations=(1, 2, 4))
+            method = cls(features, 4, (1.8, 22.0), walk=64, dilations=(1, 2, 4))
         else:
             method = cls(FusedFeatures(backbone, widths=(32, 32, 64)), radius=4, walk=64)
         method.recipe = Recipe.toy(steps=150, lr=3e-3)
