@@ -34,8 +34,8 @@ CARD = Card(
         "version 2 of the paper's two, the one that also reads a CAM from the patch tokens",
         "the toy transformer has 6 layers of width 96 and patches of 8 pixels, not DeiT-S/16, and "
         "was pretrained without a class token, so that class tokens start at random there; class "
-        "attention is averaged over all of its layers, not over a quarter of them, and maps take no "
-        "step along the attention between patches, which ruins them",
+        "attention is averaged over all of its layers, not over a quarter of them, and maps take "
+        "no step along the attention between patches, which ruins them",
         "rows of the patch affinity are made to sum to one; the released code adds them up as they "
         "are",
         "the learning rate falls by the poly rule, not along a cosine",
