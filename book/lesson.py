@@ -157,7 +157,7 @@ def finished(
     method = make(len(view.classes))
     path = results_folder() / "weights" / of / f"{method.card.id}.safetensors"
     if not path.is_file():
-        raise InputError(f"No weights at {path}: `python -m experiments.toy` stores those of CAM.")
+        raise InputError(f"No weights at {path}: `python -m experiments.evidence cam` stores them.")
     method.load_state_dict(load_file(path))  # half precision on disk, full precision in the method
     return ask(method, view, held_out)
 

@@ -103,7 +103,7 @@ def measure(row: Row, folder: Path) -> None:
             least = CONTROLS[row.name]
             floor = (contend(least, place).scores, threshold_of(least, folder))
         scores, data = stage.scores, place.train
-        if card.family == "segmentation":  # made to be asked about new images
+        if of_new_images(row.name):
             scores, data = place.new_images(stage), place.val
             found = evaluate(scores, data, threshold)
         keep_maps(
@@ -113,6 +113,14 @@ def measure(row: Row, folder: Path) -> None:
     with one_at_a_time(row.path):
         others = json.loads(row.path.read_text()) if row.path.is_file() else {}
         write_json(row.path, dict(sorted({**others, str(row.world): figures}.items())))
+
+
+def of_new_images(name: str) -> bool:
+    """Whether the maps that are kept are those of new images, which networks are made for.
+
+    A control is pictured beside its system, which answers for the training images.
+    """
+    return card_of(name).family == "segmentation" and name not in CONTROLS.values()
 
 
 def more_figures(stage: Stage, found: Evaluation, place: Place) -> dict[str, Any]:

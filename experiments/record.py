@@ -1,10 +1,9 @@
 """What the experiments share: running one stage, and keeping its figures and maps."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,16 +35,6 @@ class Record:
         cost = {"seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
         self.runs[name].append({**more, **evaluation.figures(), **cost})
         self.curves[name].append(evaluation.curve)
-
-    @classmethod
-    def joined(cls, parts: Iterable[Self]) -> Self:
-        """The figures of several records, in their order."""
-        whole = cls()
-        for part in parts:
-            for name in part.runs:
-                whole.runs[name] += part.runs[name]
-                whole.curves[name] += part.curves[name]
-        return whole
 
     def gains(self, name: str, over: str) -> dict[str, float]:
         """Paired difference in mean IoU of two names, run by run."""

@@ -1,7 +1,7 @@
 """Looks at candidate worlds: ``python -m experiments.world_search '{"two_tone": 1.0}' '{}'``.
 
 CAM and PAMR alone, in world 0 with seed 0: a world is chosen for the failures that CAM must show in
-it, before any other system is trained there. Each look is added to ``results/toy/search.json``.
+it, before any other system is trained there. Each look is added to ``results/search.json``.
 """
 
 import json
@@ -17,7 +17,7 @@ from wsss_lib.data.toy import VARIANTS
 from wsss_lib.evaluate import choose_threshold, evaluate, layer_recall, nearest
 from wsss_lib.results import commit, write_json
 
-RECORD = Path("results/toy/search.json")
+RECORD = Path("results/search.json")
 
 
 def look(knobs: dict, folder: Path) -> dict:

@@ -46,25 +46,16 @@ def test_every_summary_is_that_of_its_runs(root):
             assert summary["mean"] == pytest.approx(np.mean(values), abs=2e-5), (path, name)
 
 
-ONE_WORLD = {
-    "toy/ae_psl", "toy/bana", "toy/cda", "toy/clims", "toy/mctformer", "toy/mctformer_attention",
-    "toy/mctformer_fused", "toy/onestage", "toy/seam", "toy/toco",
-    "toy_cooccurrence/cam", "toy_cooccurrence/cda",
-}  # fmt: skip
-"""Measured in one world so far, as their tables say; a result that has its three runs leaves."""
-
-
 def test_every_result_says_how_it_came_about(root):
     for path in (root / "results").glob("*/*.json"):
         result = read_result(path)
-        if "runs" not in result or path.stem == "search" or path.parent.name == "bench":
+        if "runs" not in result or path.parent.name == "bench":
             continue
         timed = "answer_ms" if path.parent.name.startswith("voc_size") else "seconds"
         assert {"data", "split", "labels_at_inference", "threshold_rule"} <= set(result["protocol"])
         assert result["device"]
         assert result["versions"]["torch"]
-        enough = len(result["runs"]) >= 3 or result.get("deterministic")
-        assert enough != (f"{path.parent.name}/{path.stem}" in ONE_WORLD), path
+        assert len(result["runs"]) >= 3 or result.get("deterministic"), path
         assert all(run[timed] > 0 for run in result["runs"])
 
 
@@ -78,7 +69,7 @@ AT_THE_END = {
     # What rivals leave of a map is smaller than the object, and rectified: all of it is wanted.
     "standard/clip_rivals",
     # The step along the attention of these layers leaves maps that nothing can be cut out of.
-    "standard/mctformer",
+    "standard/mctformer_refined",
     "standard/mctformer_last_layer",
 }
 """Results with a threshold at an end of what can be chosen, for causes that were looked for."""
@@ -101,13 +92,10 @@ def test_on_photographs_refined_labels_beat_raw_ones(horses):
     assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))
 
 
-def test_the_student_beats_cam_but_not_pamr(toy):
+def test_what_a_network_makes_of_its_labels(toy):
+    """It completes those of CAM, and gives up some of those that know borders."""
     assert all(run["gain_over_labels"] > 0 for run in toy("segmenter_cam")["runs"])
-    assert all(run["gain_over_labels"] < 0 for run in toy("segmenter_pamr")["runs"])
-    kept = toy("segmenter_affinitynet")["summary"]["gain_over_labels"]
-    assert abs(kept["mean"]) < kept["sd"]
-    for name in ("pamr", "affinitynet"):
-        assert mean(toy(f"segmenter_{name}")) > mean(toy("segmenter_cam"))
+    assert mean(toy("segmenter_pamr")) > mean(toy("segmenter_cam"))
 
 
 def test_every_refiner_helps_on_photographs(root):
@@ -151,13 +139,3 @@ def test_on_photographs_a_dearer_label_teaches_the_same_network_more(horses):
     worst = [min(run["miou"] for run in horses(name)["runs"]) for name in dearer[1:]]
     best = [max(run["miou"] for run in horses(name)["runs"]) for name in dearer[:-1]]
     assert all(more > less for more, less in zip(worst, best, strict=True))
-
-
-def test_the_gpu_tells_the_same_story(root, toy):
-    for path in (root / "results" / "toy_gpu").glob("*.json"):
-        there, here = read_result(path), toy(path.stem)
-        pairs = {(run["world"], run["seed"]): run["miou"] for run in here["runs"]}
-        moved = [run["miou"] - pairs[run["world"], run["seed"]] for run in there["runs"]]
-        assert len(moved) == 3
-        assert np.abs(moved).max() < 0.05
-        assert abs(np.mean(moved)) < 0.0125

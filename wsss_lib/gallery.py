@@ -201,7 +201,7 @@ def read_gallery(path: Path | str) -> Gallery:
             }
     except FileNotFoundError as error:
         raise InputError(
-            f"No maps at {path}: `python -m experiments.systems` stores them."
+            f"No maps at {path}: `python -m experiments.evidence` stores them."
         ) from error
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); store it anew.") from error

@@ -1,7 +1,7 @@
 """What the book adds to Sphinx: measured figures, alone and in tables, and what pages look like.
 
-Numbers in the prose are never typed. ``{result}`toy/cam:miou` `` reads them from
-``results/toy/cam.json``, and a figure that is missing fails the strict build.
+Numbers in the prose are never typed. ``{result}`standard/cam:miou` `` reads them from
+``results/standard/cam.json``, and a figure that is missing fails the strict build.
 """
 
 import os
@@ -125,21 +125,21 @@ def summary_of(result: dict[str, Any], metric: str) -> dict[str, float]:
 
 
 def look_up(target: str) -> tuple[dict[str, Any], str]:
-    """Split toy/cam:miou into the content of its result file and the figure's name.
+    """Split standard/cam:miou into the content of its result file and the figure's name.
 
     Raises:
         InputError: no such file, or no colon.
     """
     name, colon, metric = target.partition(":")
     if not colon:
-        raise InputError(f"{target!r}: write it as data/method:figure, such as toy/cam:miou.")
+        raise InputError(f"{target!r}: write it as data/method:figure, such as standard/cam:miou.")
     return read_result(results_folder() / f"{name}.json"), metric
 
 
 class ResultRole(SphinxRole):
-    """``{result}`toy/cam:miou` ``: mean and spread over the seeds of a measured figure.
+    """``{result}`standard/cam:miou` ``: mean and spread over the seeds of a measured figure.
 
-    ``{result}`toy/pamr:miou - toy/cam:miou` `` is the difference of two means.
+    ``{result}`standard/pamr:miou - standard/cam:miou` `` is the difference of two means.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -199,12 +199,12 @@ def link(label: str, text: str) -> addnodes.pending_xref:
 
 
 class ResultsTable(SphinxDirective):
-    """``{results-table} toy/cam toy/pamr``: measured figures beside those of the papers.
+    """``{results-table} standard/cam standard/pamr``: measured figures beside those of the papers.
 
-    Patterns such as ``toy/*`` are allowed; results are then sorted by their mean IoU. What all rows
-    share of their protocol is said once, below the table, and only the rest has columns. ``:bare:``
-    leaves out the protocol, where a table just above has it; ``:head:`` names the first column
-    where its lines are no systems.
+    Patterns such as ``horses/*`` are allowed; results are then sorted by their mean IoU. What all
+    rows share of their protocol is said once, below the table; only the rest has columns.
+    ``:bare:`` leaves out the protocol, where a table just above has it; ``:head:`` names the first
+    column where its lines are no systems.
     """
 
     required_arguments = 1

@@ -375,7 +375,7 @@ def test_toy_imagenet_is_deterministic_and_shows_no_toy_class():
 
 @pytest.fixture(scope="module")
 def search():
-    path = Path(__file__).parents[2] / "results" / "toy" / "search.json"
+    path = Path(__file__).parents[2] / "results" / "search.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
