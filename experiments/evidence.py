@@ -38,7 +38,7 @@ from wsss_lib.blocks.labels.otsu import otsu
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import Card
 from wsss_lib.data.atomic import one_at_a_time
-from wsss_lib.data.toy import KINDS, VARIANTS
+from wsss_lib.data.toy import KINDS, VERSION
 from wsss_lib.engine import Stage
 from wsss_lib.evaluate import (
     Evaluation,
@@ -252,7 +252,7 @@ def protocol_of(name: str) -> Protocol:
     """How the figures of the standard table came about."""
     card = card_of(name)
     return Protocol(
-        data="standard", data_version=VARIANTS["standard"].version, split="train",
+        data="standard", data_version=VERSION, split="train",
         labels_at_inference=card.uses_tags_at_inference or "tags" in shown(card),
         threshold_rule="argmax" if card.own_background else "tuning",
         supervision=card.supervision, needs=card.needs,

@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
         # What is measured is what is stored: the weights in half precision.
         net.model.half().float()
         figures = {
-            "images": images, "measured_on": "world 0, objects, val", **task.figures(net, images)
+            "images": images, "measured_on": "world 0, standard, val", **task.figures(net, images)
         }  # fmt: skip
         content = {**facts, "device": cpu_name(), "figures": figures, "bytes": path.stat().st_size}
         write_json(given.results / f"{name}.json", content)

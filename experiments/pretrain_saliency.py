@@ -51,7 +51,7 @@ def train(steps: int, pictures: int, seed: int = 0) -> Saliency:
 @torch.no_grad()
 def figures(net: Saliency, images: int) -> dict[str, float]:
     """Objects against the rest on the validation pictures of world 0: what carries over."""
-    scenes = drawn(0, "objects", "val", images)
+    scenes = drawn(0, "standard", "val", images)
     said = torch.cat([net(part / 255) for part in stacked(scenes).split(32)])[:, 0]
     true = torch.stack([torch.from_numpy(scene.label) for scene in scenes]) > 0
     found = said > 0.5
@@ -83,7 +83,7 @@ def main(
     content = {
         **facts, "device": cpu_name(), "bytes": path.stat().st_size,
         "figures": {
-            "images": images, "measured_on": "world 0, objects, val", **figures(net, images)
+            "images": images, "measured_on": "world 0, standard, val", **figures(net, images)
         },
     }  # fmt: skip
     write_json(results / "saliency.json", content)

@@ -13,7 +13,7 @@ import typer
 from experiments.contenders import Place, contend
 from experiments.doses import Dose
 from wsss_lib.data.atomic import one_at_a_time
-from wsss_lib.data.toy import VARIANTS
+from wsss_lib.data.toy import VERSION
 from wsss_lib.evaluate import choose_threshold, evaluate, layer_recall, nearest
 from wsss_lib.results import commit, write_json
 
@@ -45,7 +45,7 @@ def main(
     for text in knobs:
         found = {
             **look(json.loads(text), folder),
-            "data_version": VARIANTS["standard"].version,
+            "data_version": VERSION,
             "commit": commit(),
         }
         with one_at_a_time(RECORD):

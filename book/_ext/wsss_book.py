@@ -78,7 +78,7 @@ SMOKE = (
     "A trial build for tests: notebooks trained for a dozen steps only. "
     "<code>make book</code> builds the book that is read."
 )
-CLASS_FIGURES = [f"iou_{name}" for name in ("background", *VARIANTS["objects"].classes)]
+CLASS_FIGURES = [f"iou_{name}" for name in ("background", *VARIANTS["standard"].classes)]
 """IoU by class, in the order in which runs hold them."""
 MINUS = "\N{MINUS SIGN}"
 _DIGITS = {

@@ -77,7 +77,7 @@ def clip_figures(clip: Clip, images: int = 256) -> dict[str, Any]:
     Returns:
         ``auc`` of the cosine for each class, their mean ``mean_auc``, and ``ground_accuracy``.
     """
-    scenes = drawn(0, "objects", "val", images)
+    scenes = drawn(0, "standard", "val", images)
     features = torch.cat([clip.image_features(x / 255) for x in stacked(scenes).split(64)])
     of_class = features @ clip.text_features([f"a photo of a {name}" for name in KINDS]).t()
     of_ground = features @ clip.text_features([f"a photo of the {name}" for name in GROUNDS]).t()

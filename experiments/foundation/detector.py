@@ -108,7 +108,7 @@ def detector_figures(detector: Detector, images: int = 256) -> dict[str, Any]:
     """
     answers: dict[str, list[tuple[float, bool]]] = {name: [] for name in KINDS}
     total, best = dict.fromkeys(KINDS, 0), []
-    for scene in drawn(0, "objects", "val", images):
+    for scene in drawn(0, "standard", "val", images):
         image = torch.from_numpy(scene.image).permute(2, 0, 1) / 255
         region = torch.from_numpy(scene.instance)[None]
         true = 64 * tight_boxes(region)[0][0, : len(scene.classes)]

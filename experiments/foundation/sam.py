@@ -94,7 +94,7 @@ def sam_figures(sam: Sam, images: int = 128) -> dict[str, Any]:
     chance = Generator().manual_seed(0)
     found: dict[str, list[float]] = {"point_iou": [], "box_iou": [], "everything_iou": []}
     masks_made = 0
-    for scene in drawn(0, "objects", "val", images):
+    for scene in drawn(0, "standard", "val", images):
         image = torch.from_numpy(scene.image).permute(2, 0, 1) / 255
         masks, _ = sam.everything(image)
         masks_made += len(masks)

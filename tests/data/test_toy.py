@@ -15,6 +15,7 @@ from wsss_lib.data.toy import (
     KINDS,
     STUFF,
     VARIANTS,
+    VERSION,
     Knobs,
     draw_scene,
     toy_scene,
@@ -85,7 +86,7 @@ def test_layout_is_complete(written):
         assert listed == [name for name in names if name.startswith(split)]
     facts = json.loads((root / "dataset.json").read_text())
     assert facts == {
-        "name": "toy", "version": VARIANTS[variant].version, "variant": variant,
+        "name": "toy", "version": VERSION, "variant": variant,
         "world": 3, "train": 24, "val": 8, "allows_empty": True,
     }  # fmt: skip
     assert tuple((root / "classes.txt").read_text().split()) == VARIANTS[variant].classes
@@ -162,7 +163,7 @@ def test_bad_arguments_are_refused(tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
         write_toy(tmp_path / "toy", progress=False, **arguments)
     with pytest.raises(InputError, match="no split"):
-        toy_scene(0, "objects", "test", 0)
+        toy_scene(0, "standard", "test", 0)
 
 
 def test_head_cues_are_small_parts(train):
@@ -316,7 +317,7 @@ def test_knobs_turn():
 def test_cooccurrence_variant_is_stronger_and_its_boats_have_a_faint_bow():
     pairs = [
         [toy_scene(0, variant, "train", i) for i in range(150)]
-        for variant in ("objects", "cooccurrence")
+        for variant in ("standard", "cooccurrence")
     ]
     usual, strong = (share(group, has_boat, on_water) for group in pairs)
     assert strong > usual
@@ -352,7 +353,7 @@ def test_organs_are_grey_and_come_together():
 def test_scenes_leave_only_clutter_unnamed():
     for index in range(40):
         scene = toy_scene(0, "scenes", "train", index)
-        plain = toy_scene(0, "objects", "train", index)
+        plain = toy_scene(0, "standard", "train", index)
         assert (scene.image == plain.image).all()
         assert ((scene.label == 0) == ((plain.stuff == 0) & (plain.label == 0))).all()
         assert (scene.label[plain.label > 0] == plain.label[plain.label > 0] + len(STUFF)).all()
@@ -380,11 +381,11 @@ def search():
 
 
 def test_search_record_is_about_this_world(search):
-    assert {entry["data_version"] for entry in search["entries"]} == {VARIANTS["standard"].version}
+    assert {entry["data_version"] for entry in search["entries"]} == {VERSION}
     turned = [entry["knobs"] for entry in search["entries"]]
     assert {} in turned, "the standard world itself was looked at"
     for entry in search["entries"]:
-        VARIANTS["objects"].turned(entry["knobs"])
+        VARIANTS["standard"].turned(entry["knobs"])
         assert (entry["world"], entry["seed"]) == (0, 0), "selected elsewhere"
         assert set(entry["figures"]) == {"cam", "pamr"}, "no system decides about its world"
 

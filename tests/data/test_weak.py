@@ -298,7 +298,7 @@ def test_stuff_gets_points_and_strokes_but_no_boxes():
 def test_scribbles_cover_a_sane_share_of_the_toy_world():
     shares = []
     for index in range(25):
-        scene = toy_scene(0, "objects", "train", index)
+        scene = toy_scene(0, "standard", "train", index)
         mask, instances = (
             torch.from_numpy(plane.astype(np.int64)) for plane in (scene.label, scene.instance)
         )

@@ -12,8 +12,8 @@ def toy(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     world: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
     variant: Annotated[
-        str, typer.Option(help="objects, cooccurrence, organs or scenes.")
-    ] = "objects",
+        str, typer.Option(help="standard, cooccurrence, organs or scenes.")
+    ] = "standard",
     train: Annotated[int, typer.Option(min=1, help="Images for training.")] = 512,
     val: Annotated[int, typer.Option(min=0, help="Images for validation.")] = 256,
 ) -> None:

@@ -94,7 +94,7 @@ def test_weights_are_small_and_say_where_they_come_from(name):
 
 @pytest.mark.parametrize("name", list(NETS))
 def test_pretrained_features_tell_more_than_random_ones(name):
-    scenes = [toy_scene(5, "objects", "train", i) for i in range(360)]
+    scenes = [toy_scene(5, "standard", "train", i) for i in range(360)]
     images = torch.from_numpy(np.stack([s.image for s in scenes])).permute(0, 3, 1, 2) / 255
     tags = np.array([[k in s.classes for k in range(len(KINDS))] for s in scenes])
 

@@ -22,7 +22,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [toy_scene(3, "objects", "val", index) for index in range(160)]
+    return [toy_scene(3, "standard", "val", index) for index in range(160)]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def detector():
 
 
 def picture(index):
-    scene = toy_scene(3, "objects", "val", index)
+    scene = toy_scene(3, "standard", "val", index)
     boxes, there = tight_boxes(torch.from_numpy(scene.instance)[None])
     image = torch.from_numpy(scene.image).permute(2, 0, 1) / 255
     return image, 64 * boxes[0][there[0]], torch.tensor(scene.classes, dtype=torch.long)

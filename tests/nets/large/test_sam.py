@@ -15,7 +15,7 @@ def sam():
 
 
 def picture(index, world=3):
-    scene = toy_scene(world, "objects", "val", index)
+    scene = toy_scene(world, "standard", "val", index)
     instance = torch.from_numpy(scene.instance)
     true = torch.stack([instance == n for n in range(1, 1 + len(scene.classes))])
     return torch.from_numpy(scene.image).permute(2, 0, 1) / 255, true
@@ -30,7 +30,7 @@ def filled(count):
     """Pictures that show something."""
     index, found = 0, []
     while len(found) < count:
-        if toy_scene(3, "objects", "val", index).classes:
+        if toy_scene(3, "standard", "val", index).classes:
             found.append(picture(index))
         index += 1
     return found

@@ -4,19 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 from numpy.random import Generator
 
 from wsss_lib.core import InputError
-from wsss_lib.data.toy import first_version
-from wsss_lib.data.toy.first_version import FIRST
 from wsss_lib.data.toy.organs import ORGANS, draw_slice
 from wsss_lib.data.toy.scene import KINDS, STUFF, Knobs, Scene, draw_scene
+from wsss_lib.data.toy.scenes import USUAL, draw_stuff_and_things
 
-VERSION = "1.0"
+VERSION = "2.0"
 """Changes whenever a picture, a label or a pretrained weight does."""
-NEXT = "2.0"
-"""The version of the world "standard", in which ideas are measured from now on."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +24,12 @@ class Variant:
         draw: (rng, knobs, split) -> a picture with its labels.
         place: name of the ground of a picture -> the end of its sentence.
         knobs: what it is like; None where nothing can be turned.
-        version: changes with its pictures.
     """
 
     classes: tuple[str, ...]
     draw: Callable[[Generator, Any, str], Scene]
     place: Callable[[Scene], str]
     knobs: Knobs | None = None
-    version: str = VERSION
 
     def turned(self, knobs: Mapping[str, Any]) -> Knobs | None:
         """The knobs of the world with some of them turned.
@@ -69,28 +63,19 @@ def _under_sky(scene: Scene) -> str:
     return _on_ground(scene) + (" under the sky" if sky else "")
 
 
-def _draw_stuff_and_things(rng: Generator, knobs: Knobs, split: str) -> Scene:
-    """Grounds and sky become classes of their own; only clutter stays background."""
-    scene = first_version.draw_scene(rng, knobs, split)
-    thing = (scene.label + len(STUFF)).astype(np.uint8)
-    label = np.where(scene.label > 0, thing, scene.stuff)
-    return replace(scene, label=label, classes=[index + len(STUFF) for index in scene.classes])
-
-
 VARIANTS: dict[str, Variant] = {
-    "standard": Variant(tuple(KINDS), draw_scene, _on_ground, Knobs(), NEXT),
-    "objects": Variant(tuple(KINDS), first_version.draw_scene, _on_ground, FIRST),
+    "standard": Variant(tuple(KINDS), draw_scene, _on_ground, Knobs()),
     # Nearly all boats on water, and a bow that is hard to see: water is the easier cue.
     "cooccurrence": Variant(
         tuple(KINDS),
-        first_version.draw_scene,
+        draw_scene,
         _on_ground,
-        replace(FIRST, cooccurrence=(0.97, 0.5), weak_head={"boat": 0.4}),
+        Knobs(cooccurrence=(0.97, 0.5), weak_head={"boat": 0.4}),
     ),
     "organs": Variant(
         tuple(ORGANS),
         lambda rng, _, split: draw_slice(rng, split),
         lambda scene: f"in a slice of the {scene.ground}",
     ),
-    "scenes": Variant((*STUFF, *KINDS), _draw_stuff_and_things, _under_sky, FIRST),
+    "scenes": Variant((*STUFF, *KINDS), draw_stuff_and_things, _under_sky, USUAL),
 }

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from wsss_lib.core import InputError
 from wsss_lib.data.palette import write_labels
 from wsss_lib.data.toy.scene import Scene
-from wsss_lib.data.toy.variants import VARIANTS, Variant
+from wsss_lib.data.toy.variants import VARIANTS, VERSION, Variant
 
 SPLITS = ("train", "val")
 
@@ -47,7 +47,7 @@ def toy_scene(
 def write_toy(
     root: str | Path,
     world: int = 0,
-    variant: str = "objects",
+    variant: str = "standard",
     train: int = 512,
     val: int = 256,
     progress: bool = True,
@@ -63,8 +63,7 @@ def write_toy(
     Args:
         root: folder to make.
         world: seed of the world, not negative.
-        variant: "standard" (6 classes on 5 grounds), "objects" (its first version, in which most
-            boats are on water), "cooccurrence" (nearly all boats on water,
+        variant: "standard" (6 classes on 5 grounds), "cooccurrence" (nearly all boats on water,
             boats with a faint bow), "organs" (grey slices) or "scenes" (grounds and sky are
             classes too; index 0 is clutter, not an unlabelled background).
         train: images for training.
@@ -87,7 +86,7 @@ def write_toy(
             "world and val must be at least 0 and train at least 1."
         )
     facts = {
-        "name": "toy", "version": VARIANTS[variant].version, "variant": variant,
+        "name": "toy", "version": VERSION, "variant": variant,
         "world": world, "train": train, "val": val, "allows_empty": True,
     }  # fmt: skip
     VARIANTS[variant].turned(knobs or {})

@@ -1,9 +1,10 @@
-"""Version 1.0 of the toy world, which the stored pictures of the book still show.
+"""Scenes in which grounds and sky are classes too: what the tiny CLIP, SAM and detector learn from.
 
-Nine of ten boats are on water, starfish are rare, and all chances of a picture come from one
-source. It goes once every page shows version 2.0.
+They are an older draw of the toy world, and another one than any that is measured: nine of ten
+boats are on water, starfish are rare, and all chances of a picture come from one source.
 """
 
+from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.random import Generator
 from wsss_lib.data.toy.scene import (
     KINDS,
     SIZE,
+    STUFF,
     Canvas,
     Knobs,
     Look,
@@ -24,7 +26,7 @@ from wsss_lib.data.toy.scene import (
 from wsss_lib.data.toy.shapes import TARGETS
 from wsss_lib.data.toy.textures import GROUNDS, HUES, SKIES, SURFACES
 
-FIRST = Knobs(
+USUAL = Knobs(
     typical_hue=0.6, typical_surface=0.5, cooccurrence=(0.9, 0.5),
     weights={"bus": 1.15, "cat": 0.9, "boat": 0.9, "snake": 0.85, "wreath": 0.95, "starfish": 0.33},
 )  # fmt: skip
@@ -72,8 +74,8 @@ def choose_ground(rng: Generator, knobs: Knobs, boat: bool, split: str) -> str:
     return str(rng.choice([name for name in GROUNDS if name != "water"]))
 
 
-def draw_scene(rng: Generator, knobs: Knobs, split: str) -> Scene:
-    """Draw one picture.
+def draw_stuff_and_things(rng: Generator, knobs: Knobs, split: str) -> Scene:
+    """Draw one picture; only its clutter stays background.
 
     Args:
         rng: source of all that varies; the same state gives the same picture.
@@ -92,4 +94,7 @@ def draw_scene(rng: Generator, knobs: Knobs, split: str) -> Scene:
         canvas, classes, knobs, rng, repeat(rng),
         lambda brush, name: object_look(brush, name, knobs, ground_name),
     )  # fmt: skip
-    return finished(canvas, classes, canvas.develop(rng), ground_name)
+    scene = finished(canvas, classes, canvas.develop(rng), ground_name)
+    thing = (scene.label + len(STUFF)).astype(np.uint8)
+    label = np.where(scene.label > 0, thing, scene.stuff)
+    return replace(scene, label=label, classes=[index + len(STUFF) for index in scene.classes])
