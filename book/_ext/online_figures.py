@@ -13,7 +13,7 @@ TITLES = ("its own masks", "after PAMR")
 def own_labels() -> Picture:
     """Labels that the trained network would teach itself next, without PAMR and with it."""
     data, rows = world(), {}
-    for place, id in chosen("onestage").items():
+    for place, id in chosen("onestage", over="two_stages").items():
         panels = [label_panel(id, stored_labels("onestage", id, title)) for title in TITLES]
         rows[f"{place} gain"] = [*panels, Panel(data.image(id), labels=data.mask(id))]
     return show_grid(rows, [*TITLES, "truth"], classes=data.classes)

@@ -32,7 +32,8 @@ CARD = Card(
     needs_scores=True,
     own_background=True,
     differs=(
-        "the measurements on the toy world cut the scores at a fixed threshold; SAM is tiny there",
+        "the measurements on the toy world cut the scores where those of CAM are cut; SAM is tiny "
+        "there",
         "the recipe takes SAM's ViT-B; the paper's is ViT-H",
     ),
 )
