@@ -11,10 +11,7 @@ where it stopped. ``--jobs`` processes share the work; each wants a core of its 
 """
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +30,7 @@ from experiments.doses import (
     Family,
     measured_in,
 )  # fmt: skip
-from experiments.record import keep_maps
+from experiments.record import keep_maps, shared
 from wsss_lib.blocks.labels.otsu import otsu
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import Card
@@ -268,26 +265,6 @@ TABLE = (
 """What the standard table shows beside the systems of the families."""
 
 
-def measured(rows: list[Row], folder: Path, jobs: int) -> Iterator[Row]:
-    """Each row, as soon as its figures are there.
-
-    Raises:
-        RuntimeError: a process failed; what the others found was yielded before.
-    """
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        at_work = {pool.submit(measure, row, folder): row for row in rows}
-        failed = {}
-        for future in tqdm(as_completed(at_work), desc="rows", total=len(at_work)):
-            row = at_work[future]
-            if error := future.exception():
-                failed[f"{row.name} in {row.where} {row.world}"] = error
-                tqdm.write(f"{row.name} {row.where} {row.world}: {error!r}")
-            else:
-                yield row
-    if failed:
-        raise RuntimeError("; ".join(f"{what}: {error!r}" for what, error in failed.items()))
-
-
 def main(
     ids: Annotated[list[str] | None, typer.Argument(help="Contenders; none takes all.")] = None,
     folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
@@ -298,11 +275,10 @@ def main(
     every = [*TABLE, *CONTROLS, *CONTROLS.values()]
     chosen = ids or list(dict.fromkeys(every))
     if not assemble_only:
-        rows = list(
-            {(row.name, row.where, row.world): row for id in chosen for row in rows_of(id)}.values()
-        )
-        for row in measured(rows, folder, jobs):
-            tqdm.write(f"{row.name} {row.where} {row.world}")
+        rows = (row for id in chosen for row in rows_of(id))
+        work = {f"{row.name} {row.where} {row.world}": (row, folder) for row in rows}
+        for done in shared(measure, work, jobs):
+            tqdm.write(done)
     for id in chosen:
         assemble(id)
 

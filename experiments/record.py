@@ -1,13 +1,17 @@
 """What the experiments share: running one stage, and keeping its figures and maps."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from tqdm.auto import tqdm
 
 from experiments.illustrations import ILLUSTRATIONS
 from wsss_lib.core import Method
@@ -81,6 +85,33 @@ class Bench:
             if held_out is not None
             else None,
         )[0]
+
+
+def shared(
+    work: Callable[..., None], todo: Mapping[str, tuple[Any, ...]], jobs: int
+) -> Iterator[str]:
+    """Let processes share work; yields the name of each piece as soon as it is done.
+
+    Args:
+        work: does one piece, and writes what it finds.
+        todo: by name, what ``work`` is called with.
+        jobs: how many processes.
+
+    Raises:
+        RuntimeError: pieces failed; all others were done before.
+    """
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        at_work = {pool.submit(work, *given): name for name, given in todo.items()}
+        failed = []
+        for future in tqdm(as_completed(at_work), desc="measured", total=len(at_work)):
+            name = at_work[future]
+            if error := future.exception():
+                failed.append(f"{name}: {error!r}")
+                tqdm.write(failed[-1])
+            else:
+                yield name
+    if failed:
+        raise RuntimeError("; ".join(failed))
 
 
 def maps_path(out: Path, name: str) -> Path:

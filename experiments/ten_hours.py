@@ -12,14 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from experiments.contenders import Place, contend, taught_by, taught_by_masks, threshold_of
 from experiments.doses import STANDARD, Dose
+from experiments.record import shared
 from wsss_lib.blocks.maps.class_maps import from_labels, to_labels
+from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.data.costs import seconds_per_image
 from wsss_lib.data.full import MaskScores
 from wsss_lib.engine import Stage
@@ -92,30 +93,48 @@ def bought(label: str, hours: float, system: str) -> tuple[int, Callable[[Place]
 LABELS = ("tags", "points", "scribble", "boxes", "masks", "mixture")
 
 
+def teach(hours: float, label: str, world: int, system: str, folder: Path) -> None:
+    """Teach one network, score it, and keep its figures."""
+    images, teacher = bought(label, hours, system)
+    place = Place(world, Dose(0.0), folder, images)
+    stage = teacher(place)
+    found = evaluate(place.new_images(stage), place.val, boundary=False)
+    run = {
+        "hours": hours, "label": label, "world": world, "seed": world, "images": images,
+        "miou": found.miou, "iou": found.figures()["iou"], "seconds": stage.seconds,
+        "device": device_name(), "commit": commit(),
+    }  # fmt: skip
+    with one_at_a_time(OUT):
+        runs = [*known(), run]
+        runs.sort(key=lambda run: (run["world"], run["hours"], LABELS.index(run["label"])))
+        write_json(
+            OUT,
+            {"data": "standard", "split": "val", "labels_at_inference": False, "system": system,
+             "masked": MASKED, "runs": runs},
+        )  # fmt: skip
+
+
+def known() -> list[dict[str, Any]]:
+    """What was measured before."""
+    return json.loads(OUT.read_text(encoding="utf-8"))["runs"] if OUT.is_file() else []
+
+
 def main(
     system: Annotated[str, typer.Argument(help="The best system from tags, refined or not.")],
     folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
     worlds: Annotated[int, typer.Option(help="Worlds and seeds 0, 1, ...")] = STANDARD,
+    jobs: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
 ) -> None:
     """Teach and score."""
-    known: dict[str, Any] = json.loads(OUT.read_text()) if OUT.is_file() else {"runs": []}
+    done = {(run["hours"], run["label"], run["world"]) for run in known()}
     work = [(hours, label, world) for world in range(worlds) for hours in HOURS for label in LABELS]
-    done = {(run["hours"], run["label"], run["world"]) for run in known["runs"]}
-    for hours, label, world in tqdm([job for job in work if job not in done], desc="hours"):
-        images, teach = bought(label, hours, system)
-        place = Place(world, Dose(0.0), folder, images)
-        stage = teach(place)
-        found = evaluate(place.new_images(stage), place.val, boundary=False)
-        known["runs"].append(
-            {"hours": hours, "label": label, "world": world, "seed": world, "images": images,
-             "miou": found.miou, "iou": found.figures()["iou"], "seconds": stage.seconds}
-        )  # fmt: skip
-        about = {
-            "data": "standard", "split": "val", "labels_at_inference": False, "system": system,
-            "masked": MASKED, "device": device_name(), "threads": torch.get_num_threads(),
-            "commit": commit(),
-        }  # fmt: skip
-        write_json(OUT, {**about, "runs": known["runs"]})
+    todo = {
+        f"{hours} hours of {label} in world {world}": (hours, label, world, system, folder)
+        for hours, label, world in work
+        if (hours, label, world) not in done
+    }
+    for finished in shared(teach, todo, jobs):
+        tqdm.write(finished)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ import torch
 from safetensors.torch import load_file
 
 from experiments.illustrations import ILLUSTRATIONS
-from experiments.record import Record, keep_maps, keep_weights
+from experiments.record import Record, keep_maps, keep_weights, shared
+from experiments.ten_hours import LABELS, bought
 from wsss_lib.core import InputError
+from wsss_lib.data.costs import seconds_per_image
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.data.view import WeakView
@@ -74,3 +76,23 @@ def test_summary_is_mean_and_sample_deviation():
 def test_a_result_needs_runs(tmp_path):
     with pytest.raises(InputError, match="at least one run"):
         write_result(tmp_path / "x.json", "x", None, [])
+
+
+def tick(path):
+    path.touch()
+
+
+def test_a_process_that_fails_costs_no_other_its_figures(tmp_path):
+    todo = {"no folder": (tmp_path / "no" / "x",), "fine": (tmp_path / "y",)}
+    done = []
+    with pytest.raises(RuntimeError, match="no folder: FileNotFoundError"):
+        done.extend(shared(tick, todo, jobs=2))
+    assert done == ["fine"]
+    assert (tmp_path / "y").exists()
+
+
+def test_hours_buy_images_at_their_price():
+    for label in LABELS[:-1]:
+        assert bought(label, 2, "cam")[0] == int(7200 / seconds_per_image(label))
+    both = bought("mixture", 2, "cam")[0]
+    assert both == bought("masks", 1, "cam")[0] + bought("tags", 1, "cam")[0]
