@@ -2,10 +2,9 @@
 
 import numpy as np
 import torch
-from measured import results_folder
+from measured import home_of, results_folder
 from stored_figures import gallery, maps_figure, world
 
-from experiments.doses import FAMILIES
 from wsss_lib.data.view import WeakView, collate
 from wsss_lib.engine import seed_everything
 from wsss_lib.evaluate import confusion_of, ious
@@ -15,8 +14,7 @@ from wsss_lib.results import read_result
 from wsss_lib.show import Panel, Picture, show_grid
 from wsss_lib.show.picture import FONT, INK, WIDTH, line_colour, make_plain
 
-_FAMILY = FAMILIES["cooccurrence"]
-WORLD = _FAMILY.doses[_FAMILY.home].where
+WORLD = home_of("cooccurrence")
 CLASSIFIERS = {
     "cam_600": "CAM, 600 steps",
     "cda": "CDA",

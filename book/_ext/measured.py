@@ -79,6 +79,13 @@ def every_curve() -> list[dict[str, Any]]:
     return [curve for name in FAMILIES if name in known for curve in curves_of(name)]
 
 
+def home_of(family: str) -> str:
+    """The place of results where a family is at home."""
+    from experiments.doses import FAMILIES
+
+    return FAMILIES[family].doses[FAMILIES[family].home].where
+
+
 def gains_of(curve: dict[str, Any]) -> list[list[float]]:
     """For each dose of a curve, the gain over the control in each of its worlds."""
     runs = curve["runs"]
