@@ -326,8 +326,13 @@ class StandardTable(SphinxDirective):
                 "", nodes.title("", "Every figure of these rows"), classes=["dropdown"]
             )
             for name, metrics in FOLDED.items():
+                # Who answers with labels has one threshold, and no better one.
+                known = [
+                    metric for metric in metrics
+                    if any(_text_or_nothing(result, metric) for result in results)
+                ]  # fmt: skip
                 more += nodes.rubric("", name)
-                more += results_table(results, metrics, bare=True)
+                more += results_table(results, known, bare=True)
             return [*results_table(results, main, reported=True), more]
         except InputError as error:
             LOGGER.warning("standard-table: %s", error, location=self.get_location())

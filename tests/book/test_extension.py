@@ -409,6 +409,13 @@ def test_the_standard_table_has_gains_in_front_and_every_figure_folded(build, tm
     heads = [cell.text.strip() for cell in folded[1].thead("th")]
     assert heads == ["system", "background", *KINDS]
     assert folded[1].tbody("td")[2].text.strip() == "0.100 ±\xa00.000"
+    # Masks of a system that answers with labels have no other threshold.
+    few = {name: figure for name, figure in figures.items() if name != "otsu_miou"}
+    boxes = {**result("grabcut", 0.7, figures=few), "runs": runs}
+    (folder / "grabcut.json").write_text(json.dumps(boxes))
+    page, warnings = build("```{standard-table} grabcut\n```\n")
+    assert not warnings
+    assert "Otsu" not in page.text
     _, warnings = build("```{standard-table} cam oaa\n```\n")
     assert "No result at" in warnings
 
