@@ -73,7 +73,7 @@ def bought(label: str, hours: float, system: str) -> tuple[int, Callable[[Place]
     Args:
         label: what is drawn; "mixture" spends ``MASKED`` of the hours on masks.
         hours: of work.
-        system: the best one from tags.
+        system: a network that learns from tags.
     """
     seconds = 3600 * hours
     if label == "mixture":
@@ -81,7 +81,7 @@ def bought(label: str, hours: float, system: str) -> tuple[int, Callable[[Place]
         tagged = int((1 - MASKED) * seconds / seconds_per_image("tags"))
         return masked + tagged, mixed(masked, system)
     teachers: dict[str, Callable[[Place], Stage]] = {
-        "tags": taught_by(system),
+        "tags": lambda place: contend(system, place),
         "points": lambda place: contend("whats_the_point", place),
         "scribble": lambda place: contend("ncut_loss", place),
         "boxes": taught_by("grabcut"),
@@ -120,7 +120,9 @@ def known() -> list[dict[str, Any]]:
 
 
 def main(
-    system: Annotated[str, typer.Argument(help="The best system from tags, refined or not.")],
+    system: Annotated[
+        str, typer.Argument(help="A network that learns from tags.")
+    ] = "tags_network",
     folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
     worlds: Annotated[int, typer.Option(help="Worlds and seeds 0, 1, ...")] = STANDARD,
     jobs: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
