@@ -10,8 +10,10 @@ from experiments.contenders import MAKERS
 from experiments.evidence import of_new_images
 from tests.tiny import plain_folder
 from wsss_lib import gallery
+from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.toy import write_toy
 from wsss_lib.gallery import common_ids, image_iou, image_ious, ranked, read_gallery, write_gallery
 from wsss_lib.survey import find_methods
 
@@ -95,6 +97,17 @@ def test_what_else_is_shown_is_kept_apart_from_classes(world, tmp_path):
     assert set(found.maps["im3"]) <= {1, 2}
 
 
+def test_the_class_that_wins_by_a_hair_wins_in_bytes_too(world, tmp_path):
+    data, _ = world
+    generator = torch.Generator().manual_seed(0)
+    close = {id: 0.998 + 0.001 * torch.rand(2, 24, 32, generator=generator) for id in data.ids}
+    found = stored((data, close), tmp_path)
+    for id in found.common:
+        expected = to_labels(close[id][None], 0.5)[0]
+        assert (found.labels(id, 2) == expected).all()
+        assert (found.scores(id, 2) - close[id]).abs().max() < 2 / 255
+
+
 def test_a_large_file_is_refused_and_a_damaged_one_named(world, tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "LIMIT", 500)
     with pytest.raises(InputError, match="store less than 500"):
@@ -120,6 +133,24 @@ def test_stored_maps_are_those_of_the_run_whose_figures_are_printed(path):
     # Other processors round otherwise, and trainings drift apart by that.
     assert found.about["miou"] == pytest.approx(figure, abs=0.02)
     assert all(id.startswith("val" if blind else "train") for id in found.common)
+
+
+@pytest.fixture(scope="session")
+def standard(tmp_path_factory):
+    """The standard world 0, by split."""
+    root = write_toy(tmp_path_factory.mktemp("worlds") / "standard", progress=False)
+    return {split: SegmentationFolder(root, split) for split in ("train", "val")}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in STORED if path.parent.name == "standard"], ids=lambda path: path.stem
+)
+def test_stored_maps_give_the_labels_whose_iou_is_stored(path, standard):
+    found = read_gallery(path)
+    data = standard["val" if of_new_images(path.stem) else "train"]
+    for id in found.common:
+        said = image_iou(data.mask(id), found.labels(id, len(data.classes)), len(data.classes))
+        assert said == pytest.approx(found.iou.get(id, float("nan")), abs=0.03, nan_ok=True)
 
 
 def test_maps_that_pages_draw_from_are_stored():

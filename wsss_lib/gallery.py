@@ -155,10 +155,11 @@ def write_gallery(
     for id in dict.fromkeys((*common, *extremes, *(extras or {}))):
         said = scores[id].float()
         size = tuple(said.shape[-2:])
-        wins = torch.bincount(to_labels(said[None], threshold)[0].flatten(), minlength=256)
+        labels = to_labels(said[None], threshold)[0].numpy()
+        kept = _ranked_bytes(said, labels)
         for c in range(1, len(dataset.classes) + 1):
-            if dataset.tags(id)[c - 1] or wins[c]:
-                arrays[f"{id}/{c}"] = _bytes(said[c - 1])
+            if dataset.tags(id)[c - 1] or (labels == c).any():
+                arrays[f"{id}/{c}"] = kept[c - 1]
     for id, shown in (extras or {}).items():
         arrays |= {f"{id}/{title}": _bytes(values) for title, values in shown.items()}
     content = {
@@ -217,6 +218,19 @@ def read_gallery(path: Path | str) -> Gallery:
     iou = about.pop("iou")
     common, extremes = tuple(about.pop("common")), tuple(about.pop("extremes"))
     return Gallery(about, common, extremes, maps, extras, iou)
+
+
+def _ranked_bytes(scores: Tensor, labels: np.ndarray) -> np.ndarray:
+    """(C, h, w) scores in bytes, of which the class of (h, w) labels is still the largest.
+
+    Sure scores of two classes, .999 and .998, are the same byte.
+    """
+    found = _bytes(scores)
+    where = (labels > 0) & (labels <= len(found))  # elsewhere two classes tie, or none wins
+    winner = np.where(where, labels, 1)[None].astype(np.int64) - 1
+    most = np.take_along_axis(found, winner, axis=0)
+    loses = where & (np.arange(len(found))[:, None, None] != winner)
+    return np.where(loses & (found >= most), np.maximum(most, 1) - 1, found).astype(np.uint8)
 
 
 def _bytes(values: Tensor) -> np.ndarray:

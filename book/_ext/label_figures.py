@@ -36,7 +36,7 @@ def from_each_label() -> Picture:
     for place, id, c in gain_columns(last, first, most=len(PLACES)):
         said = [system_panels(system, [("", id, c)])[0] for system in KINDS]
         truth = truth_panel(data.image(id), data.mask(id), c)
-        rows[f"{place}: {data.classes[c - 1]}"] = [*said, truth]
+        rows[f"{place}\n{data.classes[c - 1]}"] = [*said, truth]
     heads = [f"{kind}:\n{fill(called(id), 14)}" for id, kind in KINDS.items()]
     return show_grid(rows, [*heads, "truth"])
 

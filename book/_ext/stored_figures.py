@@ -15,6 +15,7 @@ from torch import Tensor
 from experiments.doses import FAMILIES
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
+from wsss_lib.evaluate import confusion_of, ious
 from wsss_lib.gallery import PLACES, Gallery, image_iou, ranked, read_gallery
 from wsss_lib.show import Panel, Picture, class_panel, plot_doses, show_grid, truth_panel
 
@@ -77,7 +78,8 @@ def gain_figure(
         of: the world.
         split: where its images come from.
         places: which of the largest, the median and the smallest gain.
-        most: columns, at most; of images with several classes, the largest come first.
+        most: columns, at most; of images with several classes, those come first whose gain is
+            nearest to that of the image.
     """
     columns = gain_columns(by or ids[-1], over, of, split, places, most)
     return maps_figure(ids, columns, of, split)
@@ -91,14 +93,37 @@ def gain_columns(
     places: Sequence[str] = PLACES,
     most: int = 5,
 ) -> list[tuple[str, str, int]]:
-    """The columns of ``gain_figure``: words above, image and class."""
+    """The columns of ``gain_figure``: words above, image and class.
+
+    The gain in the words is that of the image, the mean over the classes that it shows.
+    """
     found = chosen(by, over, of)
     each = max(1, most // len(places))
-    return [
-        (f"{place} gain", found[place], c)
-        for place in places
-        for c in shown_classes(found[place], of, split)[:each]
-    ]
+    columns = []
+    for place in places:
+        id = found[place]
+        gain = gallery(by, of).iou[id] - gallery(over, of).iou[id]
+        words = f"{place} gain\n{gain:+.2f}".replace("-", "\N{MINUS SIGN}")
+        columns += [(words, id, c) for c in telling_classes(by, over, id, gain, of, split)[:each]]
+    return columns
+
+
+def telling_classes(
+    by: str, over: str, id: str, gain: float, of: str = "standard", split: str = "train"
+) -> list[int]:
+    """The classes that an image shows, first the one whose own gain is nearest to the image's.
+
+    An image with steps that are stored of some classes keeps these, the largest region first.
+    """
+    classes, count = shown_classes(id, of, split), len(world(of).classes)
+    titles = gallery(by, of).extras.get(id, {})
+    if any(":" in title for title in titles):
+        return classes
+    truth = world(of, split).mask(id)
+    own, other = (
+        ious(confusion_of(truth, gallery(one, of).labels(id, count), count)) for one in (by, over)
+    )
+    return sorted(classes, key=lambda c: abs(own[c] - other[c] - gain))
 
 
 def own_columns(

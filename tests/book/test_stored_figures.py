@@ -1,5 +1,7 @@
 """Pictures from stored maps: the images that the rule chooses, and the rows that were asked for."""
 
+from types import SimpleNamespace
+
 import pytest
 import stored_figures
 import torch
@@ -12,6 +14,7 @@ from stored_figures import (
     own_columns,
     steps_figure,
     stored_labels,
+    telling_classes,
 )
 
 from tests.tiny import plain_folder
@@ -65,10 +68,31 @@ def test_images_are_those_of_the_largest_the_median_and_the_smallest_gain(data):
     }
     assert gains[found["largest"]] == max(gains.values()) > gains[found["median"]]
     assert gains[found["smallest"]] == min(gains.values()) < gains[found["median"]]
-    assert [head for head, _, _ in gain_columns("seam")] == [f"{place} gain" for place in found]
+    heads = [head.split("\n") for head, _, _ in gain_columns("seam")]
+    assert [words for words, _ in heads] == [f"{place} gain" for place in found]
+    assert [float(number) for _, number in heads] == pytest.approx(
+        [gains[id] for id in found.values()], abs=0.006
+    )
     assert [image for _, image, _ in own_columns("seam")] == list(
         stored_figures.gallery("seam").extremes
     )
+
+
+def test_the_class_that_is_drawn_gains_as_its_image_does(monkeypatch):
+    """Of two classes, one that gains much and one that gains nothing: the mean is nearer to one."""
+    truth = torch.zeros(4, 12, dtype=torch.long)
+    truth[:2], truth[2:, :6] = 1, 2
+    monkeypatch.setattr(stored_figures, "world", lambda *_: SimpleNamespace(
+        mask=lambda id: truth, classes=("a", "b")))  # fmt: skip
+
+    def answer(right):
+        labels = torch.where(torch.isin(truth, torch.tensor(right)), truth, 0)
+        return SimpleNamespace(extras={}, labels=lambda id, count: labels)
+
+    known = {"one": answer([1]), "both": answer([1, 2])}
+    monkeypatch.setattr(stored_figures, "gallery", lambda id, of: known[id])
+    assert telling_classes("both", "one", "x", 0.9) == [2, 1]
+    assert telling_classes("both", "one", "x", 0.1) == [1, 2]
 
 
 def test_illustrations_are_stored_for_the_images_that_are_chosen(data):
@@ -87,7 +111,7 @@ def test_rows_stand_where_they_are_named_and_the_truth_comes_last(data):
     extra = {"shown": extra_panels("advcam", "first", columns)}
     heads, rows = words(maps_figure(("cam", "shown", "advcam"), columns, extra=extra))
     assert rows == ["CAM", "shown", "AdvCAM", "truth"]
-    assert [head.partition("\n")[0] for head in heads] == [head for head, _, _ in columns]
+    assert [head.rpartition("\n")[0] for head in heads] == [head for head, _, _ in columns]
 
 
 def test_steps_lead_to_the_answer_and_the_truth(data, monkeypatch):
