@@ -5,16 +5,15 @@ helps on a small transformer, and what does, is asked of one training in each wo
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from experiments.contenders import Maker, Place, contend, refined
+from experiments.contenders import Maker, Place, asked_again, contend, refined
 from wsss_lib.blocks.affinity.attention import attention_affinity
 from wsss_lib.blocks.affinity.class_tokens import patch_affinity
-from wsss_lib.engine import Stage, infer
+from wsss_lib.engine import Stage
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.methods.refine.pamr import PAMR
@@ -70,14 +69,11 @@ def read_out(answer: str, along: Affinity | None = None) -> Callable[[Place], St
     name = next((known for known, one in AFFINITIES.items() if one is along), answer)
 
     def stage(place: Place) -> Stage:
-        trained = contend("mctformer", place)
         method = place.make(OtherAffinity if along else MCTformer)
-        method.load_state_dict(trained.method.state_dict())
         method.answer = answer
         if along:
             method.along = along
-        scores = infer(method, place.view(("tags",)), trained.folder / name)
-        return replace(trained, method=method, scores=scores)
+        return asked_again(contend("mctformer", place), method, place, name)
 
     return stage
 

@@ -153,16 +153,20 @@ def undropped(place: Place) -> Stage:
     return place.run(method, ("tags",))
 
 
-def asked_again(rate: float, passes: int) -> Callable[[Place], Stage]:
-    """FickleNet as it was trained, asked with another rate of dropping or fewer draws."""
+def asked_again(trained: Stage, method: Method, place: Place, name: str) -> Stage:
+    """A training that is asked once more, by a method that makes something else of its weights."""
+    method.load_state_dict(trained.method.state_dict())
+    scores = infer(method, place.view(("tags",)), trained.folder / name)
+    return replace(trained, method=method, scores=scores)
+
+
+def one_draw(rate: float) -> Callable[[Place], Stage]:
+    """FickleNet as it was trained, asked once, with a rate of dropping of its own."""
 
     def stage(place: Place) -> Stage:
-        trained = contend("ficklenet", place)
         method = place.make(FickleNet)
-        method.load_state_dict(trained.method.state_dict())
-        method.rate, method.passes = rate, passes
-        scores = infer(method, place.view(("tags",)), trained.folder / f"asked_{rate}_{passes}")
-        return replace(trained, method=method, scores=scores)
+        method.rate, method.passes = rate, 1
+        return asked_again(contend("ficklenet", place), method, place, f"asked_{rate}_1")
 
     return stage
 
@@ -302,8 +306,8 @@ MAKERS: dict[str, Maker] = {
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
     "cam_once": Maker(CAM.card, cam_once),
     "undropped": Maker(FickleNet.card, undropped),
-    "ficklenet_whole": Maker(FickleNet.card, asked_again(0.0, 1)),
-    "ficklenet_once": Maker(FickleNet.card, asked_again(0.7, 1)),
+    "ficklenet_whole": Maker(FickleNet.card, one_draw(0.0)),
+    "ficklenet_once": Maker(FickleNet.card, one_draw(0.7)),
     "cam_vit": Maker(CAM.card, cam_on_vit),
     "cam_vit_150": Maker(CAM.card, lambda place: cam_on_vit(place, 150)),
     "pamr_vit": Maker(PAMR.card, refined("cam_vit")),

@@ -154,6 +154,7 @@ def test_each_row_of_the_table_is_the_answer_of_one_training():
                 expected = (maps[c] - low) / (high - low) * batch.tags[b, c]
                 torch.testing.assert_close(said[b, c], expected, atol=1e-4, rtol=1e-3)
     assert make().answer == "refined", "the paper's"
+    assert MCTformer.toy(2, toy_vit(pretrained=False)).answer == "fused", "what results hold"
 
 
 def test_the_flip_of_the_recipe_is_looked_at():

@@ -114,6 +114,15 @@ def test_controls_of_ensembles_lack_the_idea_alone(tiny):
     assert whole.passes == 1
 
 
+def test_one_draw_is_of_the_weights_that_were_trained(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    trained = contend("ficklenet", place).method.cpu().state_dict()
+    for name, rate in (("ficklenet_whole", 0.0), ("ficklenet_once", 0.7)):
+        asked = contend(name, place).method.cpu()
+        assert (asked.rate, asked.passes) == (rate, 1)
+        assert all(torch.equal(trained[key], value) for key, value in asked.state_dict().items())
+
+
 def test_former_controls_keep_their_curves(tiny, monkeypatch):
     monkeypatch.setattr(experiments.doses, "MOST", 2)
     monkeypatch.setattr(experiments.doses, "FEWEST", 1)
