@@ -5,17 +5,21 @@ cannot take the last three of twelve. Systems on the toy transformer are trained
 the world that thresholds come from, which is never reported, and scored at its best threshold;
 MCTformer is asked for each of its maps, with class attention averaged over its last 1, 2, ...
 layers. AffinityNet is trained once and asked with walks of several lengths, from starts with
-several powers of the background; it has a background of its own, and is cut at one half. Adds to
+several powers of the background; it has a background of its own, and is cut at one half. CLIP-ES,
+which is not trained, is asked with softer rivals, before its maps are carried and after. Adds to
 ``results/rates.json``.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
 from tqdm.auto import tqdm
 
@@ -24,6 +28,7 @@ from experiments.doses import TUNING_WORLD, Dose
 from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.engine import infer
 from wsss_lib.evaluate import evaluate
+from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.nets.backbones.toy import toy_vit
 from wsss_lib.results import commit, device_name, write_json
@@ -31,13 +36,19 @@ from wsss_lib.survey import find_methods
 
 RATES = (5e-3, 2e-3, 1e-3, 5e-4)
 WALKS, POWERS = (16, 32, 64, 128, 256), (4.0, 8.0, 16.0)
+SOFTER = (1.0, 0.5, 0.25, 0.1)
+"""Shares of CLIP's own temperature."""
 ON_VIT = ("cam_vit", "mctformer", "toco")
 RECORD = Path("results/rates.json")
 
 
-def look(name: str, rate: float, folder: Path) -> dict[str, Any]:
+def best(scores: Any, place: Place) -> float:
+    """Mean IoU at the best threshold."""
+    return float(np.nanmax(evaluate(scores, place.train, boundary=False).curve))
+
+
+def look_at_rate(name: str, rate: float, place: Place) -> dict[str, Any]:
     """What a system reaches at a rate; of MCTformer, what each of its maps reaches."""
-    place = Place(TUNING_WORLD, Dose(0.0), folder)
     method = place.make(find_methods().get(name, CAM), backbone=toy_vit())
     method.recipe = replace(method.recipe, lr=rate)
     stage = place.run(method, ("tags",))
@@ -49,16 +60,12 @@ def look(name: str, rate: float, folder: Path) -> dict[str, Any]:
                 method.answer, method.last = answer, last
                 folder = stage.folder / f"{answer}_{last}"
                 scores[f"{answer}, {last} layers"] = infer(method, place.view(("tags",)), folder)
-    best = {
-        what: float(np.nanmax(evaluate(one, place.train, boundary=False).curve))
-        for what, one in scores.items()
-    }
-    return {"system": name, "rate": rate, "miou": best, "seconds": stage.seconds}
+    miou = {what: best(one, place) for what, one in scores.items()}
+    return {"system": name, "rate": rate, "miou": miou, "seconds": stage.seconds}
 
 
-def look_at_walks(folder: Path) -> dict[str, Any]:
+def look_at_walks(place: Place) -> dict[str, Any]:
     """What AffinityNet reaches, by the steps of its walk and the power of the background."""
-    place = Place(TUNING_WORLD, Dose(0.0), folder)
     stage = contend("affinitynet", place)
     method: Any = stage.method
     view = place.view(("tags",)).with_scores(contend("cam", place).scores)
@@ -70,19 +77,46 @@ def look_at_walks(folder: Path) -> dict[str, Any]:
     return {"system": "affinitynet", "threshold": 0.5, "miou": miou, "seconds": stage.seconds}
 
 
+def look_at_rivals(place: Place) -> dict[str, Any]:
+    """What CLIP-ES reaches when its rivals compete at a share of CLIP's own temperature."""
+    plain = contend("clip_logits", place)
+    miou = {"plain logits": best(plain.scores, place)}
+    for share, layers in product(SOFTER, (0, 6)):
+        method = place.make(ClipES)
+        method.layers = layers
+        with torch.no_grad():
+            method.clip.model.logit_scale += float(np.log(share))
+        folder = plain.folder / f"rivals_{share:g}_{layers}"
+        name = f"{'carried' if layers else 'rivals'}, temperature times {share:g}"
+        miou[name] = best(infer(method, place.view(("tags",)), folder), place)
+    return {"system": "clip_es", "miou": miou, "seconds": plain.seconds}
+
+
+LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
+    "affinitynet": look_at_walks,
+    "clip_es": look_at_rivals,
+}
+"""Systems whose learning rate is known, and what is turned of each."""
+
+
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Systems; none takes all.")] = None,
     rates: Annotated[list[float] | None, typer.Option(help="Learning rates.")] = None,
     folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
 ) -> None:
-    """Look at every system at every rate, and at AffinityNet's walks."""
-    work = [
-        (name, rate)
-        for name in names or (*ON_VIT, "affinitynet")
-        for rate in (rates or RATES if name in ON_VIT else [0.0])
+    """Look at every system at every rate, at AffinityNet's walks and at CLIP-ES's rivals."""
+    looks = [
+        look
+        for name in names or (*ON_VIT, *LOOKS)
+        for look in (
+            [LOOKS[name]]
+            if name in LOOKS
+            else [partial(look_at_rate, name, rate) for rate in rates or RATES]
+        )
     ]
-    for name, rate in tqdm(work, desc="rates"):
-        found = look(name, rate, folder) if rate else look_at_walks(folder)
+    place = Place(TUNING_WORLD, Dose(0.0), folder)
+    for look in tqdm(looks, desc="settings"):
+        found = look(place)
         found |= {"device": device_name(), "commit": commit()}
         with one_at_a_time(RECORD):
             known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
@@ -92,7 +126,7 @@ def main(
                 {"world": TUNING_WORLD, "seed": TUNING_WORLD, "split": "train", "threshold_rule":
                  "best of the scored images", "entries": entries},
             )  # fmt: skip
-        typer.echo(f"{name}: {found['miou']}")
+        typer.echo(f"{found['system']}: {found['miou']}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """What labels cost and what the same network learns from them."""
 
+import numpy as np
+from measured import results_folder
 from wsss_book import look_up, summary_of
 
 from wsss_lib.data.costs import seconds_per_image
+from wsss_lib.results import read_result
 from wsss_lib.show.picture import FONT, INK, WIDTH, Picture, drawn_on, line_colour
 
 NETWORKS = (
@@ -33,6 +36,48 @@ def cost_figure(source: str = "bearman") -> Picture:
     axes.set_ylabel("mean IoU, new images", fontsize=FONT)
     axes.set_xticks([20, 50, 100, 200], ["20", "50", "100", "200"], minor=False)
     axes.set_xticks([], minor=True)
+    axes.legend(
+        fontsize=FONT, frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5)
+    )
+    return figure
+
+
+BOUGHT = {
+    "tags": "tags", "points": "points", "scribble": "scribbles: normalised cut",
+    "boxes": "boxes: GrabCut", "masks": "masks", "mixture": "half of the hours masks, half tags",
+}  # fmt: skip
+"""Kinds of label in ``results/ten_hours.json``, and what to call them."""
+
+
+def hours_figure() -> Picture:
+    """Mean IoU on new images over the hours that labelling the training images takes people.
+
+    The boxes stand there twice: at the price of drawing them, and at that of four extreme clicks.
+    """
+    runs = read_result(results_folder() / "ten_hours.json")["runs"]
+    figure, axes = drawn_on(WIDTH, 4.2)
+    for number, (kind, name) in enumerate(BOUGHT.items()):
+        mine = [run for run in runs if run["label"] == kind]
+        hours = np.array(sorted({run["hours"] for run in mine}))
+        found = [[run["miou"] for run in mine if run["hours"] == paid] for paid in hours]
+        means, colour, marker = (
+            [np.mean(here) for here in found],
+            line_colour(number),
+            MARKERS[number],
+        )
+        for paid, here in zip(hours, found, strict=True):
+            axes.plot([paid] * len(here), here, marker, color=colour, markersize=3.5, alpha=0.55)
+        axes.plot(hours, means, marker=marker, color=colour, markersize=7, label=name)
+        if kind == "boxes":
+            cheaper = seconds_per_image("extremes") / seconds_per_image("boxes")
+            axes.plot(
+                hours * cheaper, means, marker=marker, color=colour, markersize=7, linestyle=":",
+                markerfacecolor="none", label="the same boxes, by four extreme clicks",
+            )  # fmt: skip
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(hours, [f"{paid:g}" for paid in hours])
+    axes.set_xlabel("hours of people", fontsize=FONT)
+    axes.set_ylabel("mean IoU, new images", fontsize=FONT)
     axes.legend(
         fontsize=FONT, frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5)
     )

@@ -1,6 +1,5 @@
 """Systems, floors and controls at the doses of a failure: what is measured, and how it is read."""
 
-import functools
 import json
 from dataclasses import replace
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-import experiments.contenders
 import experiments.doses
 import experiments.evidence
 from experiments.contenders import (
@@ -35,39 +33,16 @@ from experiments.evidence import (
     response,
     rows_of,
 )
-from wsss_lib.core import Batch, Recipe
-from wsss_lib.data.toy import VARIANTS, write_toy
+from wsss_lib.core import Batch
+from wsss_lib.data.toy import VARIANTS
 from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
-from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.survey import find_methods
 
 NO_IDEA = {"cam", "bbox_rect", "pce", "pamr", "densecrf", "segmenter"}
 """Floors and parts of every pipeline."""
-
-
-@pytest.fixture
-def tiny(monkeypatch, tmp_path):
-    """Worlds of 12 pictures, two steps of training, results elsewhere."""
-    monkeypatch.setattr(
-        experiments.contenders, "write_toy",
-        lambda root, world, variant, train=12, **more: write_toy(
-            root, world, variant, 12, 4, **more
-        ),
-    )  # fmt: skip
-    real = Recipe.toy.__func__
-    monkeypatch.setattr(
-        Recipe, "toy", classmethod(lambda cls, steps, *a, **k: real(cls, 2, *a, **k))
-    )
-    untrained = functools.partial(toy_cnn, pretrained=False)
-    for module in ("methods.image_level.cam.cam", "nets.heads.deeplab"):
-        monkeypatch.setattr(f"wsss_lib.{module}.toy_cnn", untrained)
-    monkeypatch.setattr(experiments.evidence, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(experiments.contenders, "THRESHOLDS", tmp_path / "results" / "thresholds")
-    monkeypatch.setattr(experiments.evidence, "keep_maps", lambda *a, **k: None)
-    return tmp_path
 
 
 def test_every_system_is_measured_in_one_family_beside_a_control():

@@ -1,0 +1,151 @@
+"""Closer looks at what a curve leaves open: boats and water, cuts of strokes, settings."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+import experiments.boats
+import experiments.contenders
+import experiments.cuts
+import experiments.rates
+from experiments.boats import BOAT, CLASSIFIERS
+from experiments.contenders import Place
+from experiments.doses import FAMILIES, FEWEST, Dose
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.toy import write_toy
+from wsss_lib.evaluate import evaluate
+
+
+class SaysBoat(nn.Module):
+    """A map of boats that is as high as the images are red."""
+
+    def class_maps(self, image):
+        return image[:, :1].expand(-1, 6, -1, -1)
+
+
+@pytest.fixture(scope="module")
+def shore(tmp_path_factory):
+    """Enough pictures that boats are on water and on land, and water is without boats."""
+    dose = FAMILIES["cooccurrence"].doses[0]
+    root = write_toy(
+        tmp_path_factory.mktemp("shore") / "world", 0, "standard", 40, 128,
+        knobs=dose.knobs, progress=False,
+    )  # fmt: skip
+    return SimpleNamespace(
+        train=SegmentationFolder(root, "train"), val=SegmentationFolder(root, "val")
+    )
+
+
+def boats_of(data, id, share):
+    """Scores of a system that finds so much of a boat, from the top, and nothing else."""
+    scores = torch.zeros(6, 64, 64)
+    boat = data.mask(id) == BOAT + 1
+    found = boat.nonzero()[: round(share * int(boat.sum()))]
+    scores[BOAT, found[:, 0], found[:, 1]] = 1.0
+    return scores
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_what_is_called_boat_is_counted_over_pictures_with_boats(shore, share):
+    scores = {id: boats_of(shore.train, id, share) for id in shore.train.ids}
+    found = experiments.boats.look(SimpleNamespace(scores=scores, method=SaysBoat()), 0.5, shore)
+    assert found["precision"] == 1
+    assert found["recall"] == pytest.approx(share, abs=0.01)
+    assert found["iou"] == pytest.approx(share, abs=0.01)
+
+
+def test_logits_are_means_over_pictures_sorted_by_boat_and_water(shore):
+    scores = {id: torch.zeros(6, 64, 64) for id in shore.train.ids}
+    found = experiments.boats.look(SimpleNamespace(scores=scores, method=SaysBoat()), 0.5, shore)
+    assert found["precision"] == found["recall"] == found["iou"] == 0
+    red, alone = [], []
+    for id in shore.val.ids:
+        boat, water = bool(shore.val.tags(id)[BOAT]), "on the water" in shore.val.caption(id)
+        if water:
+            (red if boat else alone).append(float(shore.val.image(id)[0].mean()))
+    assert red
+    assert alone
+    assert found["logit_boat_on_water"] == pytest.approx(sum(red) / len(red), rel=1e-4)
+    assert found["logit_water_alone"] == pytest.approx(sum(alone) / len(alone), rel=1e-4)
+    pairs = [(one > other) + (one == other) / 2 for one in red for other in alone]
+    assert found["auc_on_water"] == pytest.approx(sum(pairs) / len(pairs), abs=1e-4)
+
+
+def test_scissors_that_never_slip_cut_along_the_masks(tiny):
+    place = Place(0, Dose(0.0), tiny / "runs")
+    seen = []
+
+    def keep(method, supervision, scores):
+        seen.append((method.threshold, supervision, scores))
+
+    spy = SimpleNamespace(make=place.make, train=place.train, run=keep)
+    CLASSIFIERS["cda_masks"][0](spy)
+    threshold, supervision, scores = seen[0]
+    assert (threshold, supervision) == (0.5, ("tags",))
+    for id in place.train.ids:
+        mask = place.train.mask(id)
+        for c in range(6):
+            assert torch.equal(scores[id][c] > threshold, mask == c + 1)
+
+
+class Knows(nn.Module):
+    """A network that answers with masks, or takes ground and objects for each other."""
+
+    def __init__(self, data, right):
+        super().__init__()
+        self.answers = {}
+        for id in data.ids:
+            mask = data.mask(id)
+            answer = mask if right else (mask == 0) * mask.max()
+            self.answers[data.image(id).sum().item()] = answer
+
+    def net(self, image):
+        labels = self.answers[image[0].sum().item()]
+        return 20 * nn.functional.one_hot(labels, 7).permute(2, 0, 1)[None].float()
+
+
+def test_a_cut_hears_of_the_network_only_where_it_has_a_say(tiny, monkeypatch):
+    place = Place(0, FAMILIES["scribble"].doses[0], tiny / "runs")
+    found = {}
+    for right in (True, False):
+        stage = SimpleNamespace(method=Knows(place.train, right))
+        monkeypatch.setattr(experiments.cuts, "contend", lambda name, place, it=stage: it)
+        found[right] = experiments.cuts.look(place)
+    assert found[True]["network"] == 1
+    assert found[True]["strokes"] == found[False]["strokes"]
+    assert found[True]["strokes_and_network"] > found[True]["strokes"] + 0.1
+    assert found[False]["strokes_and_network"] < found[False]["strokes"] - 0.1
+
+
+def test_cuts_are_looked_at_at_every_length(tiny, monkeypatch):
+    monkeypatch.setattr(experiments.cuts, "OUT", tiny / "cuts.json")
+    monkeypatch.setattr(experiments.cuts, "look", lambda place: {"strokes": place.world})
+    experiments.cuts.main(tiny / "runs")
+    runs = json.loads((tiny / "cuts.json").read_text())["runs"]
+    lengths = [dose.value for dose in FAMILIES["scribble"].doses]
+    assert [run["length"] for run in runs] == [one for one in lengths for _ in range(FEWEST)]
+    assert [run["world"] for run in runs] == list(range(FEWEST)) * len(lengths)
+
+
+def test_settings_are_looked_at_one_by_one_and_added_to_the_record(tiny, monkeypatch):
+    rates = experiments.rates
+    monkeypatch.setattr(rates, "RECORD", tiny / "rates.json")
+    monkeypatch.setattr(rates, "WALKS", (0, 4))
+    monkeypatch.setattr(rates, "POWERS", (4.0,))
+    monkeypatch.setattr(rates, "SOFTER", (1.0, 0.25))
+    monkeypatch.setattr(rates, "TUNING_WORLD", 0)
+    rates.main(["affinitynet"], None, tiny / "runs")
+    rates.main(["clip_es"], None, tiny / "runs")
+    record = json.loads((tiny / "rates.json").read_text())
+    walks, rivals = record["entries"]
+    assert list(walks["miou"]) == ["0 steps, power 4", "4 steps, power 4"]
+    assert len(set(rivals["miou"].values())) == 5, "a setting that changes nothing was not set"
+    place = Place(0, Dose(0.0), tiny / "runs")
+    asked = experiments.contenders.contend("clip_rivals", place)
+    assert rivals["miou"]["rivals, temperature times 1"] == pytest.approx(
+        rates.best(asked.scores, place), abs=1e-4
+    )
+    assert rates.best(asked.scores, place) >= evaluate(asked.scores, place.train, 0.3).miou
