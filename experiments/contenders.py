@@ -9,15 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from experiments.doses import TUNING_WORLD, Dose
 from wsss_lib.blocks.labels.paint import boxes_to_labels
-from wsss_lib.blocks.maps.class_maps import min_max, normalize
-from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.core import Card, Method
 from wsss_lib.data.folder import SegmentationFolder
@@ -247,11 +245,16 @@ class PlainClip(ClipES):
 
     card = replace(ClipES.card, id="clip_logits")
 
-    def class_maps(self, image: Tensor, tags: Tensor) -> Tensor:
-        """(B, 3, H, W) images, (B, C) tags -> (B, C, h, w) maps of the present classes."""
-        view, names = self.clip.look(image), self.text[: self.num_classes]
-        maps = grad_cam(lambda seen: self.clip.logits(view.embed(seen), names), view.normed, tags)
-        return min_max(normalize(maps, tags, eps=1e-12), tags)
+    def judge(self, images: Tensor, tags: Tensor) -> Tensor:
+        """(B, E) embedded images -> (B, C) logits, whatever the tags say."""
+        return self.clip.logits(images, self.text[: self.num_classes])
+
+    @classmethod
+    def toy(cls, num_classes: int, backbone: Any = None) -> Self:
+        """The tiny CLIP, whose maps are not carried along its attention."""
+        method = super().toy(num_classes, backbone)
+        method.layers = 0
+        return method
 
 
 class DetectedBoxes(GroundedSam):

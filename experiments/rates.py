@@ -6,8 +6,8 @@ the world that thresholds come from, which is never reported, and scored at its 
 MCTformer is asked for each of its maps, with class attention averaged over its last 1, 2, ...
 layers. AffinityNet is trained once and asked with walks of several lengths, from starts with
 several powers of the background; it has a background of its own, and is cut at one half. CLIP-ES,
-which is not trained, is asked with softer rivals, before its maps are carried and after. Adds to
-``results/rates.json``.
+which is not trained, is asked with softer rivals, before its maps are carried and after, and with
+maps that are not rectified. Adds to ``results/rates.json``.
 """
 
 import json
@@ -21,10 +21,13 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from torch import Tensor
 from tqdm.auto import tqdm
 
-from experiments.contenders import Place, contend
+from experiments.contenders import Place, PlainClip, contend
 from experiments.doses import TUNING_WORLD, Dose
+from wsss_lib.blocks.maps.class_maps import min_max, resize_like
+from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.engine import infer
 from wsss_lib.evaluate import evaluate
@@ -77,10 +80,27 @@ def look_at_walks(place: Place) -> dict[str, Any]:
     return {"system": "affinitynet", "threshold": 0.5, "miou": miou, "seconds": stage.seconds}
 
 
+def signed(method: ClipES, image: Tensor, tags: Tensor) -> Tensor:
+    """(B, C, h, w) Grad-CAM of what CLIP-ES asks about, before it is rectified."""
+    view = method.clip.look(image)
+
+    def ask(seen: Tensor) -> Tensor:
+        return method.judge(view.embed(seen), tags)
+
+    return grad_cam(ask, view.normed, tags) - grad_cam(lambda seen: -ask(seen), view.normed, tags)
+
+
 def look_at_rivals(place: Place) -> dict[str, Any]:
-    """What CLIP-ES reaches when its rivals compete at a share of CLIP's own temperature."""
-    plain = contend("clip_logits", place)
-    miou = {"plain logits": best(plain.scores, place)}
+    """What CLIP-ES reaches with softer rivals, and what rectifying takes from it.
+
+    ``empty`` is the share of maps of present classes that are nowhere positive, ``signed`` the mean
+    IoU of maps that are stretched from their minimum to their maximum instead.
+    """
+    plain, view = contend("clip_logits", place), place.view(("tags",))
+    found: dict[str, Any] = {
+        "system": "clip_es",
+        "miou": {"plain logits": best(plain.scores, place)},
+    }
     for share, layers in product(SOFTER, (0, 6)):
         method = place.make(ClipES)
         method.layers = layers
@@ -88,8 +108,20 @@ def look_at_rivals(place: Place) -> dict[str, Any]:
             method.clip.model.logit_scale += float(np.log(share))
         folder = plain.folder / f"rivals_{share:g}_{layers}"
         name = f"{'carried' if layers else 'rivals'}, temperature times {share:g}"
-        miou[name] = best(infer(method, place.view(("tags",)), folder), place)
-    return {"system": "clip_es", "miou": miou, "seconds": plain.seconds}
+        found["miou"][name] = best(infer(method, view, folder), place)
+    found["empty"], found["signed"] = {}, {}
+    for name, kind in (("plain logits", PlainClip), ("rivals", ClipES)):
+        method, scores, peaks = place.make(kind), {}, []
+        for number in tqdm(range(len(view)), desc=name, leave=False):
+            batch = view[number]
+            tags = batch.require("tags", name)
+            maps = signed(method, batch.image, tags)
+            peaks += maps.amax(dim=(2, 3))[tags > 0].tolist()
+            maps = min_max(maps / maps.abs().amax(dim=(2, 3), keepdim=True).clamp(min=1e-12), tags)
+            scores[view.ids[number]] = resize_like(maps, batch.image)[0]
+        found["empty"][name] = float(np.mean([peak <= 0 for peak in peaks]))
+        found["signed"][name] = best(scores, place)
+    return {**found, "seconds": plain.seconds}
 
 
 LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {

@@ -7,10 +7,8 @@ import torch
 from matplotlib.patheffects import withStroke
 from scipy.ndimage import distance_transform_edt
 from stored_figures import gallery, label_panel, shown_classes, world
-from torch import Tensor
 
-from wsss_lib.blocks.maps.class_maps import normalize
-from wsss_lib.blocks.maps.gradcam import grad_cam
+from experiments.contenders import PlainClip
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
@@ -22,12 +20,7 @@ def clip_figure(id: str) -> Picture:
     data = world()
     image, tags = data.image(id), data.tags(id).float()[None]
     method = ClipES.toy(len(data.classes))
-    view = method.clip.look(image[None])
-
-    def logits(features: Tensor) -> Tensor:
-        return method.clip.logits(view.embed(features), method.text)[:, : method.num_classes]
-
-    maps = {"plain logits": normalize(grad_cam(logits, view.normed, tags), tags)}
+    maps = {"plain logits": PlainClip.toy(len(data.classes)).class_maps(image[None], tags)}
     for title, layers in (("among rivals", 0), ("along the attention", 6)):
         method.layers = layers
         maps[title] = method.class_maps(image[None], tags)

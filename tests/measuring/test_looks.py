@@ -12,11 +12,13 @@ import experiments.contenders
 import experiments.cuts
 import experiments.rates
 from experiments.boats import BOAT, CLASSIFIERS
-from experiments.contenders import Place
+from experiments.contenders import Place, PlainClip
 from experiments.doses import FAMILIES, FEWEST, Dose
+from wsss_lib.blocks.maps.class_maps import min_max, normalize
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import evaluate
+from wsss_lib.methods.foundation.clip_es import ClipES
 
 
 class SaysBoat(nn.Module):
@@ -148,4 +150,25 @@ def test_settings_are_looked_at_one_by_one_and_added_to_the_record(tiny, monkeyp
     assert rivals["miou"]["rivals, temperature times 1"] == pytest.approx(
         rates.best(asked.scores, place), abs=1e-4
     )
+    assert rivals["signed"].keys() == rivals["empty"].keys() == {"plain logits", "rivals"}
+    for name, of in (("plain logits", "clip_logits"), ("rivals", "clip_rivals")):
+        stored = experiments.contenders.contend(of, place).scores
+        tags = {id: place.train.tags(id) > 0 for id in stored}
+        peaks = torch.cat([stored[id][tags[id]].amax(dim=(1, 2)) for id in stored])
+        empty = float((peaks == 0).float().mean())
+        assert rivals["empty"][name] == pytest.approx(empty, abs=1e-4)
     assert rates.best(asked.scores, place) >= evaluate(asked.scores, place.train, 0.3).miou
+
+
+def test_rectifying_a_signed_map_gives_the_map_that_is_stored():
+    torch.manual_seed(0)
+    image, tags = torch.rand(2, 3, 64, 64), torch.tensor([[1.0, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]])
+    for kind in (PlainClip, ClipES):
+        method = kind.toy(6)
+        method.layers = 0
+        found = experiments.rates.signed(method, image, tags)
+        assert (found < 0).any()
+        assert not found[tags == 0].any()
+        torch.testing.assert_close(
+            min_max(normalize(found, eps=1e-12)), method.class_maps(image, tags), atol=1e-4, rtol=0
+        )

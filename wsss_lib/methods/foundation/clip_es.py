@@ -87,17 +87,18 @@ class ClipES(Method):
             clip = load_clip()
         return cls(clip, classes, places, layers=6)
 
+    def judge(self, images: Tensor, tags: Tensor) -> Tensor:
+        """(B, E) embedded images, (B, C) tags -> (B, C) probabilities among present and grounds."""
+        logits = self.clip.logits(images, self.text)
+        absent = F.pad(tags <= 0, (0, logits.shape[1] - self.num_classes))
+        return logits.masked_fill(absent, -torch.inf).softmax(dim=1)[:, : self.num_classes]
+
     def class_maps(self, image: Tensor, tags: Tensor) -> Tensor:
         """(B, 3, H, W) images, (B, C) tags -> (B, C, h, w) maps of the present classes."""
         view = self.clip.look(image)
-
-        def probabilities(features: Tensor) -> Tensor:
-            logits = self.clip.logits(view.embed(features), self.text)
-            absent = F.pad(tags <= 0, (0, logits.shape[1] - self.num_classes))
-            return logits.masked_fill(absent, -torch.inf).softmax(dim=1)[:, : self.num_classes]
-
+        found = grad_cam(lambda seen: self.judge(view.embed(seen), tags), view.normed, tags)
         # A sure probability has a tiny gradient, whose map counts as much as any other.
-        maps = normalize(grad_cam(probabilities, view.normed, tags), eps=1e-12)
+        maps = normalize(found, eps=1e-12)
         if self.layers:
             attentions = [seen[..., 1:, 1:] for seen in view.attentions[-self.layers :]]
             maps = class_aware_affinity(maps, attentions, self.strong)
