@@ -75,6 +75,19 @@ AT_THE_END = {
 """Results with a threshold at an end of what can be chosen, for causes that were looked for."""
 
 
+def test_rivals_empty_more_maps_and_are_no_better_without_that(root):
+    """What the chapter on CLIP says of the world that thresholds come from."""
+    entries = read_result(root / "results" / "rates.json")["entries"]
+    (found,) = [entry for entry in entries if entry["system"] == "clip_es"]
+    assert (found["empty"]["plain logits"], found["empty"]["rivals"]) == pytest.approx(
+        (1 / 5, 1 / 3), abs=0.01
+    )
+    cut = [found["miou"][name] for name in ("plain logits", "rivals, temperature times 1")]
+    assert cut == pytest.approx([0.35, 0.31], abs=0.005)
+    assert [*found["signed"].values()] == pytest.approx([0.40, 0.39], abs=0.005)
+    assert found["miou"]["rivals, temperature times 0.25"] == pytest.approx(0.32, abs=0.005)
+
+
 def test_chosen_thresholds_lie_inside_what_can_be_chosen(root):
     """At an end nobody knows whether a better one lies further out.
 

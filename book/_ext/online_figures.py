@@ -43,4 +43,5 @@ def likeness() -> Picture:
                 Panel(image, F.interpolate(cosine[None, None], truth.shape)[0, 0], region=here)
             )
         rows[f"{place} gain"] = panels
-    return show_grid(rows, ["truth", *[f"layer {n}" for n in range(1, len(panels))]])
+    heads = ["truth", *[f"layer {n}" for n in range(1, len(panels))]]
+    return show_grid(rows, heads, tint="cosine")

@@ -70,6 +70,8 @@ def teachers_figure() -> Picture:
         name: [[run[key] for run in runs if run["length"] == length] for length in lengths]
         for key, name in names.items()
     }
-    return plot_doses(
+    figure = plot_doses(
         found, lengths, len(lengths) - 1, FAMILIES["scribble"].axis, "mean IoU, training images"
     )
+    figure.axes[0].set_ylim(0.5, 0.85)
+    return figure

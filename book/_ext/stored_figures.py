@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from textwrap import fill
 
 from measured import called, curves_of, gains_of, results_folder
 from torch import Tensor
@@ -169,7 +170,7 @@ def extra_panels(
 
 
 def steps_figure(id: str, over: str = "cam", of: str = "standard", split: str = "train") -> Picture:
-    """A system's way to its answer, step by step, then the answer and the truth; images in rows.
+    """The floor, a system's way to its answer step by step, the answer, the truth; images in rows.
 
     Args:
         id: a system that stores maps of one class with titles such as "draw 1:3".
@@ -183,11 +184,11 @@ def steps_figure(id: str, over: str = "cam", of: str = "standard", split: str = 
         steps = {title.rpartition(":"): m for title, m in stored.extras[image].items()}
         titles = [title for title, _, _ in steps]
         c = next(int(number) for _, _, number in steps)
-        answer = system_panels(id, [("", image, c)], of, split)
+        floor, answer = (system_panels(one, [("", image, c)], of, split) for one in (over, id))
         shown = [Panel(data.image(image), m) for m in steps.values()]
         truth = truth_panel(data.image(image), data.mask(image), c)
-        rows[f"{place} gain: {data.classes[c - 1]}"] = [*shown, *answer, truth]
-    return show_grid(rows, [*titles, called(id), "truth"])
+        rows[f"{place} gain: {data.classes[c - 1]}"] = [*floor, *shown, *answer, truth]
+    return show_grid(rows, [fill(called(over), 14), *titles, called(id), "truth"])
 
 
 def label_panel(image: str, labels: Tensor, of: str = "standard", split: str = "train") -> Panel:

@@ -60,6 +60,7 @@ def show_grid(
     heads: Sequence[str] = (),
     limits: tuple[float, float] = (0.0, 1.0),
     classes: Sequence[str] = (),
+    tint: str = "score",
 ) -> Picture:
     """Panels in rows and columns that mean something: systems, and classes or images.
 
@@ -68,8 +69,11 @@ def show_grid(
         heads: names of the columns.
         limits: ends of the scale of the tint.
         classes: names of the C classes, for the legend of painted labels.
+        tint: what the tint shows, beside its scale.
     """
-    figure, axes = _lay_out([*rows.values()], limits, classes, names=_NAMES, head=bool(heads))
+    figure, axes = _lay_out(
+        [*rows.values()], limits, classes, names=_NAMES, head=bool(heads), tint=tint
+    )
     for line, name in zip(axes, rows, strict=True):
         line[0].set_ylabel(
             fill(name, 14), fontsize=FONT, color=INK, rotation=0, ha="right", va="center"
@@ -267,6 +271,7 @@ def _lay_out(
     classes: Sequence[str],
     names: float = 0.0,
     head: bool = False,
+    tint: str = "score",
 ) -> tuple[Picture, np.ndarray]:
     """A figure of these panels, and its axes by line and column."""
     panels = [panel for line in grid for panel in line]
@@ -289,7 +294,7 @@ def _lay_out(
     if bar:
         scale = ScalarMappable(Normalize(*limits), TINT)
         colours = figure.colorbar(scale, ax=axes, fraction=0.03, pad=0.02, aspect=25, shrink=0.9)
-        colours.set_label("score", fontsize=FONT, color=INK)
+        colours.set_label(tint, fontsize=FONT, color=INK)
         colours.ax.tick_params(labelsize=FONT, colors=INK)
     _legend(figure, [panel.labels for panel in panels if panel.labels is not None], classes)
     return figure, axes

@@ -121,7 +121,9 @@ def plot_doses(
         means = [float(np.mean(here)) for here in found if len(here)]
         for place, here in enumerate(found):
             places = np.full(len(here), place + aside)
-            axis.plot(places, here, marker, color=colour, markersize=3.5, alpha=0.55)
+            axis.plot(
+                places, here, marker, color=colour, markersize=4, markerfacecolor="white", zorder=3
+            )
         if len(found[home]) > 1:
             error = 2 * np.std(found[home], ddof=1) / np.sqrt(len(found[home]))
             middle = float(np.mean(found[home]))
