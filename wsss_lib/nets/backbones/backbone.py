@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -41,3 +42,44 @@ class Standardize(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, 3, H, W), about zero mean and unit variance."""
         return (image - self.mean) / self.std
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution of stride 2 that pads as TensorFlow does.
+
+    It pads even sizes less on the left and the top; padding both sides alike would shift every
+    feature map by half a cell at each stride.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, h, w) -> (B, E, h / 2, w / 2), rounded up."""
+        low = (self.kernel_size[0] - 3) // 2
+        top, left = (low + side % 2 for side in x.shape[-2:])
+        return super().forward(F.pad(x, (left, low + 1, top, low + 1)))
+
+
+def pad_one_side(blocks: nn.Sequential) -> None:
+    """Give every strided convolution the padding of weights that come from TensorFlow."""
+    for module in blocks.modules():
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
+            # In its place, so that weights keep their names at every stride.
+            module.__class__, module.padding = SameConv2d, (0, 0)
+
+
+def dilate(blocks: nn.Sequential, stride: int) -> None:
+    """Turn the strides beyond ``stride`` into dilations of all later convolutions."""
+    reached, dilation = 1, 1
+    for module in list(blocks.modules()):
+        if not isinstance(module, nn.Conv2d):
+            continue
+        before = dilation
+        if module.stride == (2, 2):
+            if reached < stride:
+                reached *= 2
+            else:
+                module.stride, dilation = (1, 1), dilation * 2
+        side = module.kernel_size[0]
+        if side > 1 and dilation > 1:
+            # The convolution that lost its stride keeps the grid of its input.
+            module.dilation = (before, before)
+            module.padding = (before * (side // 2),) * 2

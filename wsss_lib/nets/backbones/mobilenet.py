@@ -5,27 +5,13 @@ from urllib.error import URLError
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import torchvision.models as models
 from torch import Tensor, nn
 
 from wsss_lib.core import InputError
-from wsss_lib.nets.backbones.backbone import Standardize
+from wsss_lib.nets.backbones.backbone import Standardize, dilate, pad_one_side
 
 _LEVELS = {2: 1, 4: 3, 8: 6, 16: 13, 32: 18}  # stride -> last block of torchvision's list
-
-
-class SamePad(nn.Module):
-    """Pad on the bottom and right only where a strided convolution needs it.
-
-    The folded weights come from a framework that pads even sizes on one side; padding on both
-    sides shifts every feature map by half a cell at each stride.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, D, h, w) -> (B, D, h + p, w + q) with p, q of 1 or 2."""
-        h, w = x.shape[-2:]
-        return F.pad(x, (w % 2, 1, h % 2, 1))
 
 
 class MobileNetV2(nn.Module):
@@ -63,9 +49,9 @@ class MobileNetV2(nn.Module):
             self.standardize = Standardize((128 / 255,) * 3, (128 / 255,) * 3)
             self.classifier = _load_folded(net, Path(str(weights)))
         self.blocks = net.features
-        _dilate(self.blocks, stride)
+        dilate(self.blocks, stride)
         if folded:
-            _pad_one_side(self.blocks)
+            pad_one_side(self.blocks)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [0, 1] -> five feature maps, shallow to deep."""
@@ -135,30 +121,3 @@ def _foreign(path: Path) -> InputError:
         f"{path} holds no folded MobileNetV2 arrays. Expected is an .npz of 00.weight, 00.bias, "
         "... in network order; for torchvision's own weights leave --weights out."
     )
-
-
-def _pad_one_side(blocks: nn.Sequential) -> None:
-    """Give every strided convolution the padding that the folded weights were trained with."""
-    for block in list(blocks.modules()):
-        for name, child in list(block.named_children()):
-            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
-                child.padding = (0, 0)
-                setattr(block, name, nn.Sequential(SamePad(), child))
-
-
-def _dilate(blocks: nn.Sequential, stride: int) -> None:
-    """Turn the strides beyond ``stride`` into dilations of all later 3x3 convolutions."""
-    reached, dilation = 1, 1
-    for module in list(blocks.modules()):
-        if not isinstance(module, nn.Conv2d):
-            continue
-        before = dilation
-        if module.stride == (2, 2):
-            if reached < stride:
-                reached *= 2
-            else:
-                module.stride, dilation = (1, 1), dilation * 2
-        if module.kernel_size == (3, 3) and dilation > 1:
-            # The convolution that lost its stride keeps the grid of its input.
-            module.dilation = (before, before)
-            module.padding = (before, before)
