@@ -170,7 +170,8 @@ def test_a_fixed_threshold_is_used_and_named(world, tmp_path):
 def test_your_own_photographs_of_any_size_without_masks(tmp_path):
     root = plain_folder(tmp_path / "mine", ((40, 70), (65, 33), (50, 50), (70, 40)), masks=False)
     out = tmp_path / "out"
-    said = wsss("run", "cam", "affinitynet", "segmenter", "--data", root, "--out", out, *FEW)
+    few = ("run", "cam", "affinitynet", "segmenter", "--data", root, "--out", out, *FEW)
+    said = wsss(*few, "--net", "toy")
     assert "The toy network has only seen drawings" in said
     assert "fixed at 0.30 (0.5 for those with a background of their own)" in said
     for name in ("cam", "affinitynet", "segmenter"):
@@ -367,6 +368,17 @@ def test_what_is_held_out_and_scored(world, tmp_path):
     assert other_split(SegmentationFolder(world, "val")) is None
     none = open_split(plain_folder(tmp_path / "none", masks=False), "train")
     assert divided(none) == (None, None)
+
+
+def test_photographs_get_a_network_that_has_seen_some(world, tmp_path):
+    root = plain_folder(tmp_path / "mine", ((40, 70), (65, 33), (50, 50), (70, 40)), masks=False)
+    few = ("--longest", 48, "--steps", 1, "--cpu")
+    for data, name, needs in ((root, "efficientnet_lite0", ["ImageNet"]), (world, "toy", [])):
+        out = tmp_path / name
+        said = wsss("run", "cam", "--data", data, "--out", out, "--threshold", 0.4, *few)
+        result = json.loads((out / "cam" / "result.json").read_text())
+        assert (result["net"], result["protocol"]["needs"]) == (name, needs)
+        assert "only seen drawings" not in said
 
 
 def test_the_same_system_twice_gets_two_folders(world, tmp_path):

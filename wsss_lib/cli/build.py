@@ -9,13 +9,14 @@ from wsss_lib import recipes
 from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.engine import seed_everything
 from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0
 from wsss_lib.nets.backbones.mobilenet import MobileNetV2
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.nets.large.vocabulary import CLASSES
 from wsss_lib.survey import find_methods
 
-NETS = ("toy", "mobilenet_v2", "resnet50", "resnet101", "paper")
+NETS = ("toy", "efficientnet_lite0", "mobilenet_v2", "resnet50", "resnet101", "paper")
 TOY_CROP, CROP = 64, 224
 
 
@@ -86,6 +87,8 @@ def _backbone(net: str, weights: str | None) -> Backbone | None:
         raise InputError(f"--weights PATH is for --net mobilenet_v2; {net} has its own weights.")
     if net == "toy":
         return toy_cnn(pretrained=False) if random else None
+    if net == "efficientnet_lite0":
+        return EfficientNetLite0(16, pretrained=not random)
     if net == "mobilenet_v2":
         return MobileNetV2(16, None if random else weights or "imagenet")
     return ResNet(101 if net == "resnet101" else 50, 16, pretrained=not random)

@@ -62,7 +62,7 @@ class Plan:
     out: Path
     split: str = "train"
     seed: int = 0
-    net: str = "toy"
+    net: str = "auto"
     weights: str | None = None
     longest: int | None = None
     steps: int | None = None
@@ -125,6 +125,7 @@ def run_plan(plan: Plan, say: Callable[[str], None] = lambda text: None) -> list
     if plan.out.is_file():
         raise InputError(f"--out {plan.out} is a file; name a folder.")
     scene = _open(plan, kinds)
+    plan = scene.plan
     methods = [
         build(
             kind, scene.train.classes, plan.net, plan.weights, plan.seed,
@@ -190,6 +191,8 @@ def _open(plan: Plan, kinds: list) -> _Scene:
         train = train.subset(train.ids[:DRY_IMAGES])
         other = other and other.subset(other.ids[:DRY_IMAGES])
     held_out, scored = divided(train) if plan.threshold is None else (None, with_masks(train))
+    if plan.net == "auto":
+        plan = replace(plan, net="toy" if train.name == "toy" else "efficientnet_lite0")
     wanted = {kind for method in kinds for kind in method.card.supervision} - {"masks"}
     found = sizes(train)
     as_it_is = plan.net in ("toy", "paper") and max(map(max, found)) <= BIG
@@ -212,8 +215,8 @@ def _remarks(scene: _Scene) -> Iterator[str]:
         yield f"Their files are of several kinds: {kinds}."
     if plan.net == "toy" and train.name != "toy":
         yield (
-            "The toy network has only seen drawings. For photographs, add --net mobilenet_v2 "
-            "(or resnet50)."
+            "The toy network has only seen drawings. For photographs, leave --net out, or add "
+            "--net resnet50."
         )
     if scene.longest != plan.longest and max(map(max, scene.sizes)) > BIG and not plan.dry:
         yield (

@@ -47,8 +47,12 @@ def run(
         int, typer.Option(min=0, max=2**32 - 1, help="Of weights, order and augmentation.")
     ] = 0,
     net: Annotated[
-        str, typer.Option(help="toy, mobilenet_v2, resnet50, resnet101, or paper: as in recipes.")
-    ] = "toy",
+        str,
+        typer.Option(
+            help="toy, efficientnet_lite0, mobilenet_v2, resnet50, resnet101, or paper: as in "
+            "recipes. auto: toy for the toy world, efficientnet_lite0 for photographs."
+        ),
+    ] = "auto",
     weights: Annotated[
         str | None,
         typer.Option(help="Folded MobileNetV2 weights (.npz), or: random. Else ImageNet's."),
