@@ -86,11 +86,11 @@ class Ways:
         }
         count = len(classes)
         self.by_mark: dict[str, tuple[str, Callable[[Batch], Tensor]]] = {
-            "bbox_rect": ("boxes", BBoxRect(count).predict),
-            "grabcut": ("boxes", GrabCut(count).predict),
+            "bbox_rect": ("box", BBoxRect(count).predict),
+            "grabcut": ("box", GrabCut(count).predict),
             "extreme_clicking": ("extreme points", ExtremeClicking(count).predict),
-            "scribblesup": ("scribbles", self.cut),
-            "walker_strokes": ("scribbles", self.walked),
+            "scribblesup": ("strokes", self.cut),
+            "walker_strokes": ("strokes", self.walked),
         }
 
     def head(self, features: Tensor) -> Tensor:
@@ -192,7 +192,7 @@ def every_way(data: SegmentationFolder) -> dict[str, Found]:
     kinds = ("tags", "boxes", "extremes", "scribble")
     view = WeakView(data, kinds, longest=LONGEST)
     for name, way in tqdm(ways.by_tag.items(), desc="tags"):
-        found[name] = asked("tags", way, view, own=False)
+        found[name] = asked("image label", way, view, own=False)
     start = found["cam"].thresholds(data)
     with_cam = view.with_scores(found["cam"].scores)
     for name, refine in tqdm(REFINERS.items(), desc="refiners"):
@@ -201,7 +201,7 @@ def every_way(data: SegmentationFolder) -> dict[str, Found]:
             def way(batch: Batch, refine: Any = refine) -> Tensor:
                 return refine(batch, start[batch.ids[0]])[None]  # type: ignore[no-any-return]
 
-            found[f"cam_{name}"] = asked("tags", way, with_cam, own=False)
+            found[f"cam_{name}"] = asked("image label", way, with_cam, own=False)
     for name, (label, marked) in tqdm(ways.by_mark.items(), desc="marks"):
         found[name] = asked(label, marked, view, own=True)
     return found

@@ -1,0 +1,105 @@
+"""Pictures of photographs that every installation has, in all ways that need no training set."""
+
+from dataclasses import replace
+from functools import cache
+from textwrap import fill
+
+import numpy as np
+import torch
+from IPython.display import Markdown
+from measured import results_folder
+from stored_figures import DATA
+from torch import Tensor
+
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.photographs import write_photographs
+from wsss_lib.results import read_result
+from wsss_lib.show import Panel, Picture, show_grid, show_panels
+
+WAYS = {
+    "cam_32": "CAM, stride 32",
+    "cam": "CAM",
+    "cam_8": "CAM, stride 8",
+    "grad_cam_pp": "Grad-CAM++",
+    "layer_cam": "Layer-CAM",
+    "score_cam": "Score-CAM",
+    "erased": "erased twice",
+    "advcam": "AdvCAM",
+    "cam_superpixels": "CAM, superpixels",
+    "cam_walker": "CAM, walker",
+    "cam_grabcut": "CAM, GrabCut",
+    "cam_pamr": "CAM, PAMR",
+    "cam_densecrf": "CAM, dense CRF",
+    "bbox_rect": "box, filled",
+    "grabcut": "box, GrabCut",
+    "extreme_clicking": "extreme clicks",
+    "scribblesup": "strokes, graph cut",
+    "walker_strokes": "strokes, walker",
+}
+"""Results by way, and what they are called."""
+FIRST = ("cam", "cam_densecrf", "scribblesup", "grabcut")
+"""Ways for whoever sees the book for the first time."""
+
+
+@cache
+def photographs() -> SegmentationFolder:
+    """The photographs with their labels; they are written where they are missing."""
+    return SegmentationFolder(write_photographs(DATA / "photographs"), None)
+
+
+@cache
+def measured() -> dict[str, dict]:
+    """What was found, by way."""
+    ways = read_result(results_folder() / "photographs.json")["ways"]
+    return {one["way"]: one for one in ways}
+
+
+@cache
+def photograph(id: str) -> Tensor:
+    """(3, H, W), as the ways saw it."""
+    return photographs().image(id, read_result(results_folder() / "photographs.json")["longest"])
+
+
+def found(way: str, id: str) -> Panel:
+    """The photograph with a line around what a way calls the object, and the IoU."""
+    image = photograph(id)
+    with np.load(results_folder() / "maps" / "photographs.npz") as masks:
+        region = np.unpackbits(masks[f"{way}/{id}"], axis=1)[:, : image.shape[2]]
+    note = f"IoU {measured()[way]['iou'][id]:.2f}"
+    return Panel(image, region=torch.from_numpy(region).bool(), note=note, title=WAYS[way])
+
+
+def truth(id: str) -> Panel:
+    """The photograph with a line around the object as it was drawn by hand."""
+    data, image = photographs(), photograph(id)
+    label = int(data.tags(id).argmax()) + 1
+    mask = (data.mask(id) == label)[None, None].float()
+    small = torch.nn.functional.interpolate(mask, image.shape[1:], mode="area")[0, 0]
+    return Panel(image, region=small > 0.5, title="drawn by hand")
+
+
+def first_figure() -> Picture:
+    """All photographs in rows, those first that CAM finds best; a few ways in columns."""
+    rows, cam = {}, measured()["cam"]["iou"]
+    for id in sorted(cam, key=lambda id: -cam[id]):
+        name = photographs().classes[int(photographs().tags(id).argmax())]
+        panels = [*(found(way, id) for way in FIRST), truth(id)]
+        rows[name] = [replace(panel, title="") for panel in panels]
+    return show_grid(rows, [*(fill(WAYS[way], 12) for way in FIRST), "drawn by hand"])
+
+
+def ways_figure(id: str) -> Picture:
+    """One photograph in all ways."""
+    return show_panels([*(found(way, id) for way in WAYS), truth(id)])
+
+
+def ways_table() -> Markdown:
+    """Every way with its IoU on each photograph, their mean, and seconds for all of them."""
+    ids = photographs().ids
+    lines = [["told", "way", *ids, "mean", "seconds"], ["---"] * (len(ids) + 4)]
+    for way, name in WAYS.items():
+        one = measured()[way]
+        iou = [one["iou"][id] for id in ids]
+        figures = [f"{value:.2f}" for value in (*iou, float(np.mean(iou)))]
+        lines.append([one["label"], name, *figures, f"{one['seconds']:.1f}"])
+    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
