@@ -21,7 +21,7 @@ from tests.book.pages import BOOK, ROOT
 NOTEBOOKS = sorted(path for path in BOOK.rglob("*.ipynb") if "checkpoints" not in str(path))
 PAGES = page_names()
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
-UNTRAINED = {"cam_from_scratch", "clip_to_masks", "sam_to_masks"}
+UNTRAINED = {"cam_from_scratch", "clip_to_masks", "sam_to_masks", "ten_minutes"}
 """Notebooks that train by a loop of their own, or nothing."""
 
 
@@ -109,8 +109,8 @@ class TestNotebooks:
     def test_chooses_its_pictures_by_rule(self, notebook):
         sources = "\n".join(cells(notebook, "code"))
         assert not re.search(r"\b(train|val)_\d{4}\b", sources)
-        own_data = notebook.stem == "bring_your_own_photographs"
-        assert own_data or re.search(r"\b(chosen|ranked)\(|\.extremes\b", sources)
+        photographs = notebook.stem in ("bring_your_own_photographs", "ten_minutes")
+        assert photographs or re.search(r"\b(chosen|ranked)\(|\.extremes\b", sources)
 
     def test_trains_at_most_one_system(self, notebook):
         found = sum(trainings(python(source)) for source in cells(notebook, "code"))
