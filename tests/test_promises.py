@@ -75,6 +75,31 @@ AT_THE_END = {
 """Results with a threshold at an end of what can be chosen, for causes that were looked for."""
 
 
+def test_what_hours_of_labelling_buy(root):
+    """What the chapter on cost says of its figure."""
+    runs = read_result(root / "results" / "ten_hours.json")["runs"]
+    found = {
+        (kind, hours): np.mean(
+            [run["miou"] for run in runs if (run["label"], run["hours"]) == (kind, hours)]
+        )
+        for kind in ("tags", "points", "scribble", "boxes", "masks", "mixture")
+        for hours in (1, 2, 4, 8, 16)
+    }
+    others = ("tags", "points", "scribble", "mixture")
+    assert all(found[kind, 1] > 1.5 * found["masks", 1] for kind in others)
+    for hours, first in ((2, "scribble"), (4, "scribble"), (8, "masks"), (16, "masks")):
+        assert (
+            max(found[kind, hours] for kind in (*others, "boxes", "masks")) == found[first, hours]
+        )
+    assert found["masks", 4] > found["tags", 16]
+    for kind in ("tags", "points", "mixture"):
+        later = [found[kind, hours] for hours in (4, 8, 16)]
+        assert max(later) - found[kind, 2] < 0.02, "flat after two hours"
+    boxes = [found["boxes", hours] for hours in (1, 2, 4, 8, 16)]
+    assert boxes == sorted(boxes)
+    assert found["mixture", 16] < found["masks", 8], "the masks of its hours alone are better"
+
+
 def test_rivals_empty_more_maps_and_are_no_better_without_that(root):
     """What the chapter on CLIP says of the world that thresholds come from."""
     entries = read_result(root / "results" / "rates.json")["entries"]

@@ -1,6 +1,7 @@
 """What labels cost and what the same network learns from them."""
 
 import numpy as np
+from IPython.display import Markdown
 from measured import results_folder
 from wsss_book import look_up, summary_of
 
@@ -49,30 +50,40 @@ BOUGHT = {
 """Kinds of label in ``results/ten_hours.json``, and what to call them."""
 
 
+def bought() -> dict[str, dict[float, list[dict]]]:
+    """The networks of ``results/ten_hours.json``, by label and hours."""
+    runs = read_result(results_folder() / "ten_hours.json")["runs"]
+    return {
+        kind: {
+            hours: [run for run in runs if (run["label"], run["hours"]) == (kind, hours)]
+            for hours in sorted({run["hours"] for run in runs})
+        }
+        for kind in BOUGHT
+    }
+
+
 def hours_figure() -> Picture:
     """Mean IoU on new images over the hours that labelling the training images takes people.
 
     The boxes stand there twice: at the price of drawing them, and at that of four extreme clicks.
     """
-    runs = read_result(results_folder() / "ten_hours.json")["runs"]
     figure, axes = drawn_on(WIDTH, 4.2)
-    for number, (kind, name) in enumerate(BOUGHT.items()):
-        mine = [run for run in runs if run["label"] == kind]
-        hours = np.array(sorted({run["hours"] for run in mine}))
-        found = [[run["miou"] for run in mine if run["hours"] == paid] for paid in hours]
-        means, colour, marker = (
-            [np.mean(here) for here in found],
-            line_colour(number),
-            MARKERS[number],
-        )
-        for paid, here in zip(hours, found, strict=True):
-            axes.plot([paid] * len(here), here, marker, color=colour, markersize=3.5, alpha=0.55)
-        axes.plot(hours, means, marker=marker, color=colour, markersize=7, label=name)
+    for number, (kind, found) in enumerate(bought().items()):
+        hours = np.array(list(found))
+        values = [[run["miou"] for run in runs] for runs in found.values()]
+        means = [np.mean(here) for here in values]
+        style = {"color": line_colour(number), "marker": MARKERS[number]}
+        axes.plot(hours, means, markersize=7, label=BOUGHT[kind], **style)
+        for paid, here in zip(hours, values, strict=True):
+            axes.plot(
+                [paid] * len(here), here, linestyle="", markersize=4, markerfacecolor="white",
+                zorder=3, **style,
+            )  # fmt: skip
         if kind == "boxes":
             cheaper = seconds_per_image("extremes") / seconds_per_image("boxes")
             axes.plot(
-                hours * cheaper, means, marker=marker, color=colour, markersize=7, linestyle=":",
-                markerfacecolor="none", label="the same boxes, by four extreme clicks",
+                hours * cheaper, means, markersize=7, linestyle=":", markerfacecolor="none",
+                label="the same boxes, by four extreme clicks", **style,
             )  # fmt: skip
     axes.set_xscale("log", base=2)
     axes.set_xticks(hours, [f"{paid:g}" for paid in hours])
@@ -82,3 +93,17 @@ def hours_figure() -> Picture:
         fontsize=FONT, frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5)
     )
     return figure
+
+
+def hours_table() -> Markdown:
+    """Mean IoU by label and hours, and how many images were bought."""
+    found = bought()
+    hours = list(found["tags"])
+    lines = [["label", *(f"{paid:g} h" for paid in hours)], ["---"] * (len(hours) + 1)]
+    for kind, by_hours in found.items():
+        cells = [
+            f"{np.mean([run['miou'] for run in runs]):.3f} ({runs[0]['images']})"
+            for runs in by_hours.values()
+        ]
+        lines.append([BOUGHT[kind], *cells])
+    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
