@@ -1,0 +1,30 @@
+"""What a teacher wants to know of the exercises, read from the exercises and the pages themselves."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import exercises
+from IPython.display import Markdown
+
+BOOK = Path(__file__).resolve().parents[1]
+
+
+def exercises_table() -> Markdown:
+    """By chapter: the functions that students write, and how many quizzes its pages have."""
+    lines = [["chapter", "functions to write, checked at once", "questions"], ["---"] * 3]
+    for name in sorted(module.name for module in iter_modules(exercises.__path__)):
+        pages = "".join(
+            path.read_text(encoding="utf-8") for path in sorted((BOOK / name).glob("*.md"))
+        )
+        title = re.search(r"^# (.+)$", pages, re.MULTILINE)
+        written = import_module(f"exercises.{name}").EXERCISES
+        lines.append(
+            [
+                f"[{title.group(1) if title else name}](../{name}/index.md)",
+                ", ".join(f"`{one}`" for one in written),
+                str(pages.count("{quiz}")),
+            ]
+        )
+    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
