@@ -39,7 +39,8 @@ from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0
 from wsss_lib.results import commit, device_name, write_json
 
-LONGEST = 320
+LONGEST, LIVE = 320, 240
+"""Longest side in pixels of the photographs, and of CAM's scores in the figure that can be moved."""
 IMAGENET_ROWS = {
     "cat": (281, 282, 283, 284, 285),
     "cup": (504, 967, 968),
@@ -223,6 +224,9 @@ def main(
             counts = confusion_of(data.mask(id), region.long() * (label + 1), len(data.classes))
             iou[id] = float(ious(counts)[label + 1])
             small = resize_like(region[None, None].float(), data.image(id, LONGEST)[None])
+            if name == "cam":
+                live = resize_like(score[None, None], data.image(id, LIVE)[None])[0, 0]
+                masks[f"score/{id}"] = (live.clamp(0, 1) * 255).round().byte().numpy()
             masks[f"{name}/{id}"] = np.packbits(small[0, 0].numpy() > 0.5, axis=1)
         entries.append(
             {"way": name, "label": found.label, "seconds": found.seconds, "iou": iou,

@@ -11,10 +11,12 @@ from measured import results_folder
 from stored_figures import DATA
 from torch import Tensor
 
+from wsss_lib.core import IGNORE
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.photographs import write_photographs
 from wsss_lib.results import read_result
 from wsss_lib.show import Panel, Picture, show_grid, show_panels
+from wsss_lib.show.live import LiveFigure, live_threshold
 
 WAYS = {
     "cam_32": "CAM, stride 32",
@@ -91,6 +93,23 @@ def first_figure() -> Picture:
 def ways_figure(id: str) -> Picture:
     """One photograph in all ways."""
     return show_panels([*(found(way, id) for way in WAYS), truth(id)])
+
+
+def drag_figure(id: str) -> LiveFigure:
+    """CAM's score of a photograph, with a threshold to drag; it begins where the table cuts."""
+    data = photographs()
+    with np.load(results_folder() / "maps" / "photographs.npz") as stored:
+        score = torch.from_numpy(stored[f"score/{id}"]) / 255
+    label = int(data.tags(id).argmax()) + 1
+    rows, columns = (
+        torch.linspace(0.5, side - 0.5, small).long()
+        for side, small in zip(data.mask(id).shape, score.shape, strict=True)
+    )
+    mask = data.mask(id)[rows][:, columns]
+    truth = torch.where(mask == IGNORE, mask, (mask == label).long())
+    start = measured()["cam"]["threshold"][id]
+    image = data.image(id, max(score.shape))
+    return live_threshold(image, score, truth, data.classes[label - 1], start)
 
 
 def ways_table() -> Markdown:

@@ -1,4 +1,4 @@
-"""What a teacher wants to know of the exercises, read from the exercises and the pages themselves."""
+"""The exercises of all chapters, read from the exercises and the pages themselves."""
 
 import re
 from importlib import import_module
@@ -15,9 +15,8 @@ def exercises_table() -> Markdown:
     """By chapter: the functions that students write, and how many quizzes its pages have."""
     lines = [["chapter", "functions to write, checked at once", "questions"], ["---"] * 3]
     for name in sorted(module.name for module in iter_modules(exercises.__path__)):
-        pages = "".join(
-            path.read_text(encoding="utf-8") for path in sorted((BOOK / name).glob("*.md"))
-        )
+        paths = sorted((BOOK / name).glob("*.md"), key=lambda path: path.stem != "index")
+        pages = "".join(path.read_text(encoding="utf-8") for path in paths)
         title = re.search(r"^# (.+)$", pages, re.MULTILINE)
         written = import_module(f"exercises.{name}").EXERCISES
         lines.append(
