@@ -40,7 +40,7 @@ from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0
 from wsss_lib.results import commit, device_name, write_json
 
 LONGEST, LIVE = 320, 240
-"""Longest side in pixels of the photographs, and of CAM's scores in the figure that can be moved."""
+"""Longest side in pixels of the photographs, and of CAM's scores in the figure to drag."""
 IMAGENET_ROWS = {
     "cat": (281, 282, 283, 284, 285),
     "cup": (504, 967, 968),
@@ -208,6 +208,11 @@ def every_way(data: SegmentationFolder) -> dict[str, Found]:
     return found
 
 
+def seen(data: SegmentationFolder, id: str, longest: int) -> Tensor:
+    """(1, 3, H, W) of a photograph with exactly this longest side in pixels."""
+    return WeakView(data.subset([id]), (), longest=longest)[0].image
+
+
 def main(
     folder: Annotated[Path, typer.Option(help="Photographs.")] = Path("data/photographs"),
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("results"),
@@ -223,9 +228,9 @@ def main(
             region = score > threshold
             counts = confusion_of(data.mask(id), region.long() * (label + 1), len(data.classes))
             iou[id] = float(ious(counts)[label + 1])
-            small = resize_like(region[None, None].float(), data.image(id, LONGEST)[None])
+            small = resize_like(region[None, None].float(), seen(data, id, LONGEST))
             if name == "cam":
-                live = resize_like(score[None, None], data.image(id, LIVE)[None])[0, 0]
+                live = resize_like(score[None, None], seen(data, id, LIVE))[0, 0]
                 masks[f"score/{id}"] = (live.clamp(0, 1) * 255).round().byte().numpy()
             masks[f"{name}/{id}"] = np.packbits(small[0, 0].numpy() > 0.5, axis=1)
         entries.append(

@@ -11,6 +11,7 @@ from measured import results_folder
 from stored_figures import DATA
 from torch import Tensor
 
+from experiments.one_photograph import LIVE, LONGEST, seen
 from wsss_lib.core import IGNORE
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.photographs import write_photographs
@@ -59,7 +60,7 @@ def measured() -> dict[str, dict]:
 @cache
 def photograph(id: str) -> Tensor:
     """(3, H, W), as the ways saw it."""
-    return photographs().image(id, read_result(results_folder() / "photographs.json")["longest"])
+    return seen(photographs(), id, LONGEST)[0]
 
 
 def found(way: str, id: str) -> Panel:
@@ -108,8 +109,7 @@ def drag_figure(id: str) -> LiveFigure:
     mask = data.mask(id)[rows][:, columns]
     truth = torch.where(mask == IGNORE, mask, (mask == label).long())
     start = measured()["cam"]["threshold"][id]
-    image = data.image(id, max(score.shape))
-    return live_threshold(image, score, truth, data.classes[label - 1], start)
+    return live_threshold(seen(data, id, LIVE)[0], score, truth, data.classes[label - 1], start)
 
 
 def ways_table() -> Markdown:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.one_photograph import IMAGENET_ROWS, Ways, best_without, imagenet_classifier
+from experiments.one_photograph import IMAGENET_ROWS, Ways, best_without, imagenet_classifier, seen
 from wsss_lib.core import Batch
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.photographs import write_photographs
@@ -68,7 +68,7 @@ def test_stored_masks_have_the_iou_that_is_stored(root, photographs):
         for way in found["ways"]:
             assert way["iou"].keys() == set(photographs.ids)
             for id, iou in way["iou"].items():
-                width = photographs.image(id, found["longest"]).shape[2]
+                width = seen(photographs, id, found["longest"]).shape[3]
                 region = np.unpackbits(masks[f"{way['way']}/{id}"], axis=1)[:, :width]
                 label = int(photographs.tags(id).argmax()) + 1
                 mask = photographs.mask(id)

@@ -1,4 +1,4 @@
-"""Figures that answer without a kernel: a module of JavaScript, its data, and a picture for paper."""
+"""Figures that answer without a kernel: a JavaScript module, its data, and a picture for paper."""
 
 import base64
 import hashlib

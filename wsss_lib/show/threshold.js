@@ -28,7 +28,7 @@ export function ious(score, truth, t) {
 
 function draw(canvas, picture, score, t) {
   const { width, height } = canvas;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0, width, height);
   const pixels = context.getImageData(0, 0, width, height);
   const cut = (255 * t) / STEPS;
