@@ -1,15 +1,24 @@
 """The book's own modules, and the built book."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from execute_pages import page_names
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.book.pages import BOOK, HTML, ROOT
 from wsss_lib.data.atomic import one_at_a_time
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = (
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 
 
 def sources() -> list[Path]:
@@ -43,3 +52,15 @@ def pages(html: Path) -> dict[str, Path]:
     """The pages of the book by name, such as "cam/index"."""
     names = page_names()
     return {name: html / f"{name}.html" for name in names}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's own browser, started once."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is installed")
+    with sync_playwright() as tools:
+        one = tools.chromium.launch(executable_path=found, args=[*QUIET, "--no-sandbox"])
+        yield one
+        one.close()

@@ -1,34 +1,14 @@
 """A real browser opens every page, and finds nothing to complain about."""
 
-import shutil
-from collections.abc import Iterator
-
 import pytest
 from execute_pages import page_names
-from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
+from playwright.sync_api import ConsoleMessage
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = (
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 SIZES = {"laptop": (1366, 768), "phone": (390, 844)}
 FIRST_VISIT = "Got invalid theme mode"  # the theme's way of saying that nothing was chosen yet
 SET = "typeof MathJax === 'undefined' || !MathJax.startup || MathJax.startup.promise"
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser for all pages
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The machine's own browser, started once."""
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is installed")
-    with sync_playwright() as tools:
-        one = tools.chromium.launch(executable_path=found, args=[*QUIET, "--no-sandbox"])
-        yield one
-        one.close()
 
 
 @pytest.mark.parametrize("name", page_names())
