@@ -1,9 +1,10 @@
 """Five photographs, each in some twenty ways: ``python -m experiments.one_photograph``.
 
 What needs no training set is asked about the photographs that every installation has: class maps of
-an ImageNet network as it comes, refiners on them, boxes, extreme points and strokes that were drawn
-for this book. Where a score has to be cut, the threshold of a photograph is the one that is best on
-the other four. Writes ``results/photographs.json`` and the masks, ``results/maps/photographs.npz``.
+an ImageNet network as it comes, refiners on them, and what can be made of clicks, boxes, extreme
+points and strokes that were drawn for this book. Where a score has to be cut, the threshold of a
+photograph is the one that is best on the other four. Writes ``results/photographs.json`` and the
+masks, ``results/maps/photographs.npz``.
 """
 
 import time
@@ -18,6 +19,7 @@ import typer
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from experiments.classical import k_means, otsu, region_growing, watersheds
 from experiments.refiners import REFINERS
 from wsss_lib.blocks.augment.erase import erase
 from wsss_lib.blocks.maps.cam import multi_scale_flip
@@ -87,6 +89,10 @@ class Ways:
         }
         count = len(classes)
         self.by_mark: dict[str, tuple[str, Callable[[Batch], Tensor]]] = {
+            "otsu": ("click", self.classical(otsu)),
+            "k_means": ("click", self.classical(k_means)),
+            "region_growing": ("click", self.classical(region_growing)),
+            "watershed": ("strokes", self.flooded),
             "bbox_rect": ("box", BBoxRect(count).predict),
             "grabcut": ("box", GrabCut(count).predict),
             "extreme_clicking": ("extreme points", ExtremeClicking(count).predict),
@@ -132,6 +138,29 @@ class Ways:
             found = torch.maximum(found, maps)
             image = erase(image, (maps.amax(dim=1, keepdim=True) > SCORED).float())
         return found
+
+    def classical(
+        self, way: Callable[[np.ndarray, list[tuple[int, int]]], np.ndarray]
+    ) -> Callable[[Batch], Tensor]:
+        """A way from before learning, which a click on each object starts."""
+
+        def predict(batch: Batch) -> Tensor:
+            points = batch.require("points", "a classical way")[0]
+            image = batch.image[0].permute(1, 2, 0).numpy()
+            mask = way(image, [(x, y) for x, y, _ in points.tolist()])
+            labels = torch.from_numpy(mask).long() * int(points[0, 2])
+            return from_labels(labels[None], len(self.classes))
+
+        return predict
+
+    def flooded(self, batch: Batch) -> Tensor:
+        """The watershed from strokes."""
+        scribble = batch.require("scribble", "the watershed")[0]
+        label = int(batch.require("tags", "the watershed")[0].argmax()) + 1
+        strokes = (scribble == 0).int() + 2 * (scribble == label).int()
+        mask = watersheds(batch.image[0].permute(1, 2, 0).numpy(), strokes.numpy())
+        labels = torch.from_numpy(mask).long() * label
+        return from_labels(labels[None], len(self.classes))
 
     def cut(self, batch: Batch) -> Tensor:
         """ScribbleSup's first cut: superpixels take the class of the strokes at least energy."""
@@ -190,7 +219,7 @@ def asked(label: str, way: Callable[[Batch], Tensor], view: WeakView, own: bool)
 def every_way(data: SegmentationFolder) -> dict[str, Found]:
     """All ways, asked about all photographs."""
     ways, found = Ways(data.classes), {}
-    kinds = ("tags", "boxes", "extremes", "scribble")
+    kinds = ("tags", "points", "boxes", "extremes", "scribble")
     view = WeakView(data, kinds, longest=LONGEST)
     for name, way in tqdm(ways.by_tag.items(), desc="tags"):
         found[name] = asked("image label", way, view, own=False)

@@ -33,9 +33,13 @@ WAYS = {
     "cam_grabcut": "CAM, GrabCut",
     "cam_pamr": "CAM, PAMR",
     "cam_densecrf": "CAM, dense CRF",
+    "otsu": "click, Otsu",
+    "k_means": "click, k-means",
+    "region_growing": "click, growing",
     "bbox_rect": "box, filled",
     "grabcut": "box, GrabCut",
     "extreme_clicking": "extreme clicks",
+    "watershed": "strokes, watershed",
     "scribblesup": "strokes, graph cut",
     "walker_strokes": "strokes, walker",
 }
