@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 from measured import results_folder
+from skimage.color import rgb2gray
+from skimage.feature import SIFT, canny, hog, local_binary_pattern
+from skimage.filters import sobel
 from stored_figures import DATA
 from torch import Tensor
 
@@ -126,3 +129,45 @@ def ways_table() -> Markdown:
         figures = [f"{value:.2f}" for value in (*iou, float(np.mean(iou)))]
         lines.append([one["label"], name, *figures, f"{one['seconds']:.1f}"])
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+CLASSICAL = (
+    "otsu", "k_means", "region_growing", "watershed", "scribblesup", "grabcut",
+)  # fmt: skip
+
+
+def classical_figure() -> Picture:
+    """All photographs in rows, ways without learning in columns."""
+    rows = {}
+    for id in photographs().ids:
+        name = photographs().classes[int(photographs().tags(id).argmax())]
+        panels = [*(found(way, id) for way in CLASSICAL), truth(id)]
+        rows[name] = [replace(panel, title="") for panel in panels]
+    return show_grid(rows, [*(fill(WAYS[way], 10) for way in CLASSICAL), "drawn by hand"])
+
+
+def features_figure(id: str) -> Picture:
+    """Edges and features that were made by hand: gradient, Canny, LBP, HOG and SIFT."""
+    image = photograph(id)
+    grey = rgb2gray(image.permute(1, 2, 0).numpy())
+    codes = local_binary_pattern((grey * 255).astype(np.uint8), 8, 1, "uniform")
+    _, drawn = hog(grey, pixels_per_cell=(12, 12), cells_per_block=(1, 1), visualize=True)
+    found = {
+        "gradient": sobel(grey),
+        "Canny's edges": canny(grey, sigma=2).astype(float),
+        "LBP codes": codes,
+        "HOG": drawn,
+    }
+    panels = [Panel(image, title="photograph")]
+    for title, values in found.items():
+        bright = torch.from_numpy(np.clip(values / np.quantile(values, 0.99), 0, 1)).float()
+        panels.append(Panel(bright.expand(3, -1, -1), title=title))
+    sift = SIFT()
+    sift.detect(grey)
+    figure = show_panels([*panels, Panel(image, title="SIFT")], columns=3)
+    rows, columns = sift.keypoints[::4].T  # all of them would hide the photograph
+    figure.axes[5].scatter(
+        columns, rows, s=4 * sift.sigmas[::4] ** 2, facecolors="none", edgecolors="white",
+        linewidths=1,
+    )  # fmt: skip
+    return figure
