@@ -210,7 +210,7 @@ def test_notebooks_show_a_figure_and_nothing_global_changes(tmp_path):
 def test_doses_show_each_world_and_two_errors_at_home():
     gains = {"one": [[0.0, 0.02], [0.1, 0.2, 0.3], [0.4, 0.5]], "two": [[], [0.0, 0.1, 0.0], [0.1]]}
     axis = plot_doses(gains, (0.1, 0.5, 0.9), 1, "share", "gain: mean IoU").axes[0]
-    dots = [line for line in axis.lines if line.get_markersize() == 3.5]
+    dots = [line for line in axis.lines if line.get_markersize() == 4]
     assert sum(len(line.get_xdata()) for line in dots) == 7 + 4
     means = [line.get_ydata() for line in axis.lines if line.get_label() in gains]
     np.testing.assert_allclose(means[0], [0.01, 0.2, 0.45])
