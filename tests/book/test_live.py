@@ -31,6 +31,16 @@ def address(made, root, tmp_path):
     return page.as_uri()
 
 
+@pytest.fixture
+def page(address, browser):
+    """The page with the figure, after its script has run."""
+    one = browser.new_page()
+    one.goto(address)
+    one.wait_for_selector(".live.ready")
+    yield one
+    one.close()
+
+
 def figures(said):
     return [float(figure) for figure in re.findall(r"\d\.\d+", said)]
 
@@ -41,70 +51,52 @@ def expected(score, truth, t):
     return [t, found[1], found[0], found.mean()]
 
 
-def test_the_threshold_says_what_the_library_says(made, address, browser):
+def test_the_threshold_says_what_the_library_says(made, page):
     score, truth, _ = made
-    page = browser.new_page()
-    try:
-        page.goto(address)
-        page.wait_for_selector(".live.ready")
-        assert figures(page.inner_text("output")) == pytest.approx(
-            expected(score, truth, 0.4), abs=6e-4
-        )
-        page.focus("input")
-        for key, t in (("ArrowRight", 0.41), ("ArrowRight", 0.42), ("Home", 0.0), ("End", 0.99)):
-            page.keyboard.press(key)
-            said = figures(page.inner_text("output"))
-            assert said == pytest.approx(expected(score, truth, t), abs=6e-4), key
-            at = float(page.get_attribute("circle", "cx")) / 240
-            up = 1 - float(page.get_attribute("circle", "cy")) / 120
-            assert (at, up) == pytest.approx((t, said[3]), abs=1e-3)
-        box = page.locator("input").bounding_box()
-        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        assert figures(page.inner_text("output"))[0] == pytest.approx(0.5, abs=0.02)
-    finally:
-        page.close()
+    assert figures(page.inner_text("output")) == pytest.approx(
+        expected(score, truth, 0.4), abs=6e-4
+    )
+    page.focus("input")
+    for key, t in (("ArrowRight", 0.41), ("ArrowRight", 0.42), ("Home", 0.0), ("End", 0.99)):
+        page.keyboard.press(key)
+        said = figures(page.inner_text("output"))
+        assert said == pytest.approx(expected(score, truth, t), abs=6e-4), key
+        at = float(page.get_attribute("circle", "cx")) / 240
+        up = 1 - float(page.get_attribute("circle", "cy")) / 120
+        assert (at, up) == pytest.approx((t, said[3]), abs=1e-3)
+    box = page.locator("input").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert figures(page.inner_text("output"))[0] == pytest.approx(0.5, abs=0.02)
 
 
-def test_what_lies_below_the_threshold_is_dark(made, address, browser):
-    score, _, _ = made
-    page = browser.new_page()
-    try:
-        page.goto(address)
-        page.wait_for_selector(".live.ready")
-        look = """() => { const c = document.querySelector("canvas");
-            return [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]; }"""
-        page.focus("input")
-        page.keyboard.press("Home")
-        bright = torch.tensor(page.evaluate(look)).view(12, 20, 4)[..., :3].sum(dim=2)
-        page.keyboard.press("End")
-        dark = torch.tensor(page.evaluate(look)).view(12, 20, 4)[..., :3].sum(dim=2)
-        levels = (score * 255).round()
-        below = (levels > 0) & (levels <= 255 * 0.99) & (bright < 765)
-        assert below.sum() > 20
-        assert (dark[below] < 0.5 * bright[below] + 3).all()
-    finally:
-        page.close()
+def test_what_lies_below_the_threshold_is_dark(made, page):
+    look = """() => { const c = document.querySelector("canvas");
+        return [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]; }"""
+    page.focus("input")
+    seen = {}
+    for key in ("Home", "End"):
+        page.keyboard.press(key)
+        seen[key] = torch.tensor(page.evaluate(look)).view(12, 20, 4)[..., :3].sum(dim=2)
+    levels = (made[0] * 255).round()
+    below = (levels > 0) & (levels <= 255 * 0.99) & (seen["Home"] < 765)
+    assert below.sum() > 20
+    assert (seen["End"][below] < 0.5 * seen["Home"][below] + 3).all()
 
 
-def test_a_picture_stands_in_without_scripts_and_on_paper(address, browser):
+def test_a_picture_stands_in_on_paper(page):
+    assert not page.is_visible(".live-fallback")
+    page.emulate_media(media="print")
+    assert page.is_visible(".live-fallback")
+    assert not page.is_visible(".live-root")
+
+
+def test_a_picture_stands_in_without_scripts(address, browser):
     context = browser.new_context(java_script_enabled=False)
-    try:
-        page = context.new_page()
-        page.goto(address)
-        assert page.is_visible(".live-fallback")
-        assert page.inner_text(".live-root") == ""
-    finally:
-        context.close()
-    page = browser.new_page()
-    try:
-        page.goto(address)
-        page.wait_for_selector(".live.ready")
-        assert not page.is_visible(".live-fallback")
-        page.emulate_media(media="print")
-        assert page.is_visible(".live-fallback")
-        assert not page.is_visible(".live-root")
-    finally:
-        page.close()
+    page = context.new_page()
+    page.goto(address)
+    assert page.is_visible(".live-fallback")
+    assert page.inner_text(".live-root") == ""
+    context.close()
 
 
 def test_the_figure_is_described_and_light(made):

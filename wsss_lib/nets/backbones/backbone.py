@@ -1,5 +1,6 @@
 """The contract of a backbone, and what its implementations share."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 import torch
@@ -42,6 +43,16 @@ class Standardize(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, 3, H, W), about zero mean and unit variance."""
         return (image - self.mean) / self.std
+
+
+def after(blocks: nn.Sequential, x: Tensor, wanted: Collection[int]) -> list[Tensor]:
+    """What comes out of some of the blocks, by their numbers, one after the other."""
+    features = []
+    for number, block in enumerate(blocks):
+        x = block(x)
+        if number in wanted:
+            features.append(x)
+    return features
 
 
 class SameConv2d(nn.Conv2d):

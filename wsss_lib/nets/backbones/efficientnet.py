@@ -10,7 +10,7 @@ from torchvision.models import MobileNet_V2_Weights
 from torchvision.ops import Conv2dNormActivation
 
 from wsss_lib.core import InputError
-from wsss_lib.nets.backbones.backbone import Standardize, dilate, pad_one_side
+from wsss_lib.nets.backbones.backbone import Standardize, after, dilate, pad_one_side
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 STEM, HEAD = 32, 1280
@@ -92,12 +92,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [0, 1] -> five feature maps, shallow to deep."""
-        x, features = self.standardize(image), []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in _LEVELS.values():
-                features.append(x)
-        return features
+        return after(self.blocks, self.standardize(image), _LEVELS.values())
 
     def _load(self) -> None:
         """Fill in the package's weights: other names, the same layers in the same order."""

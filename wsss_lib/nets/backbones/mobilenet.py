@@ -9,7 +9,7 @@ import torchvision.models as models
 from torch import Tensor, nn
 
 from wsss_lib.core import InputError
-from wsss_lib.nets.backbones.backbone import Standardize, dilate, pad_one_side
+from wsss_lib.nets.backbones.backbone import Standardize, after, dilate, pad_one_side
 
 _LEVELS = {2: 1, 4: 3, 8: 6, 16: 13, 32: 18}  # stride -> last block of torchvision's list
 
@@ -55,12 +55,7 @@ class MobileNetV2(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [0, 1] -> five feature maps, shallow to deep."""
-        x, features = self.standardize(image), []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in _LEVELS.values():
-                features.append(x)
-        return features
+        return after(self.blocks, self.standardize(image), _LEVELS.values())
 
 
 def _torchvision_net(pretrained: bool) -> models.MobileNetV2:
