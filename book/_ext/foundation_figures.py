@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from IPython.display import Markdown
 from matplotlib.patheffects import withStroke
+from measured import results_folder
 from scipy.ndimage import distance_transform_edt
 from stored_figures import gallery, label_panel, shown_classes, world
 
@@ -12,6 +14,7 @@ from experiments.contenders import PlainClip
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
+from wsss_lib.results import read_result
 from wsss_lib.show import Panel, Picture, class_panel, show_panels, truth_panel
 
 
@@ -85,3 +88,23 @@ def grounded_figure(id: str) -> Picture:
         Panel(image, labels=data.mask(id), title="truth"),
     ]
     return show_panels(panels, classes=data.classes)
+
+
+def rivals_table() -> Markdown:
+    """What rectifying takes from the maps of CLIP-ES, and what softer rivals give."""
+    entries = read_result(results_folder() / "rates.json")["entries"]
+    (found,) = [entry for entry in entries if entry["system"] == "clip_es"]
+    miou, own = found["miou"], "temperature times 1"
+    softer = "temperature times 0.25"
+    lines = [
+        ["maps", "mean IoU", "empty maps", "not rectified", "at a quarter of CLIP's temperature"],
+        ["---"] * 5,
+        ["plain logits", miou["plain logits"], found["empty"]["plain logits"],
+         found["signed"]["plain logits"], ""],
+        ["rivals", miou[f"rivals, {own}"], found["empty"]["rivals"], found["signed"]["rivals"],
+         miou[f"rivals, {softer}"]],
+        ["rivals, carried along the attention", miou[f"carried, {own}"], "", "",
+         miou[f"carried, {softer}"]],
+    ]  # fmt: skip
+    shown = [[one if isinstance(one, str) else f"{one:.3f}" for one in line] for line in lines]
+    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in shown))

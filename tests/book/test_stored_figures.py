@@ -119,7 +119,7 @@ def test_steps_lead_to_the_answer_and_the_truth(data, monkeypatch):
     for shown in stored.extras.values():
         shown.pop("labels")
     heads, rows = words(steps_figure("advcam"))
-    assert heads == ["first", "second", "AdvCAM", "truth"]
+    assert heads == ["CAM", "first", "second", "AdvCAM", "truth"]
     assert len(rows) == 3
 
 
