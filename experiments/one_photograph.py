@@ -197,7 +197,7 @@ class Found:
 
 
 def best_without(scores: dict[str, Tensor], data: SegmentationFolder, id: str) -> float:
-    """The threshold of the highest IoU of objects, averaged over the other photographs."""
+    """The threshold of the highest mean IoU of object and ground, over the other photographs."""
     curves = []
     for other in data.ids:
         if other != id:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from IPython.display import Markdown
-from measured import results_folder
+from measured import results_folder, table
 from wsss_book import look_up, summary_of
 
 from wsss_lib.data.costs import seconds_per_image
@@ -99,11 +99,11 @@ def hours_table() -> Markdown:
     """Mean IoU by label and hours, and how many images were bought."""
     found = bought()
     hours = list(found["tags"])
-    lines = [["label", *(f"{paid:g} h" for paid in hours)], ["---"] * (len(hours) + 1)]
+    lines = []
     for kind, by_hours in found.items():
         cells = [
             f"{np.mean([run['miou'] for run in runs]):.3f} ({runs[0]['images']})"
             for runs in by_hours.values()
         ]
         lines.append([BOUGHT[kind], *cells])
-    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return table(["label", *(f"{paid:g} h" for paid in hours)], lines)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 from matplotlib.patheffects import withStroke
-from measured import results_folder
+from measured import results_folder, table
 from scipy.ndimage import distance_transform_edt
 from stored_figures import gallery, label_panel, shown_classes, world
 
@@ -97,8 +97,6 @@ def rivals_table() -> Markdown:
     miou, own = found["miou"], "temperature times 1"
     softer = "temperature times 0.25"
     lines = [
-        ["maps", "mean IoU", "empty maps", "not rectified", "at a quarter of CLIP's temperature"],
-        ["---"] * 5,
         ["plain logits", miou["plain logits"], found["empty"]["plain logits"],
          found["signed"]["plain logits"], ""],
         ["rivals", miou[f"rivals, {own}"], found["empty"]["rivals"], found["signed"]["rivals"],
@@ -107,4 +105,5 @@ def rivals_table() -> Markdown:
          miou[f"carried, {softer}"]],
     ]  # fmt: skip
     shown = [[one if isinstance(one, str) else f"{one:.3f}" for one in line] for line in lines]
-    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in shown))
+    head = ["maps", "mean IoU", "empty maps", "not rectified", "at a quarter of CLIP's temperature"]
+    return table(head, shown)

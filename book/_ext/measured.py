@@ -2,8 +2,11 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from IPython.display import Markdown
 
 from wsss_lib.core import InputError
 from wsss_lib.results import read_result
@@ -58,6 +61,12 @@ NAMES = {
 def results_folder() -> Path:
     """Where measured figures lie; WSSS_RESULTS points tests elsewhere."""
     return Path(os.environ.get("WSSS_RESULTS", ROOT / "results"))
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Markdown:
+    """A table that a page shows as one of its own; cells are Markdown."""
+    rows = [head, ["---"] * len(head), *lines]
+    return Markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
 def called(id: str) -> str:

@@ -1,5 +1,6 @@
 """Pictures of photographs that every installation has, in all ways that need no training set."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from textwrap import fill
@@ -7,7 +8,7 @@ from textwrap import fill
 import numpy as np
 import torch
 from IPython.display import Markdown
-from measured import results_folder
+from measured import results_folder, table
 from skimage.color import rgb2gray
 from skimage.feature import SIFT, canny, hog, local_binary_pattern
 from skimage.filters import sobel
@@ -90,12 +91,18 @@ def truth(id: str) -> Panel:
 
 def first_figure() -> Picture:
     """All photographs in rows, those first that CAM finds best; a few ways in columns."""
-    rows, cam = {}, measured()["cam"]["iou"]
-    for id in sorted(cam, key=lambda id: -cam[id]):
+    cam = measured()["cam"]["iou"]
+    return side_by_side(FIRST, sorted(cam, key=lambda id: -cam[id]))
+
+
+def side_by_side(ways: Sequence[str], ids: Sequence[str]) -> Picture:
+    """Photographs in rows, ways in columns, the outline drawn by hand last."""
+    rows = {}
+    for id in ids:
         name = photographs().classes[int(photographs().tags(id).argmax())]
-        panels = [*(found(way, id) for way in FIRST), truth(id)]
+        panels = [*(found(way, id) for way in ways), truth(id)]
         rows[name] = [replace(panel, title="") for panel in panels]
-    return show_grid(rows, [*(fill(WAYS[way], 12) for way in FIRST), "drawn by hand"])
+    return show_grid(rows, [*(fill(WAYS[way], 12) for way in ways), "drawn by hand"])
 
 
 def ways_figure(id: str) -> Picture:
@@ -122,13 +129,13 @@ def drag_figure(id: str) -> LiveFigure:
 def ways_table() -> Markdown:
     """Every way with its IoU on each photograph, their mean, and seconds for all of them."""
     ids = photographs().ids
-    lines = [["told", "way", *ids, "mean", "seconds"], ["---"] * (len(ids) + 4)]
+    lines = []
     for way, name in WAYS.items():
         one = measured()[way]
         iou = [one["iou"][id] for id in ids]
         figures = [f"{value:.2f}" for value in (*iou, float(np.mean(iou)))]
         lines.append([one["label"], name, *figures, f"{one['seconds']:.1f}"])
-    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return table(["told", "way", *ids, "mean", "seconds"], lines)
 
 
 CLASSICAL = (
@@ -138,12 +145,7 @@ CLASSICAL = (
 
 def classical_figure() -> Picture:
     """All photographs in rows, ways without learning in columns."""
-    rows = {}
-    for id in photographs().ids:
-        name = photographs().classes[int(photographs().tags(id).argmax())]
-        panels = [*(found(way, id) for way in CLASSICAL), truth(id)]
-        rows[name] = [replace(panel, title="") for panel in panels]
-    return show_grid(rows, [*(fill(WAYS[way], 10) for way in CLASSICAL), "drawn by hand"])
+    return side_by_side(CLASSICAL, photographs().ids)
 
 
 def features_figure(id: str) -> Picture:

@@ -7,13 +7,14 @@ from pkgutil import iter_modules
 
 import exercises
 from IPython.display import Markdown
+from measured import table
 
 BOOK = Path(__file__).resolve().parents[1]
 
 
 def exercises_table() -> Markdown:
     """By chapter: the functions that students write, and how many quizzes its pages have."""
-    lines = [["chapter", "functions to write, checked at once", "questions"], ["---"] * 3]
+    lines = []
     for name in sorted(module.name for module in iter_modules(exercises.__path__)):
         paths = sorted((BOOK / name).glob("*.md"), key=lambda path: path.stem != "index")
         pages = "".join(path.read_text(encoding="utf-8") for path in paths)
@@ -26,4 +27,4 @@ def exercises_table() -> Markdown:
                 str(pages.count("{quiz}")),
             ]
         )
-    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return table(["chapter", "functions to write, checked at once", "questions"], lines)
