@@ -24,7 +24,9 @@ QUIET = (
 def sources() -> list[Path]:
     """What the built book depends on."""
     inside = [path for path in BOOK.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    library = [*(ROOT / "wsss_lib").rglob("*.py"), *(ROOT / "wsss_lib").rglob("*.csv")]
+    library = [
+        path for kind in ("py", "csv", "js") for path in (ROOT / "wsss_lib").rglob(f"*.{kind}")
+    ]
     return [*inside, *library, *(ROOT / "results").rglob("*.json"), ROOT / "_config.yml"]
 
 

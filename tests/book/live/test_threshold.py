@@ -24,21 +24,9 @@ def made():
 
 
 @pytest.fixture
-def address(made, root, tmp_path):
-    style = (root / "book" / "_static" / "wsss.css").read_text()
-    page = tmp_path / "page.html"
-    page.write_text(f"<meta charset=utf-8><style>{style}</style>{made[2]._repr_html_()}")
-    return page.as_uri()
-
-
-@pytest.fixture
-def page(address, browser):
+def page(made, opened):
     """The page with the figure, after its script has run."""
-    one = browser.new_page()
-    one.goto(address)
-    one.wait_for_selector(".live.ready")
-    yield one
-    one.close()
+    return opened(made[2])
 
 
 def figures(said):
@@ -90,10 +78,10 @@ def test_a_picture_stands_in_on_paper(page):
     assert not page.is_visible(".live-root")
 
 
-def test_a_picture_stands_in_without_scripts(address, browser):
+def test_a_picture_stands_in_without_scripts(made, address, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(address)
+    page.goto(address(made[2]))
     assert page.is_visible(".live-fallback")
     assert page.inner_text(".live-root") == ""
     context.close()
