@@ -1,8 +1,8 @@
-"""Boxes, scribbles and clicks: ``python -m experiments.photographs_by_label DATA WEIGHTS``.
+"""Boxes, scribbles and clicks: ``python -m experiments.photographs_by_label DATA``.
 
-DATA is a folder with ``horses`` and ``voc2012``, WEIGHTS a file of folded MobileNetV2 weights.
-Boxes become masks without training. One network, the DeepLab of ``experiments.horses`` with its
-recipe, learns from GrabCut's masks, from scribbles and a normalised cut, and from clicks.
+DATA is a folder with ``horses`` and ``voc2012``. Boxes become masks without training. One network,
+the DeepLab of ``experiments.horses`` with its recipe, learns from GrabCut's masks, from scribbles
+and a normalised cut, and from clicks.
 
 - Horses: networks are scored on test photographs, without labels; masks from boxes on the training
   photographs. Image labels and the ceiling come from ``experiments.horses``.
@@ -16,9 +16,8 @@ from typing import Annotated
 import typer
 from tqdm.auto import tqdm
 
-from experiments.horses import DEEPLAB_RECIPE, deeplab, segmenter
+from experiments.imagenet import LONGEST, NETWORK, deeplab, segmenter
 from experiments.record import Bench, Record
-from experiments.voc_photographs import LONGEST
 from wsss_lib.blocks.maps.class_maps import resize_like, to_labels
 from wsss_lib.core import Method
 from wsss_lib.data.folder import SegmentationFolder
@@ -34,39 +33,39 @@ LABELS = {"grabcut": "boxes", "ncut_loss": "scribble", "whats_the_point": "point
 """What each system learns from, or is told."""
 
 
-def system(name: str, num_classes: int, weights: Path) -> Method:
+def system(name: str, num_classes: int) -> Method:
     """One of ``LABELS``; those that learn have the network of ``experiments.horses``."""
     if name == "grabcut":
         return GrabCut(num_classes)
-    net = deeplab(weights, num_classes)
+    net = deeplab(num_classes)
     method: Method = (
         NormalizedCutLoss(net) if name == "ncut_loss" else WhatsThePoint(net, num_classes)
     )
-    method.recipe = DEEPLAB_RECIPE
+    method.recipe = NETWORK
     return method
 
 
-def trained(name: str, data: SegmentationFolder, weights: Path, folder: Path, seed: int) -> Stage:
+def trained(name: str, data: SegmentationFolder, folder: Path, seed: int) -> Stage:
     """A system after its training on photographs that show it their labels."""
     view = WeakView(data, ("tags", LABELS[name]), longest=LONGEST)
     seed_everything(seed)
-    return Bench(view, None, folder, seed).run(system(name, len(data.classes), weights))
+    return Bench(view, None, folder, seed).run(system(name, len(data.classes)))
 
 
-def ride(record: Record, seed: int, data: SegmentationFolder, weights: Path, folder: Path) -> None:
+def ride(record: Record, seed: int, data: SegmentationFolder, folder: Path) -> None:
     """Note the figures of horses: of the networks, and of the masks that taught one of them."""
     test = data.subset(data.ids[2::3])
     train = data.subset([id for id in data.ids if id not in set(test.ids)])
     _, rest = train.held_out()
-    cut = trained("grabcut", train, weights, folder, seed=0)  # it draws no random numbers
+    cut = trained("grabcut", train, folder, seed=0)  # it draws no random numbers
     record.note("grabcut", cut, evaluate(cut.scores, rest, 0.5), seed=seed)
     seed_everything(seed)
-    student = segmenter(weights)
+    student = segmenter()
     student.threshold = 0.5
     view = WeakView(train, longest=LONGEST)
     networks = {"segmenter_grabcut": Bench(view, None, folder, seed).run(student, cut.scores)}
     for name in ("ncut_loss", "whats_the_point"):
-        networks[name] = trained(name, train, weights, folder, seed)
+        networks[name] = trained(name, train, folder, seed)
     blind = WeakView(test, supervision=(), longest=LONGEST)
     for name, stage in networks.items():
         scores = infer(stage.method, blind, stage.folder / "test")
@@ -86,7 +85,6 @@ def draw(found: dict[str, Stage], data: SegmentationFolder, folder: Path) -> Non
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with horses/ and voc2012/.")],
-    weights: Annotated[Path, typer.Argument(help="Folded MobileNetV2 weights, .npz.")],
     folder: Annotated[Path, typer.Option(help="Checkpoints and scores.")] = Path("runs/by_label"),
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results"),
     seeds: Annotated[int, typer.Option(help="Training seeds 0, 1, ...")] = 3,
@@ -101,11 +99,11 @@ def main(
         found = {}
         for name in LABELS:
             own = 0 if name == "grabcut" else seed
-            found[name] = trained(name, photographs, weights, folder / "voc", own)
+            found[name] = trained(name, photographs, folder / "voc", own)
             of_voc.note(name, found[name], evaluate(found[name].scores, scored, 0.5), seed=seed)
         if pictures:
             draw(found, photographs, pictures)
-        ride(of_horses, seed, horses, weights, folder / "horses")
+        ride(of_horses, seed, horses, folder / "horses")
     for record, kind, split in (
         (of_voc, "voc_photographs", f"{len(scored)} photographs"),
         (of_horses, "horses", "test (every third photograph)"),
