@@ -2,7 +2,8 @@
 
 Nothing is trained: the class maps are those of a few ImageNet classes for each VOC class, PAMR
 refines them, and GrabCut makes masks of boxes. The first quarter of the photographs, with masks,
-chooses the thresholds; the figures are read off on the others. Writes ``results/voc_photographs/*.json``.
+chooses the thresholds; the figures are read off on the others. Writes
+``results/voc_photographs/*.json``.
 """
 
 from pathlib import Path
