@@ -59,8 +59,8 @@ WAYS = {
 """Results by way, and what they are called."""
 FIRST = ("cam", "cam_densecrf", "scribblesup", "grabcut")
 """Ways for whoever sees the book for the first time."""
-SMALL, SHOWN = 9600, 3
-"""Pixels of photographs to draw on, few enough for a walker; each is shown 3 x 3 times as large."""
+SMALL, SHOWN = 7000, 4
+"""Pixels of photographs to draw on, few enough for a walker; each is shown 4 x 4 times as large."""
 
 
 @cache

@@ -1,7 +1,7 @@
 // What figures with a map over a photograph share: bytes, IoU, the region cut out, a curve.
 
 const VOID = 255;
-const DARK = 0.35;
+const DARK = 0.45;
 const CURVE = { width: 240, height: 120 };
 
 export function bytes(text) {
@@ -53,67 +53,74 @@ export function planesOf(picture, width, height) {
 export function enlarged(values, width, canvas) {
   const height = values.length / width;
   const found = new Float32Array(canvas.width * canvas.height);
-  const places = (many, few) =>
-    Array.from({ length: many }, (_, i) => {
-      const at = Math.min(Math.max(((i + 0.5) * few) / many - 0.5, 0), few - 1);
-      const first = Math.min(Math.floor(at), Math.max(few - 2, 0));
-      return [first, Math.min(first + 1, few - 1), at - first];
-    });
-  const columns = places(canvas.width, width);
-  places(canvas.height, height).forEach(([top, bottom, down], y) => {
-    columns.forEach(([left, right, along], x) => {
-      const above = values[top * width + left] * (1 - along) + values[top * width + right] * along;
-      const below = values[bottom * width + left] * (1 - along) + values[bottom * width + right] * along;
-      found[y * canvas.width + x] = above * (1 - down) + below * down;
-    });
-  });
+  const places = (many, few) => {
+    const at = Array.from({ length: many }, (_, i) => Math.min(Math.max(((i + 0.5) * few) / many - 0.5, 0), few - 1));
+    const first = at.map(Math.floor);
+    return { first, second: first.map((i) => Math.min(i + 1, few - 1)), share: at.map((place, i) => place - first[i]) };
+  };
+  const [columns, rows] = [places(canvas.width, width), places(canvas.height, height)];
+  for (let y = 0, at = 0; y < canvas.height; y += 1) {
+    const [top, bottom, down] = [rows.first[y] * width, rows.second[y] * width, rows.share[y]];
+    for (let x = 0; x < canvas.width; x += 1, at += 1) {
+      const [left, right, along] = [columns.first[x], columns.second[x], columns.share[x]];
+      const above = values[top + left] * (1 - along) + values[top + right] * along;
+      const below = values[bottom + left] * (1 - along) + values[bottom + right] * along;
+      found[at] = above * (1 - down) + below * down;
+    }
+  }
   return found;
 }
 
-// Whether a pixel of a canvas lies in a region and has a neighbour that does not.
-function atBorder(values, cut, { width, height }, x, y) {
-  const inside = (column, row) =>
-    column >= 0 && row >= 0 && column < width && row < height && values[row * width + column] > cut;
-  return inside(x, y) && !(inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1));
+const [OUTSIDE, INSIDE, BORDER] = [0, 1, 2];
+
+// Where the pixels of a canvas lie: where a map exceeds a cut, at the border of that, or outside.
+function regionOf(map, mapWidth, cut, canvas) {
+  const { width } = canvas;
+  const inside = Uint8Array.from(enlarged(map, mapWidth, canvas), (value) => value > cut);
+  return inside.map((here, i) => {
+    if (!here) return OUTSIDE;
+    const x = i % width;
+    const alone = x === 0 || x === width - 1 || i < width || i >= inside.length - width;
+    return alone || !(inside[i - 1] && inside[i + 1] && inside[i - width] && inside[i + width]) ? BORDER : INSIDE;
+  });
 }
 
-function repaint(canvas, colourOf) {
+// Calls back with the bytes of a canvas and where each pixel's begin; then shows what became of them.
+function repaint(canvas, colour) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
-  for (let y = 0, at = 0; y < canvas.height; y += 1) {
-    for (let x = 0; x < canvas.width; x += 1, at += 4) colourOf(pixels.data, at, x, y);
-  }
+  for (let i = 0; i < pixels.data.length; i += 4) colour(pixels.data, i);
   context.putImageData(pixels, 0, 0);
+}
+
+function lay(canvas, picture) {
+  canvas.getContext("2d", { willReadFrequently: true }).drawImage(picture, 0, 0, canvas.width, canvas.height);
 }
 
 // A picture in which a region stays bright, within a white line.
 export function cutOut(canvas, picture, map, width, cut) {
-  const values = enlarged(map, width, canvas);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  repaint(canvas, (data, at, x, y) => {
-    const border = atBorder(values, cut, canvas, x, y);
-    const bright = values[at / 4] > cut;
-    for (let c = at; c < at + 3; c += 1) {
-      if (border) data[c] = 255;
-      else if (!bright) data[c] *= DARK;
-    }
+  const region = regionOf(map, width, cut, canvas);
+  lay(canvas, picture);
+  repaint(canvas, (data, at) => {
+    const where = region[at / 4];
+    if (where === INSIDE) return;
+    for (let c = at; c < at + 3; c += 1) data[c] = where === BORDER ? 255 : data[c] * DARK;
   });
 }
 
 // A dashed line around a region, over what the canvas shows.
 export function dashedLine(canvas, map, width, cut, colour) {
-  const values = enlarged(map, width, canvas);
-  repaint(canvas, (data, at, x, y) => {
-    if ((x + y) % 8 < 5 && atBorder(values, cut, canvas, x, y)) data.set(colour, at);
+  const region = regionOf(map, width, cut, canvas);
+  repaint(canvas, (data, at) => {
+    const [x, y] = [(at / 4) % canvas.width, Math.floor(at / 4 / canvas.width)];
+    if (region[at / 4] === BORDER && (x + y) % 8 < 5) data.set(colour, at);
   });
 }
 
 // A darkened picture with a tint, the stronger the higher the map, which runs from 0 to a highest value.
 export function tinted(canvas, picture, map, width, highest, colour) {
   const values = enlarged(map, width, canvas);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  lay(canvas, picture);
   repaint(canvas, (data, at) => {
     const share = (0.8 * values[at / 4]) / highest;
     for (let c = 0; c < 3; c += 1) data[at + c] = 0.6 * data[at + c] * (1 - share) + colour[c] * share;

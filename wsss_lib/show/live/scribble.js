@@ -112,7 +112,7 @@ export function render({ model, el }) {
     cutOut(canvas, now.picture, score, now.width, cut);
     if (byHand.checked) dashedLine(canvas, now.truth.map((value) => value === 1), now.width, 0.5, BY_HAND);
     paintStrokes();
-    const pen = `pen down for ${seconds.toFixed(1)} s`;
+    const pen = `your pen was down for ${seconds.toFixed(1)} s`;
     said.value = found
       ? `IoU of the ${now.name} ${ious(score, now.truth, cut).object.toFixed(3)}, ${pen}`
       : `Draw a stroke on the ${now.name} and one on the ground; ${pen}`;
