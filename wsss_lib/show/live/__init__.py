@@ -2,6 +2,7 @@
 
 Each is a module of Python that gathers the data and one of JavaScript, of the same name, that
 draws them and answers. A page holds both inline; a notebook hands the same JavaScript to anywidget.
+What several of them need, ``maps.js`` draws and ``refine.js`` computes; modules import from them.
 """
 
 from wsss_lib.show.live.figure import LiveFigure

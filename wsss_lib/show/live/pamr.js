@@ -18,8 +18,8 @@ export function render({ model, el }) {
         <figcaption>mask</figcaption></figure>
     </div>
     <div class="live-side">${curveOf("IoU over the steps", "steps; up: IoU", [0, steps])}</div>
-    <label>steps <input type="range" min="0" max="${steps}" step="1"></label>
-    <output aria-live="polite"></output>`;
+    <div class="live-said"><label>steps <input type="range" min="0" max="${steps}" step="1"></label>
+      <output aria-live="polite"></output></div>`;
   const [map, mask] = el.querySelectorAll("canvas");
   const [choice, slider] = [el.querySelector("select"), el.querySelector("input")];
   const [curve, said] = [el.querySelector("svg"), el.querySelector("output")];
