@@ -71,7 +71,7 @@ def live_pamr(photographs: Sequence[Mapped]) -> LiveFigure:
                 first.image,
                 score[0, 0],
                 region=region,
-                title=f"{steps} steps",
+                title=f"{steps} step{'s' * (steps != 1)}",
                 note=f"IoU {iou:.2f}",
             )
         )
