@@ -4,17 +4,20 @@ import base64
 import hashlib
 import io
 import json
+import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from wsss_lib.show.picture import Picture, pixels
 
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";$', re.MULTILINE)
 PAGE = """<div class="live" id="{id}">
 <div class="live-root"></div>
 <img class="live-fallback" src="{picture}" alt="{alt}">
@@ -55,7 +58,7 @@ class LiveFigure:
         data = json.dumps(self.data).replace("</", "<\\/")
         return PAGE.format(
             id=f"live-{hashlib.sha256((source + data).encode()).hexdigest()[:12]}",
-            picture=uri("image/png", self.picture.png()),
+            picture=light(self.picture),
             alt=escape(self.alt, quote=True),
             data=data,
             module=uri("text/javascript", source.encode()),
@@ -63,8 +66,20 @@ class LiveFigure:
 
 
 def source_of(module: str) -> str:
-    """The JavaScript of a live figure, by the name of its module; an ``_esm`` of anywidget."""
-    return Path(__file__).with_name(f"{module}.js").read_text(encoding="utf-8")
+    """The JavaScript of a live figure, by the name of its module; an ``_esm`` of anywidget.
+
+    What it imports from files beside it stands where the import stood: there is nothing to fetch.
+    """
+    source = Path(__file__).with_name(f"{module}.js").read_text(encoding="utf-8")
+    return IMPORT.sub(lambda found: source_of(found[1]), source)
+
+
+def light(picture: Picture) -> str:
+    """A data URI of a picture for paper: a fraction of the size that it has as PNG."""
+    content = io.BytesIO()
+    with Image.open(io.BytesIO(picture.png())) as drawn:
+        drawn.convert("RGBA").save(content, "WEBP", quality=85)
+    return uri("image/webp", content.getvalue())
 
 
 def jpeg(image: Tensor, quality: int = 85) -> str:
@@ -79,6 +94,23 @@ def jpeg(image: Tensor, quality: int = 85) -> str:
         content, "JPEG", quality=quality
     )
     return uri("image/jpeg", content.getvalue())
+
+
+def decoded(address: str) -> Tensor:
+    """(3, H, W) RGB in [0, 1] of a picture in a data URI: what a page computes with."""
+    content = base64.b64decode(address.partition(",")[2])
+    with Image.open(io.BytesIO(content)) as picture:
+        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1) / 255
+
+
+def runs_of(labels: Tensor) -> list[int]:
+    """Labels row by row as value, how often it follows, value, how often, ...: masks are short so.
+
+    Args:
+        labels: (H, W), whole numbers.
+    """
+    values, counts = torch.unique_consecutive(labels.flatten().long(), return_counts=True)
+    return torch.stack([values, counts], dim=1).flatten().tolist()
 
 
 def text_of(content: bytes) -> str:
