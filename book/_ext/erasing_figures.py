@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import torch
 from IPython.display import Markdown
@@ -93,9 +94,7 @@ def examples() -> list[Example]:
         mine.sort(key=lambda pair: pair.hidden.body - pair.whole.body)
         found.append(mine[len(mine) // 2].example)
     both = [pair.example for pair in pairs(2) if pair.on_head]
-    one, other = next(
-        (a, b) for a, b in zip(both, both[1:], strict=False) if torch.equal(a.image, b.image)
-    )
+    one, other = next((a, b) for a, b in pairwise(both) if torch.equal(a.image, b.image))
     return [*found, replace(one, name=f"{one.name} and {other.name}")]
 
 
@@ -107,7 +106,7 @@ def live_erasing() -> LiveFigure:
 
 
 def hidden_heads() -> Markdown:
-    """What becomes of the classes in the new pictures that show one alone, when heads are hidden."""
+    """What becomes of classes that stand alone in new pictures when their heads are hidden."""
     lines = []
     for name in world(split="val").classes:
         mine = [pair for pair in pairs(1) if pair.example.name == name]
@@ -115,7 +114,10 @@ def hidden_heads() -> Markdown:
         still = [pair.hidden for pair in found if pair.hidden.probability > 0.5]
         moved = [p for p in found if p.hidden.strongest(p.example.part(BODY))]
         lines.append([name, *(str(len(those)) for those in (mine, found, moved, still))])
-    head = ["", "pictures", "known by its head", "head hidden: strongest on the body", "head hidden: still said"]
+    head = [
+        "", "pictures", "known by its head",
+        "head hidden: map strongest on the body", "head hidden: still above one half",
+    ]  # fmt: skip
     return table(head, lines)
 
 

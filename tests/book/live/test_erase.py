@@ -328,7 +328,9 @@ def test_a_classifier_asked_again_comes_back_to_its_holes(shipped, opened):
 
 def test_the_table_counts_what_becomes_of_each_class():
     lines = erasing_figures.hidden_heads().data.splitlines()[2:]
-    counts = {line.split("|")[1].strip(): [int(n) for n in re.findall(r"\d+", line)] for line in lines}
+    counts = {
+        line.split("|")[1].strip(): [int(n) for n in re.findall(r"\d+", line)] for line in lines
+    }
     assert [*counts] == [*erasing_figures.world(split="val").classes]
     for alone, known, on_body, still in counts.values():
         assert alone >= known >= max(on_body, still)

@@ -170,7 +170,7 @@ function outline(context, regions, width) {
       }
     }
   }
-  for (const [colour, thick] of [["#0009", 4], ["#fff", 1.5]]) {
+  for (const [colour, thick] of [["#000a", 5], ["#fff", 2.5]]) {
     context.strokeStyle = colour;
     context.lineWidth = thick;
     context.stroke();
@@ -191,7 +191,7 @@ function page(classes, pictures, number) {
       <div><canvas role="img" aria-label="Where the classifier sees the class, as a tint over what is left of the picture"></canvas><span class="live-whose"></span></div>
     </div>
     <div class="live-side">
-      <div class="live-says" role="radiogroup" aria-label="Class whose map is shown"><em>How sure it is; the line: with nothing hidden</em>${says.join("")}</div>
+      <div class="live-says" role="radiogroup" aria-label="Class whose map is shown"><em>Probability; line: with nothing hidden</em>${says.join("")}</div>
       <div class="live-lies"><em>Where the map lies: <i class="live-head"></i> head, <i class="live-body"></i> body, <i></i> elsewhere</em>${lies.join("")}</div>
     </div>
     <div class="live-tools">
@@ -305,7 +305,7 @@ export function render({ model, el }) {
       [head, body].forEach((share, part) => {
         row.querySelectorAll("i")[part].style.width = known ? `${100 * share}%` : "0";
       });
-      row.querySelector(".live-number").textContent = known ? `${percent(head)}, ${percent(body)}` : "–";
+      row.querySelector(".live-number").textContent = known ? `head ${percent(head)}, body ${percent(body)}` : "–";
     });
     const name = classes[label];
     el.querySelector(".live-whose").textContent = `the map of the ${name}`;

@@ -1,4 +1,4 @@
-"""Erase with the mouse: a small classifier that runs in the page and looks again at what is left."""
+"""Erase with the mouse: a classifier that runs in the page looks again at what is left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from wsss_lib.blocks.maps.class_maps import normalize, resize_like
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.show.live.figure import LiveFigure, text_of
 from wsss_lib.show.panels import TINT, Panel, show_grid
+from wsss_lib.show.picture import Picture
 
 HEAD, BODY = 1, 2
 """Parts of an object; 0 is neither."""
@@ -73,7 +74,9 @@ def seen(maps: Tensor, example: Example) -> Seen:
     """What the raw maps (C, h, w) of a picture say of the class that an example shows."""
     own = maps[None, example.number - 1 : example.number]
     score = resize_like(normalize(own), example.image[None])[0, 0]
-    head, body = (float((score * example.part(which)).sum() / score.sum()) for which in (HEAD, BODY))
+    head, body = (
+        float((score * example.part(which)).sum() / score.sum()) for which in (HEAD, BODY)
+    )
     return Seen(float(own.mean().sigmoid()), score, head, body)
 
 
@@ -93,10 +96,13 @@ def live_erase(
     Raises:
         InputError: another method, pictures of several sizes, or none.
     """
-    sizes = {tuple(grid.shape) for one in examples for grid in (one.image[0], one.labels, one.parts)}
+    sizes = {
+        tuple(grid.shape) for one in examples for grid in (one.image[0], one.labels, one.parts)
+    }
     if len(sizes) != 1 or len(set(*sizes)) != 1:
         raise InputError(
-            f"live_erase: images, labels and parts must be squares of one size, not {sorted(sizes)}."
+            f"live_erase: images, labels and parts must be squares of one size, "
+            f"not {sorted(sizes)}."
         )
     data = {
         "width": examples[0].image.shape[-1], "classes": list(classes), "hot": hot,
@@ -111,38 +117,39 @@ def live_erase(
             for one in examples
         ],
     }  # fmt: skip
-    with torch.inference_mode():
-        whole, hidden = (
-            method.eval().class_maps(torch.stack(images))
-            for images in (
-                [one.image for one in examples], [one.without_head() for one in examples]
-            )
-        )  # fmt: skip
-    rows: dict[str, list[Panel]] = {"nothing hidden": [], "head hidden": []}
-    told = []
-    for one, *both in zip(examples, whole, hidden, strict=True):
-        before, after = (seen(maps, one) for maps in both)
-        for row, image, look in zip(
-            rows.values(), (one.image, one.without_head()), (before, after), strict=True
-        ):
-            note = f"p {look.probability:.2f}, body {look.body:.0%}"
-            row.append(Panel(image, look.score, region=one.part(HEAD), note=note))
-        told.append(
-            f"{one.name}: probability {before.probability:.2f} and {after.probability:.2f}, share of "
-            f"the map on the body {before.body:.0%} and {after.body:.0%}"
-        )
+    return LiveFigure("erase", data, *_on_paper(method, examples))
+
+
+def _on_paper(method: Any, examples: Sequence[Example]) -> tuple[Picture, str]:
+    """Maps with nothing hidden and with the heads hidden, and a description with their figures."""
+    rows: dict[str, list[Panel]] = {}
+    told = [f"{one.name}:" for one in examples]
+    for row, images in (
+        ("nothing hidden", [one.image for one in examples]),
+        ("head hidden", [one.without_head() for one in examples]),
+    ):
+        with torch.inference_mode():
+            looks = map(seen, method.eval().class_maps(torch.stack(images)), examples)
+            for number, (one, image, look) in enumerate(zip(examples, images, looks, strict=True)):
+                note = f"p {look.probability:.2f}, body {look.body:.0%}"
+                shown = Panel(image, look.score, region=one.part(HEAD), note=note)
+                rows.setdefault(row, []).append(shown)
+                told[number] += f" {row}, {note};"
     alt = (
         "Pictures of the toy world with the map of their class, above with nothing hidden, below "
-        f"with the head painted over. Before and after, {'; '.join(told)}."
+        "with the head painted over. Probability p of the class and share of its map on the body: "
+        f"{' '.join(told)}"
     )
-    return LiveFigure("erase", data, show_grid(rows, [one.name for one in examples]), alt)
+    return show_grid(rows, [one.name for one in examples]), alt
 
 
 def _network(method: Any) -> dict[str, Any]:
-    """What the page needs to compute class maps, batch normalisation folded into scale and shift."""
-    backbone, head = getattr(method, "backbone", None), getattr(method, "classifier", None)
-    blocks = []
-    for part in backbone.modules() if isinstance(backbone, nn.Module) else ():
+    """What the page needs to compute class maps; batch normalisation becomes scale and shift."""
+    backbone: Any = getattr(method, "backbone", nn.Identity())
+    head: Any = getattr(method, "classifier", None)
+    blocks: list[dict[str, Any]] = []
+    part: Any
+    for part in backbone.modules():
         if isinstance(part, nn.Sequential) and isinstance(part[0], nn.Conv2d):
             blocks.append({"conv": _packed(part[0], part[1]), "skip": None, "adds": False})
         elif hasattr(part, "skip"):
@@ -150,8 +157,8 @@ def _network(method: Any) -> dict[str, Any]:
             blocks.append({"conv": _packed(part.conv, part.norm), "skip": skip, "adds": True})
     if not blocks or not isinstance(head, nn.Conv2d) or backbone.strides[-1] != 4:
         raise InputError(
-            f"live_erase: {type(method).__name__} does not run in a page; give it CAM.toy(classes), "
-            "on the toy CNN of stride 4."
+            f"live_erase: {type(method).__name__} does not run in a page; give it "
+            "CAM.toy(classes), on the toy CNN of stride 4."
         )
     standard = backbone.standardize
     return {
@@ -160,13 +167,11 @@ def _network(method: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _packed(conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> dict[str, Any]:
+def _packed(conv: nn.Conv2d, norm: Any = None) -> dict[str, Any]:
     """A convolution in whole steps, with the scale and the shift of each output behind it."""
     steps, scale = in_steps(conv.weight.detach())
     shift = torch.zeros(len(scale))
     if norm is not None:
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
         gain = norm.weight.detach() * (norm.running_var + norm.eps).rsqrt()
         scale, shift = scale * gain, norm.bias.detach() - norm.running_mean * gain
     return {
