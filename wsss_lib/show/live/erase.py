@@ -138,7 +138,7 @@ def _on_paper(method: Any, examples: Sequence[Example]) -> tuple[Picture, str]:
     alt = (
         "Pictures of the toy world with the map of their class, above with nothing hidden, below "
         "with the head painted over. Probability p of the class and share of its map on the body: "
-        f"{' '.join(told)}"
+        f"{' '.join(told).removesuffix(';')}."
     )
     return show_grid(rows, [one.name for one in examples]), alt
 
