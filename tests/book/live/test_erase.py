@@ -197,6 +197,32 @@ def test_buttons_hide_parts_and_what_is_hot(made, page):
         check(settled(page), method, example, hidden)
 
 
+def test_bars_are_as_long_as_the_sentence_says(made, page):
+    method, examples, _ = made
+    example = examples[0]
+    page.click("text=hide the head")
+    settled(page)
+    with torch.inference_mode():
+        whole, hidden = (
+            method.class_maps(image[None])[0].mean((1, 2)).sigmoid()
+            for image in (example.image, example.without_head())
+        )
+    for row, now, before in zip(page.locator(".live-says label").all(), hidden, whole, strict=True):
+        assert float(row.locator(".live-number").inner_text()) == pytest.approx(now, abs=0.006)
+        lengths = row.evaluate(
+            """(r) => [r.querySelector("i").style.width, r.querySelector("b").style.left]"""
+        )
+        assert [float(length[:-1]) for length in lengths] == pytest.approx(
+            [100 * now, 100 * before], abs=0.1
+        )
+    for row, gone in zip(page.locator(".live-lies > div").all(), (0, 1), strict=True):
+        found = look(method, example, example.part(HEAD) & bool(gone))
+        lengths = row.evaluate("(r) => [...r.querySelectorAll('i')].map((i) => i.style.width)")
+        assert [float(length[:-1]) for length in lengths] == pytest.approx(
+            [100 * found.head, 100 * found.body], abs=0.1
+        )
+
+
 def test_other_pictures_and_classes_are_chosen(made, page):
     method, examples, _ = made
     page.click("text=hide the head")

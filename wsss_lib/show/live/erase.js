@@ -181,7 +181,7 @@ function page(classes, pictures, number) {
   const says = classes.map((name, c) => `
     <label><input type="radio" name="erase-${number}" value="${c}"><span>${name}</span>
     <span class="live-bar"><i></i><b></b></span><span class="live-number"></span></label>`);
-  const lies = ["nothing hidden", "now"].map((when) => `
+  const lies = ["before", "now"].map((when) => `
     <div><span>${when}</span><span class="live-parts"><i></i><i></i></span><span class="live-number"></span></div>`);
   return `
     <div class="live-choices" role="group" aria-label="Pictures">${pictures.map(({ name }) => `
@@ -191,8 +191,8 @@ function page(classes, pictures, number) {
       <div><canvas role="img" aria-label="Where the classifier sees the class, as a tint over what is left of the picture"></canvas><span class="live-whose"></span></div>
     </div>
     <div class="live-side">
-      <div class="live-says" role="radiogroup" aria-label="Class whose map is shown"><em>Probability; line: with nothing hidden</em>${says.join("")}</div>
-      <div class="live-lies"><em>Where the map lies: <i class="live-head"></i> head, <i class="live-body"></i> body, <i></i> elsewhere</em>${lies.join("")}</div>
+      <div class="live-says" role="radiogroup" aria-label="Class whose map is shown"><em>Probability; line: before</em>${says.join("")}</div>
+      <div class="live-lies"><em>The map: <i class="live-head"></i>&nbsp;head, <i class="live-body"></i>&nbsp;body, <i></i>&nbsp;elsewhere</em>${lies.join("")}</div>
     </div>
     <div class="live-tools">
       <button type="button" data-do="head">hide the head</button>
