@@ -204,7 +204,7 @@ def test_bars_are_as_long_as_the_sentence_says(made, page):
     settled(page)
     with torch.inference_mode():
         whole, hidden = (
-            method.class_maps(image[None])[0].mean((1, 2)).sigmoid()
+            method.class_maps(image[None])[0].mean((1, 2)).sigmoid().tolist()
             for image in (example.image, example.without_head())
         )
     for row, now, before in zip(page.locator(".live-says label").all(), hidden, whole, strict=True):
