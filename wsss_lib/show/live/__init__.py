@@ -5,11 +5,13 @@ draws them and answers. A page holds both inline; a notebook hands the same Java
 What several of them need, ``maps.js`` draws and ``refine.js`` computes; modules import from them.
 """
 
+from wsss_lib.show.live.erase import Example, live_erase
 from wsss_lib.show.live.figure import LiveFigure
 from wsss_lib.show.live.pamr import Mapped, live_pamr
 from wsss_lib.show.live.scribble import Scribbled, live_scribble
 from wsss_lib.show.live.threshold import live_threshold
 
 __all__ = [
-    "LiveFigure", "Mapped", "Scribbled", "live_pamr", "live_scribble", "live_threshold",
+    "Example", "LiveFigure", "Mapped", "Scribbled", "live_erase", "live_pamr", "live_scribble",
+    "live_threshold",
 ]  # fmt: skip
