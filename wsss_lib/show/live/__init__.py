@@ -5,6 +5,7 @@ draws them and answers. A page holds both inline; a notebook hands the same Java
 """
 
 from wsss_lib.show.live.figure import LiveFigure
+from wsss_lib.show.live.leaderboard import Entry, Gain, live_leaderboard
 from wsss_lib.show.live.threshold import live_threshold
 
-__all__ = ["LiveFigure", "live_threshold"]
+__all__ = ["Entry", "Gain", "LiveFigure", "live_leaderboard", "live_threshold"]
