@@ -20,11 +20,18 @@ LABELS = {
     "masks": "masks",
 }
 """What a system learns from, by the first name in its protocol."""
+HIDDEN = {
+    "saliency, from a network that has seen masks of other classes": "saliency",
+    "pairs of images and sentences, by CLIP": "CLIP",
+    "boxes with names, by the detector": "detector",
+    "masks without names, by SAM": "SAM",
+}
+"""What a card calls its hidden supervision, as briefly as a cell needs it."""
 RESPONSES = {
     "body_recall": "bodies found",
     "boat_iou": "IoU of boat",
-    "miou": "mean IoU",
-    "val_miou": "mean IoU, new images",
+    "miou": "mIoU",
+    "val_miou": "mIoU, new images",
 }
 """What a family counts, as briefly as a cell needs it."""
 OTHERS = {"refine": "refining", "segmentation": "segmentation networks"}
@@ -67,7 +74,7 @@ def entry_of(
     card = find_cards().get(id)
     return Entry(
         name=name_of(id), address=address(id), family=family_of(card),
-        label=LABELS[protocol["supervision"][0]], hidden=tuple(protocol["needs"]),
+        label=LABELS[protocol["supervision"][0]], hidden=tuple(HIDDEN.get(need, need) for need in protocol["needs"]),
         system=card is not None, miou=summary["miou"]["mean"], spread=summary["miou"]["sd"],
         gain=gains.get(id), seconds=summary["seconds"]["mean"],
         memory=summary["peak_memory_mb"]["mean"],

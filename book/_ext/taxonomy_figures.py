@@ -92,9 +92,10 @@ def taxonomy(address: Address) -> str:
 
 def time_line(address: Address) -> str:
     """A dot for every system at its year, in lanes of families, as HTML."""
+    years = [system.year for system in systems()]
     about = (
-        "Lanes, one a family of the taxonomy, over the years from 2004 to 2023; a dot is a system. "
-        "What is built in this book is filled and leads to its section; the rest is hollow."
+        f"Lanes, one a family of the taxonomy, over the years from {min(years)} to {max(years)}; a "
+        "dot is a system. What is built in this book is filled and leads to its section; the rest is hollow."
     )
     return both("time-line", "The systems of the survey over time", about, address, _lanes)
 
@@ -115,7 +116,7 @@ def both(
         canvas.append(draw.Raw(f'<desc id="{id}-about">{about}</desc>'))
         canvas.append(sheet.canvas)
         parts.append(f'<div class="drawn drawn-{size}">{canvas.as_svg(header="")}</div>')
-    return "\n".join(parts)
+    return f'<div class="drawn-both">{"".join(parts)}</div>'
 
 
 def families() -> Iterable[tuple[str, str, list[System]]]:
@@ -145,7 +146,7 @@ def _tree(sheet: Sheet, width: int) -> float:
                 y += 0 if wide else 20
             y = _chips(sheet, members, left, y, width, colour) + (8 if wide else 6)
         if wide:
-            sheet.line(width_of(KINDS[kind], 13), top - 4, left - 6 if alone else indent, top - 4)
+            sheet.line(width_of(KINDS[kind], 14), top - 4, left - 6 if alone else indent, top - 4)
         if not alone:
             sheet.line(indent, top - 4 if wide else top + 6, indent, middles[-1])
             for middle in middles:
@@ -205,7 +206,12 @@ def _lanes(sheet: Sheet, width: int) -> float:
 
 
 def _dots(
-    sheet: Sheet, members: list[System], place: dict[int, float], y: float, right: float, colour: str
+    sheet: Sheet,
+    members: list[System],
+    place: dict[int, float],
+    y: float,
+    right: float,
+    colour: str,
 ) -> float:
     """Dots with names, each on the first line where it has room; the place of the next lane."""
     lines: list[list[tuple[float, float]]] = []
@@ -222,9 +228,7 @@ def _dots(
         lines[number].append(span)
         group, height = sheet.linked(system), y + 17 * number
         hollow = {"fill": "none", "stroke": "currentColor", "stroke_dasharray": "2 2"}
-        group.append(
-            draw.Circle(x, height, 5, **({"fill": colour} if system.card else hollow))
-        )
+        group.append(draw.Circle(x, height, 5, **({"fill": colour} if system.card else hollow)))
         side = {"text_anchor": "end"} if before else {}
         at = x - 9 if before else x + 9
         group.append(draw.Text(system.name, _LETTER, at, height + 4, fill="currentColor", **side))

@@ -1,22 +1,22 @@
 // A leaderboard to sort, filter and search. Rows are data; nothing here knows a system by name.
 
+// ``brief`` stands before a figure on a phone, where a row has no heads above it.
 const COLUMNS = [
-  { key: "name", head: "system" },
-  { key: "family", head: "family" },
-  { key: "label", head: "label" },
-  { key: "hidden", head: "hidden supervision" },
-  { key: "miou", head: "mIoU", down: true },
-  { key: "gain", head: "gain at home", down: true },
-  { key: "seconds", head: "seconds" },
-  { key: "memory", head: "memory (MB)" },
+  { key: "name", head: "system", brief: "" },
+  { key: "family", head: "family", brief: "" },
+  { key: "label", head: "label", brief: "" },
+  { key: "hidden", head: "hidden", brief: "hidden: " },
+  { key: "miou", head: "mIoU", brief: "", down: true },
+  { key: "gain", head: "gain at home", brief: "gain at home ", down: true },
+  { key: "seconds", head: "seconds", brief: "seconds " },
+  { key: "memory", head: "memory (MB)", brief: "MB " },
 ];
 const NONE = "none";
 
 const hiddenOf = (row) => (row.hidden.length ? row.hidden : [NONE]);
-const brief = (need) => need.split(",")[0];
 
 function valueOf(row, key) {
-  if (key === "hidden") return hiddenOf(row).map(brief).join(", ");
+  if (key === "hidden") return hiddenOf(row).join(", ");
   return key === "gain" ? row.gain && row.gain.mean : row[key];
 }
 
@@ -101,42 +101,40 @@ function cellsOf(row, colour, span, places) {
   const contents = {
     name: [name],
     family: [row.family],
-    label: [made("i", { className: "live-key", style: `background: ${colour}` }), row.label],
-    hidden: [made("span", { title: row.hidden.join("; "), textContent: valueOf(row, "hidden") })],
+    label: [row.label],
+    hidden: [valueOf(row, "hidden")],
     miou: dotOf(row, colour, span, places),
     gain: gainOf(row.gain, places),
     seconds: [row.seconds.toFixed(0)],
     memory: [row.memory.toFixed(0)],
   };
-  return COLUMNS.map(({ key, head }) => {
+  return COLUMNS.map(({ key, brief }) => {
     const cell = made(key === "name" ? "th" : "td", { className: `live-${key}` }, ...contents[key]);
     if (key === "name") cell.scope = "row";
-    cell.dataset.head = head;
+    cell.dataset.brief = brief;
     return cell;
   });
 }
 
-// The axis holds every row with its spread, so that a filter does not move it.
+// The axis holds what there is with its spread, whatever filters leave of it.
 function spanOf(rows) {
   const low = Math.min(...rows.map((row) => row.miou - row.spread));
   const high = Math.max(...rows.map((row) => row.miou + row.spread));
   return [Math.max(0, Math.floor(10 * low) / 10), Math.min(1, Math.ceil(10 * high) / 10)];
 }
 
-function axisOf([low, high]) {
-  const axis = made("span", { className: "live-axis" });
-  axis.setAttribute("aria-hidden", "true");
+function ticksOf([low, high]) {
+  const ticks = [];
   for (let tick = Math.ceil(5 * low); tick <= Math.floor(5 * high + 1e-9); tick += 1) {
     const left = (100 * (tick / 5 - low)) / (high - low);
-    axis.append(made("i", { style: `left: ${left}%`, textContent: (tick / 5).toFixed(1) }));
+    ticks.push(made("i", { style: `left: ${left}%`, textContent: (tick / 5).toFixed(1) }));
   }
-  return axis;
+  return ticks;
 }
 
 export function render({ model, el }) {
   const rows = model.get("rows");
   const [colours, places] = [model.get("colours"), model.get("places")];
-  const span = spanOf(rows);
   const sort = { key: "miou", down: true };
   const needs = [...new Set(rows.flatMap(hiddenOf))].sort((a, b) => (b === NONE) - (a === NONE));
   const [labelField, labels] = boxes("learns from", Object.keys(colours), colours, show);
@@ -145,10 +143,12 @@ export function render({ model, el }) {
   const search = made("input", { type: "search", placeholder: "such as \u201cerasing\u201d" });
   const said = made("output");
   const body = made("tbody");
+  const axis = made("span", { className: "live-axis" });
+  axis.setAttribute("aria-hidden", "true");
   const heads = COLUMNS.map((column) => {
     const button = made("button", { type: "button", textContent: column.head });
     const head = made("th", { scope: "col", className: `live-${column.key}` }, button);
-    if (column.key === "miou") head.append(axisOf(span));
+    if (column.key === "miou") head.append(axis);
     button.addEventListener("click", () => {
       sort.down = sort.key === column.key ? !sort.down : Boolean(column.down);
       sort.key = column.key;
@@ -159,6 +159,8 @@ export function render({ model, el }) {
 
   function show() {
     const state = { labels, hidden, controls: controls.checked, words: search.value };
+    const span = spanOf(rows.filter((row) => row.system || controls.checked));
+    axis.replaceChildren(...ticksOf(span));
     const shown = ordered(kept(rows, state), sort.key, sort.down);
     body.replaceChildren(...shown.map((row) => made("tr", {}, ...cellsOf(row, colours[row.label], span, places))));
     COLUMNS.forEach(({ key }, number) => {

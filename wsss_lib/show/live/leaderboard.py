@@ -37,7 +37,7 @@ class Entry:
         address: of the section that explains it, "" where none does.
         family: leaf of the taxonomy, in words.
         label: weak label that it learns from, in words.
-        hidden: supervision besides, such as masks that a pretrained network has seen.
+        hidden: supervision besides, in a word or two each, such as "masks of SAM".
         system: whether a paper has it; otherwise a control or a variant.
         miou: mean IoU over the runs.
         spread: standard deviation over them, 0 of one run.
