@@ -71,10 +71,11 @@ def entry_of(
 ) -> Entry:
     """The row of a result file."""
     id, protocol, summary = result["method"], result["protocol"], result["summary"]
+    hidden = tuple(HIDDEN.get(need, need) for need in protocol["needs"])
     card = find_cards().get(id)
     return Entry(
         name=name_of(id), address=address(id), family=family_of(card),
-        label=LABELS[protocol["supervision"][0]], hidden=tuple(HIDDEN.get(need, need) for need in protocol["needs"]),
+        label=LABELS[protocol["supervision"][0]], hidden=hidden,
         system=card is not None, miou=summary["miou"]["mean"], spread=summary["miou"]["sd"],
         gain=gains.get(id), seconds=summary["seconds"]["mean"],
         memory=summary["peak_memory_mb"]["mean"],

@@ -95,7 +95,8 @@ def time_line(address: Address) -> str:
     years = [system.year for system in systems()]
     about = (
         f"Lanes, one a family of the taxonomy, over the years from {min(years)} to {max(years)}; a "
-        "dot is a system. What is built in this book is filled and leads to its section; the rest is hollow."
+        "dot is a system. What is built in this book is filled and leads to its section; the rest "
+        "is hollow."
     )
     return both("time-line", "The systems of the survey over time", about, address, _lanes)
 
@@ -219,11 +220,12 @@ def _dots(
         x, wide = place[system.year], width_of(system.name) + 16
         before = x + wide > right  # no room behind the dot: the name stands before it
         span = (x - wide, x + 8) if before else (x - 8, x + wide)
-        for number, taken in enumerate(lines):
-            if all(span[1] <= start or span[0] >= end for start, end in taken):
-                break
-        else:
-            number = len(lines)
+        free = (
+            all(span[1] <= start or span[0] >= end for start, end in taken)
+            for taken in [*lines, []]
+        )
+        number = [*free].index(True)
+        if number == len(lines):
             lines.append([])
         lines[number].append(span)
         group, height = sheet.linked(system), y + 17 * number

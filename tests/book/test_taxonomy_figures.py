@@ -66,11 +66,10 @@ def test_nothing_covers_anything_and_all_can_be_read(name, size, shown):
     assert page.locator(".drawn:visible").count() == 1
     assert page.is_visible(f".drawn-{size}")
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[size]
-    look = """(kind) => [...document.querySelectorAll(`.drawn:not([hidden]) ${kind}`)]
-        .filter((one) => one.checkVisibility())
+    look = """(kind) => [...document.querySelectorAll(kind)].filter((one) => one.checkVisibility())
         .map((one) => { const b = one.getBoundingClientRect();
           return [b.left, b.top, b.right, b.bottom, one.textContent]; })"""
-    texts, marks = page.evaluate(look, "text"), page.evaluate(look, ".drawn-system")
+    texts, marks = page.evaluate(look, ".drawn text"), page.evaluate(look, ".drawn-system")
     drawn = page.locator(f".drawn-{size} svg").bounding_box()
     for left, top, right, bottom, text in texts:
         assert left >= drawn["x"] - 1, text
@@ -79,7 +78,8 @@ def test_nothing_covers_anything_and_all_can_be_read(name, size, shown):
     for boxes in (texts, marks):
         for i, (left, top, right, bottom, text) in enumerate(boxes):
             for other in boxes[i + 1 :]:
-                apart = right <= other[0] + 1 or other[2] <= left + 1 or bottom <= other[1] + 4 or other[3] <= top + 4  # fmt: skip
+                beside = right <= other[0] + 1 or other[2] <= left + 1
+                apart = beside or bottom <= other[1] + 4 or other[3] <= top + 4
                 assert apart, f"{text} and {other[4]} cover each other"
 
 
@@ -87,10 +87,11 @@ def test_nothing_covers_anything_and_all_can_be_read(name, size, shown):
 def test_names_fit_their_frames(size, shown):
     page = shown("tree", WIDTHS[size])
     spare = page.evaluate(
-        """() => [...document.querySelectorAll(".drawn-system")].filter((one) => one.checkVisibility())
-        .map((one) => { const [frame, text] = [one.querySelector("rect"), one.querySelector("text")]
-          .map((part) => part.getBoundingClientRect());
-          return [frame.width - text.width, one.textContent]; })"""
+        """() => [...document.querySelectorAll(".drawn-system")]
+        .filter((one) => one.checkVisibility())
+        .map((one) => {
+          const width = (part) => one.querySelector(part).getBoundingClientRect().width;
+          return [width("rect") - width("text"), one.textContent]; })"""
     )
     assert len(spare) == len(systems())
     assert [text for room, text in spare if room < 3] == []
