@@ -179,6 +179,16 @@ def test_names_lead_to_their_sections(page):
     assert "CAM" in linked
 
 
+def test_beside_the_side_bars_it_is_a_table_that_fits(page):
+    page.set_viewport_size({"width": 1366, "height": 900})
+    page.evaluate("document.body.style.width = '740px'")
+    press(page, "system")
+    assert page.locator(".live-root table").bounding_box()["width"] <= 740
+    assert page.locator(".live-root tbody").evaluate("(e) => getComputedStyle(e).display") == (
+        "table-row-group"
+    )
+
+
 def test_on_a_phone_every_figure_says_what_it_is(page):
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 391

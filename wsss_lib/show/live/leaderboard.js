@@ -5,11 +5,11 @@ const COLUMNS = [
   { key: "name", head: "system", brief: "" },
   { key: "family", head: "family", brief: "" },
   { key: "label", head: "label", brief: "" },
-  { key: "hidden", head: "hidden", brief: "hidden: " },
+  { key: "hidden", head: "hidden", brief: "hidden:\u00a0" },
   { key: "miou", head: "mIoU", brief: "", down: true },
-  { key: "gain", head: "gain at home", brief: "gain at home ", down: true },
-  { key: "seconds", head: "seconds", brief: "seconds " },
-  { key: "memory", head: "memory (MB)", brief: "MB " },
+  { key: "gain", head: "gain at home", brief: "gain at home\u00a0", down: true },
+  { key: "seconds", head: "seconds", brief: "seconds\u00a0" },
+  { key: "memory", head: "memory (MB)", brief: "MB\u00a0" },
 ];
 const NONE = "none";
 
