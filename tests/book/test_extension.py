@@ -50,7 +50,7 @@ def build(tmp_path, monkeypatch):
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
             "extensions = ['myst_parser', 'wsss_book', 'folding', 'index_cards', 'bench_table', "
-            "'dose_table', 'recipes_table', 'survey_table']\n"
+            "'dose_table', 'recipes_table', 'survey_table', 'linked_figures']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -207,6 +207,19 @@ def test_card_says_everything_and_is_linked(build):
     links = [a["href"] for a in page.find("table").find_all("a")]
     assert "#system-affinitynet" in links
     assert "#system-cam" not in links  # CAM is built, but this little book has no page for it
+
+
+def test_marks_of_a_figure_lead_to_the_cards_of_this_book(build):
+    text = (
+        "```{system-card} seam\n```\n\n```{linked-figure} taxonomy\n:name: fig-map\nThe *map*.\n```"
+    )
+    page, warnings = build(text + "\n\n{ref}`here <fig-map>`")
+    assert not warnings
+    figure = page.find("figure", id="fig-map")
+    assert "The map." in figure.figcaption.text
+    assert {a["href"] for a in figure.find_all("a", class_="built")} == {"#system-seam"}
+    assert page.find(id="system-seam")
+    assert "no figure 'nothing'" in build("```{linked-figure} nothing\n```")[1]
 
 
 @pytest.mark.parametrize("id", ["pamr", "densecrf"])
