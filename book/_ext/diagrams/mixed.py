@@ -1,0 +1,52 @@
+"""Systems that change the images or are given more: CDA and EPS."""
+
+from diagrams.description import (
+    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
+)  # fmt: skip
+
+CDA = Diagram(
+    "cda",
+    "CDA",
+    (
+        given("image", (0, 0)),
+        given("tags", (1, 0)),
+        given("scores", (2, 0), "of CAM"),
+        step("objects", "objects, cut out\nby the scores", (2, 1)),
+        step("paste", "pasted where\nits class is not", (2, 2), idea=True),
+        learned("net", "backbone and\nclassifier", (0, 3), "backbone", "classifier"),
+        learned("twin", "backbone and\nclassifier", (2, 3), "backbone", "classifier"),
+        step("maps", "class maps", (0, 4)),
+        term("cls", "classification", (1, 4)),
+        term("pasted", "classification,\nwith the new tag", (2, 5)),
+        answer("positive part\nby maximum", (0, 6)),
+    ),
+    (
+        *flow("image", "net", "maps", "cls"), *flow("tags", "cls"), *flow("scores", "objects"),
+        *flow("image", "objects"), *flow("tags", "paste"), *flow("objects", "paste", "twin"),
+        *flow("twin", "pasted"), *same("net", "twin"),
+        *reply("maps", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
+EPS = Diagram(
+    "eps",
+    "EPS",
+    (
+        given("image", (0, 0)),
+        given("tags", (1, 0)),
+        given("saliency", (2, 0)),
+        learned("net", "backbone and\nclassifier", (0, 1), "backbone", "classifier"),
+        step("maps", "maps, one for\nthe background", (0, 2)),
+        term("cls", "classification", (1, 2)),
+        step("drawn", "object maps,\nadded up", (1, 3), idea=True),
+        term("sal", "equal to the\nsaliency map", (2, 4), idea=True),
+        answer("by maximum", (0, 5)),
+    ),
+    (
+        *flow("image", "net", "maps", "cls"), *flow("tags", "cls"), *flow("maps", "drawn", "sal"),
+        *flow("tags", "drawn"), *flow("saliency", "drawn"), *flow("saliency", "sal"),
+        *reply("maps", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (CDA, EPS)

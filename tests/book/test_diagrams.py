@@ -1,0 +1,227 @@
+"""Diagrams say what the code does: its fields, its weights, its terms, and where gradients stop."""
+
+import re
+from dataclasses import fields, replace
+
+import pytest
+import torch
+from bs4 import BeautifulSoup
+from diagrams.collection import DIAGRAMS, find
+from diagrams.description import (
+    FORWARD, Arrow, Diagram, Node, answer, flow, given, learned, step, stop, term,
+)  # fmt: skip
+from diagrams.drawing import svg
+from diagrams.layout import arrange
+
+from tests.battery.test_all_systems import CLASSES, fresh, make_batch
+from wsss_lib.core import Batch, InputError, Method
+from wsss_lib.survey import find_methods
+
+METHODS = find_methods()
+FIELDS = {field.name for field in fields(Batch)}
+PHASES = (0.0, 0.5, 1.0)
+"""Shares of the training at which terms are asked for; some systems change what they learn."""
+every = pytest.mark.parametrize("kind", METHODS.values(), ids=METHODS.keys())
+drawn = pytest.mark.parametrize("diagram", DIAGRAMS.values(), ids=DIAGRAMS.keys())
+
+
+class Watched(Batch):
+    """A batch that remembers which of its fields somebody looked at and found something in."""
+
+    def __init__(self, batch):
+        super().__init__(**vars(batch))
+        object.__setattr__(self, "read", set())
+
+    def __getattribute__(self, name):
+        value = super().__getattribute__(name)
+        if name in FIELDS and value is not None:
+            super().__getattribute__("read").add(name)
+        return value
+
+
+def groups(diagram, *kinds):
+    """Nodes by the weights that they stand for."""
+    found = {}
+    for node in diagram.of(*kinds):
+        found.setdefault(node.weights, []).append(node.key)
+    return found
+
+
+def of_prefix(method, prefix):
+    return {
+        name: weight
+        for name, weight in method.named_parameters()
+        if f"{name}.".startswith(f"{prefix}.")
+    }
+
+
+def steps_of(kind):
+    """For each phase a fresh method, its terms, and what it looked at."""
+    for progress in PHASES:
+        method = fresh(kind).train()
+        method.progress, batch = progress, Watched(make_batch(4))
+        yield method, method.loss(batch), batch.read
+
+
+def disagreements(diagram: Diagram, kind: type[Method]) -> list[str]:
+    """All in which a diagram and a training step of a system differ."""
+    said = []
+    terms, read, taught = set(), set(), set()
+    for method, found, looked_at in steps_of(kind):
+        terms |= set(found)
+        read |= looked_at
+        for key, value in found.items():
+            for weights in groups(diagram, "learned", "frozen"):
+                own = {n: w for prefix in weights for n, w in of_prefix(method, prefix).items()}
+                own = [weight for weight in own.values() if weight.requires_grad]
+                slopes = torch.autograd.grad(value, own, retain_graph=True, allow_unused=True) if own else ()
+                if any(slope is not None and slope.any() for slope in slopes):
+                    taught.add((weights, key))
+    key_of = {name: node.key for node in diagram.of("loss") for name in node.names}
+    shown = set(key_of)
+    if shown != terms:
+        said.append(f"terms: {sorted(shown)} are drawn, {sorted(terms)} are computed")
+    inputs = {node.key for node in diagram.of("given")}
+    lead = {key for one in key_of.values() for key in diagram.before(one, FORWARD)} & inputs
+    if lead != read:
+        said.append(f"fields of the loss: {sorted(lead)} are drawn, {sorted(read)} are read")
+    for weights, keys in groups(diagram, "learned").items():
+        for one in shown & terms:
+            is_drawn = bool(diagram.before(key_of[one], ["flow"]) & set(keys))
+            if is_drawn != ((weights, one) in taught):
+                verb = "is drawn to teach" if is_drawn else "teaches, but is not drawn to teach,"
+                said.append(f"{one} {verb} {', '.join(weights)}")
+    said += [
+        f"{one} teaches {', '.join(weights)}, drawn as frozen"
+        for weights, one in sorted(taught)
+        if weights in groups(diagram, "frozen") and weights not in groups(diagram, "learned")
+    ]
+    batch = make_batch(4)
+    if not kind.card.uses_tags_at_inference:
+        batch = replace(batch, tags=None)
+    batch = Watched(batch)
+    method.eval().predict(batch)
+    lead = diagram.before("answer", [*FORWARD, "reply"]) & inputs
+    if lead != batch.read:
+        said.append(f"fields of the answer: {sorted(lead)} drawn, {sorted(batch.read)} read")
+    prefixes = [prefix for weights in groups(diagram, "learned", "frozen") for prefix in weights]
+    for name in dict(method.named_parameters()):
+        holders = [prefix for prefix in prefixes if name in of_prefix(method, prefix)]
+        if len(holders) != 1:
+            said.append(f"the weight {name} is drawn {len(holders)} times")
+    return said
+
+
+@every
+def test_a_diagram_shows_what_the_code_reads_learns_and_minimises(kind):
+    assert not disagreements(find(kind.card.id), kind)
+
+
+@pytest.mark.parametrize("id", METHODS.keys())
+def test_a_diagram_says_which_part_is_the_idea_and_ends_in_an_answer(id):
+    diagram = find(id)
+    assert diagram.of("answer")
+    assert any(node.idea for node in diagram.nodes)
+    assert diagram.before("answer", [*FORWARD, "reply"]) >= {"image"} or id == "bbox_rect"
+
+
+@drawn
+def test_nothing_is_left_over(diagram):
+    """Everything leads to a term or to the answer, and all but what is given comes from somewhere.
+
+    What is drawn twice with the same weights has them from its twin.
+    """
+    ends = [node.key for node in diagram.of("loss", "answer")]
+    used = set().union(*(diagram.before(end, [*FORWARD, "reply"]) for end in ends))
+    assert used == {node.key for node in diagram.nodes}
+    reached = {arrow.end for arrow in diagram.arrows if arrow.style != "same"}
+    sources = {node.key for node in diagram.nodes} - reached
+    assert sources == {node.key for node in diagram.of("given")}
+    for arrow in diagram.arrows:
+        if arrow.style == "same":
+            assert diagram.node(arrow.start).weights == diagram.node(arrow.end).weights
+
+
+@drawn
+def test_arrows_go_around_boxes_and_words_fit(diagram):
+    layout = arrange(diagram)  # which measures the words
+    for route in layout.routes:
+        for (x0, y0), (x1, y1) in zip(route.points, route.points[1:], strict=False):
+            for key, box in layout.boxes.items():
+                inside = (
+                    min(x0, x1) < box.x + box.width - 1 and max(x0, x1) > box.x + 1
+                    and min(y0, y1) < box.y + box.height - 1 and max(y0, y1) > box.y + 1
+                )  # fmt: skip
+                assert not inside, f"{route.arrow} crosses {key}"
+
+
+@drawn
+def test_a_diagram_is_readable_on_a_telephone_and_says_all_in_words(diagram):
+    page = BeautifulSoup(svg(diagram), "html.parser")
+    width = float(page.svg["viewbox"].split()[2])
+    sizes = [float(text["font-size"]) for text in page.find_all("text")]
+    assert min(sizes) * 358 / width >= 9.5  # what a page of 390 pixels leaves of them
+    words = page.desc.text
+    assert all(node.words in words for node in diagram.nodes)
+    assert page.svg["role"] == "img"
+    assert page.svg["aria-labelledby"] == page.title["id"]
+
+
+def small(**changes) -> Diagram:
+    """A diagram of CAM, or of what it is not."""
+    nodes = {
+        "image": given("image", (0, 0)),
+        "tags": given("tags", (2, 0)),
+        "net": learned("net", "net", (0, 1), "backbone", "classifier"),
+        "cls": term("cls", "classes", (1, 2), idea=True),
+        "answer": answer("maps", (0, 3)),
+    }
+    arrows = flow("image", "net", "cls") + flow("tags", "cls") + flow("net", "answer")
+    arrows += flow("tags", "answer")
+    nodes |= changes.pop("nodes", {})
+    return Diagram("cam", "CAM", tuple(nodes.values()), changes.pop("arrows", arrows))
+
+
+def test_the_comparison_sees_what_is_wrong():
+    cam = METHODS["cam"]
+    assert not disagreements(small(), cam)
+    more = term("more", "more", (2, 2))
+    assert "terms" in disagreements(small(nodes={"more": more}), cam)[0]
+    renamed = term("class", "classes", (1, 2))
+    arrows = flow("image", "net", "class") + flow("tags", "class", "answer") + flow("net", "answer")
+    assert "terms" in disagreements(small(nodes={"cls": renamed}, arrows=arrows), cam)[0]
+    stopped = flow("image", "net", "answer") + stop("net", "cls") + flow("tags", "cls", "answer")
+    assert any("not drawn to teach" in line for line in disagreements(small(arrows=stopped), cam))
+    untagged = flow("image", "net", "cls") + flow("net", "answer")
+    assert any("of the loss" in line for line in disagreements(small(arrows=untagged), cam))
+    half = {"net": learned("net", "net", (0, 1), "backbone")}
+    assert any("classifier" in line for line in disagreements(small(nodes=half), cam))
+
+
+def test_what_cannot_be_drawn_is_refused():
+    with pytest.raises(InputError, match="wider than its box"):
+        arrange(small(nodes={"net": learned("net", "far too many words for a box", (0, 1))}))
+    with pytest.raises(InputError, match="covers"):
+        arrange(small(nodes={"more": step("more", "more", (0.5, 1))}))
+    with pytest.raises(InputError, match="leaves the picture"):
+        arrange(small(nodes={"more": step("more", "more", (3, 1))}))
+    with pytest.raises(InputError, match="goes up"):
+        arrange(small(arrows=(Arrow("answer", "image"),)))
+    with pytest.raises(InputError, match="joins what is not among"):
+        small(arrows=(Arrow("answer", "nothing"),))
+    with pytest.raises(InputError, match="one key"):
+        Diagram("two", "two", (given("image", (0, 0)), given("image", (1, 0))), ())
+    with pytest.raises(InputError, match="no diagram 'dog'; there are .*cam"):
+        find("dog")
+
+
+def test_ids_of_two_diagrams_on_a_page_differ():
+    ids = [re.findall(r'\bid="([^"]+)"', svg(one)) for one in DIAGRAMS.values()]
+    flat = [id for of_one in ids for id in of_one]
+    assert len(set(flat)) == len(flat)
+
+
+def test_a_node_is_called_by_its_words():
+    assert Node("a", "step", "two\nlines", (0, 0)).words == "two lines"
+    assert given("tags", (0, 0)).words == "tags"
+    assert CLASSES  # the batch of the battery has them
