@@ -8,19 +8,33 @@ import torch
 from bs4 import BeautifulSoup
 from diagrams.collection import DIAGRAMS, find
 from diagrams.description import (
-    FORWARD, Arrow, Diagram, Node, answer, flow, given, learned, step, stop, term,
+    FORWARD,
+    Arrow,
+    Diagram,
+    Node,
+    answer,
+    flow,
+    given,
+    learned,
+    step,
+    stop,
+    term,
 )  # fmt: skip
 from diagrams.drawing import svg
 from diagrams.layout import arrange
 
-from tests.battery.test_all_systems import CLASSES, fresh, make_batch
+from tests.battery.test_all_systems import fresh, make_batch, total
 from wsss_lib.core import Batch, InputError, Method
+from wsss_lib.engine import make_optimizer
 from wsss_lib.survey import find_methods
 
 METHODS = find_methods()
 FIELDS = {field.name for field in fields(Batch)}
-PHASES = (0.0, 0.5, 1.0)
-"""Shares of the training at which terms are asked for; some systems change what they learn."""
+PHASES = ((0.0, 32, 0), (0.5, 32, 0), (1.0, 64, 5))
+"""Share of the training at which terms are asked for, side of the images, steps taken before.
+
+Some systems change what they learn, and some teach nothing before they are sure of anything.
+"""
 every = pytest.mark.parametrize("kind", METHODS.values(), ids=METHODS.keys())
 drawn = pytest.mark.parametrize("diagram", DIAGRAMS.values(), ids=DIAGRAMS.keys())
 
@@ -55,34 +69,49 @@ def of_prefix(method, prefix):
     }
 
 
-def steps_of(kind):
+def steps_of(kind, phases):
     """For each phase a fresh method, its terms, and what it looked at."""
-    for progress in PHASES:
-        method = fresh(kind).train()
-        method.progress, batch = progress, Watched(make_batch(4))
+    for progress, size, steps in phases:
+        method, batch = fresh(kind).train(), Watched(make_batch(2, size, size))
+        method.progress = progress
+        if method.recipe.steps:
+            optimizer = make_optimizer(method, method.recipe)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                total(method.loss(batch)).backward()
+                optimizer.step()
         yield method, method.loss(batch), batch.read
 
 
-def disagreements(diagram: Diagram, kind: type[Method]) -> list[str]:
+def taught_by(value, method):
+    """Names of the weights in which a term has a slope."""
+    own = {name: weight for name, weight in method.named_parameters() if weight.requires_grad}
+    slopes = torch.autograd.grad(value, [*own.values()], retain_graph=True, allow_unused=True)
+    return {
+        name for name, slope in zip(own, slopes, strict=True) if slope is not None and slope.any()
+    }
+
+
+def disagreements(diagram: Diagram, kind: type[Method], phases=PHASES) -> list[str]:
     """All in which a diagram and a training step of a system differ."""
     said = []
     terms, read, taught = set(), set(), set()
-    for method, found, looked_at in steps_of(kind):
+    for method, found, looked_at in steps_of(kind, phases):
         terms |= set(found)
         read |= looked_at
         for key, value in found.items():
+            names = taught_by(value, method)
             for weights in groups(diagram, "learned", "frozen"):
-                own = {n: w for prefix in weights for n, w in of_prefix(method, prefix).items()}
-                own = [weight for weight in own.values() if weight.requires_grad]
-                slopes = torch.autograd.grad(value, own, retain_graph=True, allow_unused=True) if own else ()
-                if any(slope is not None and slope.any() for slope in slopes):
+                if any(names & set(of_prefix(method, prefix)) for prefix in weights):
                     taught.add((weights, key))
     key_of = {name: node.key for node in diagram.of("loss") for name in node.names}
     shown = set(key_of)
     if shown != terms:
         said.append(f"terms: {sorted(shown)} are drawn, {sorted(terms)} are computed")
     inputs = {node.key for node in diagram.of("given")}
-    lead = {key for one in key_of.values() for key in diagram.before(one, FORWARD)} & inputs
+    # What is kept of a step without a gradient, such as a memory, is read in training as well.
+    ends = {*key_of.values(), *(arrow.end for arrow in diagram.arrows if arrow.style == "stop")}
+    lead = {key for one in ends for key in diagram.before(one, FORWARD)} & inputs
     if lead != read:
         said.append(f"fields of the loss: {sorted(lead)} are drawn, {sorted(read)} are read")
     for weights, keys in groups(diagram, "learned").items():
@@ -96,7 +125,7 @@ def disagreements(diagram: Diagram, kind: type[Method]) -> list[str]:
         for weights, one in sorted(taught)
         if weights in groups(diagram, "frozen") and weights not in groups(diagram, "learned")
     ]
-    batch = make_batch(4)
+    batch = make_batch(2)
     if not kind.card.uses_tags_at_inference:
         batch = replace(batch, tags=None)
     batch = Watched(batch)
@@ -160,7 +189,7 @@ def test_a_diagram_is_readable_on_a_telephone_and_says_all_in_words(diagram):
     page = BeautifulSoup(svg(diagram), "html.parser")
     width = float(page.svg["viewbox"].split()[2])
     sizes = [float(text["font-size"]) for text in page.find_all("text")]
-    assert min(sizes) * 358 / width >= 9.5  # what a page of 390 pixels leaves of them
+    assert min(sizes) * 358 / width >= 10  # what a page of 390 pixels leaves of them
     words = page.desc.text
     assert all(node.words in words for node in diagram.nodes)
     assert page.svg["role"] == "img"
@@ -183,19 +212,21 @@ def small(**changes) -> Diagram:
 
 
 def test_the_comparison_sees_what_is_wrong():
-    cam = METHODS["cam"]
-    assert not disagreements(small(), cam)
+    cam, first = METHODS["cam"], PHASES[:1]
+    assert not disagreements(small(), cam, first)
     more = term("more", "more", (2, 2))
-    assert "terms" in disagreements(small(nodes={"more": more}), cam)[0]
+    assert "terms" in disagreements(small(nodes={"more": more}), cam, first)[0]
     renamed = term("class", "classes", (1, 2))
     arrows = flow("image", "net", "class") + flow("tags", "class", "answer") + flow("net", "answer")
-    assert "terms" in disagreements(small(nodes={"cls": renamed}, arrows=arrows), cam)[0]
+    assert "terms" in disagreements(small(nodes={"cls": renamed}, arrows=arrows), cam, first)[0]
     stopped = flow("image", "net", "answer") + stop("net", "cls") + flow("tags", "cls", "answer")
-    assert any("not drawn to teach" in line for line in disagreements(small(arrows=stopped), cam))
+    assert any(
+        "not drawn to teach" in line for line in disagreements(small(arrows=stopped), cam, first)
+    )
     untagged = flow("image", "net", "cls") + flow("net", "answer")
-    assert any("of the loss" in line for line in disagreements(small(arrows=untagged), cam))
+    assert any("of the loss" in line for line in disagreements(small(arrows=untagged), cam, first))
     half = {"net": learned("net", "net", (0, 1), "backbone")}
-    assert any("classifier" in line for line in disagreements(small(nodes=half), cam))
+    assert any("classifier" in line for line in disagreements(small(nodes=half), cam, first))
 
 
 def test_what_cannot_be_drawn_is_refused():
@@ -211,7 +242,7 @@ def test_what_cannot_be_drawn_is_refused():
         small(arrows=(Arrow("answer", "nothing"),))
     with pytest.raises(InputError, match="one key"):
         Diagram("two", "two", (given("image", (0, 0)), given("image", (1, 0))), ())
-    with pytest.raises(InputError, match="no diagram 'dog'; there are .*cam"):
+    with pytest.raises(InputError, match="no diagram 'dog'"):
         find("dog")
 
 
@@ -224,4 +255,3 @@ def test_ids_of_two_diagrams_on_a_page_differ():
 def test_a_node_is_called_by_its_words():
     assert Node("a", "step", "two\nlines", (0, 0)).words == "two lines"
     assert given("tags", (0, 0)).words == "tags"
-    assert CLASSES  # the batch of the battery has them

@@ -1,8 +1,16 @@
 """Systems that spread maps along affinities."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    frozen,
+    given,
+    learned,
+    reply,
+    step,
+    term,
+)
 
 AFFINITYNET = Diagram(
     "affinitynet",
@@ -75,9 +83,9 @@ MCTFORMER = Diagram(
         step("attention", "attention", (2, 2)),
         term("tokens", "classification", (0, 3)),
         term("patches", "classification", (1, 3)),
-        step("fused", "of class tokens,\ntimes the maps", (1, 4), idea=True),
+        step("fused", "class attention,\ntimes the maps", (1, 4), idea=True),
         step("spread", "one step along\npatch attention", (2, 5)),
-        answer("from smallest\nto largest", (2, 6)),
+        answer("stretched to\n0 … 1", (2, 6)),
     ),
     (
         *flow("image", "transformer", "mean", "tokens"), *flow("transformer", "head", "patches"),

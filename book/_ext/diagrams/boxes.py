@@ -1,20 +1,26 @@
 """Systems that learn from boxes."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    given,
+    learned,
+    reply,
+    step,
+    term,
+)
 
 BBOX_RECT = Diagram(
     "bbox_rect",
     "Bbox-Rect",
     (
-        given("boxes", (0, 0)),
-        given("image", (1, 0), "its size alone"),
-        step("filled", "each box filled,\nthe smallest\nin front", (0, 1), idea=True),
-        answer("its class", (0, 2)),
+        given("boxes", (0.5, 0)),
+        given("image", (1.5, 0), "its size alone"),
+        step("filled", "each box filled,\nthe smallest\nin front", (0.5, 1), idea=True),
+        answer("its class", (0.5, 2)),
     ),
     (*flow("boxes", "filled", "answer"), *flow("image", "filled")),
-    columns=2,
 )  # fmt: skip
 
 GRABCUT = Diagram(
@@ -30,8 +36,9 @@ GRABCUT = Diagram(
         answer("what is inside,\nwith its class", (1, 4)),
     ),
     (
-        *flow("image", "contrast", "cut"), *flow("image", "models"), *flow("boxes", "outside", "models"),
-        *flow("models", "cut", "answer"), *flow("boxes", "answer"),
+        *flow("image", "contrast", "cut"), *flow("image", "models"),
+        *flow("boxes", "outside", "models"), *flow("models", "cut", "answer"),
+        *flow("boxes", "answer"),
     ),
 )  # fmt: skip
 
@@ -52,8 +59,9 @@ BANA = Diagram(
         answer("class against\nbackground", (1, 7)),
     ),
     (
-        *flow("image", "backbone", "prototypes", "attention", "pooled"), *flow("backbone", "pooled"),
-        *flow("boxes", "outside", "prototypes"), *flow("pooled", "classifier", "cls"),
+        *flow("image", "backbone", "prototypes", "attention", "pooled"),
+        *flow("backbone", "pooled"), *flow("boxes", "outside", "prototypes"),
+        *flow("pooled", "classifier", "cls"),
         *flow("boxes", "cls"), *reply("classifier", "crf"), *reply("attention", "crf"),
         *reply("image", "crf"), *reply("crf", "answer"),
     ),

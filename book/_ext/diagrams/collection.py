@@ -1,10 +1,18 @@
 """All diagrams by name."""
 
 from diagrams import (
-    affinity, boxes, ensemble, erasing, foundation, marks, mixed, online, pipeline, self_supervised,
+    affinity,
+    boxes,
+    ensemble,
+    erasing,
+    foundation,
+    marks,
+    mixed,
+    online,
+    pipeline,
+    self_supervised,
 )  # fmt: skip
 from diagrams.description import Diagram
-
 from wsss_lib.core import InputError
 
 FAMILIES = (

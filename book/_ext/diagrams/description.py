@@ -6,6 +6,7 @@ what ``loss`` returns, and what is learned or frozen is a module. A test compare
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from wsss_lib.core import InputError
@@ -42,7 +43,7 @@ class Node:
     Attributes:
         key: what arrows call it.
         kind: what it is.
-        label: words in the box, lines parted by ``\\n``.
+        label: words in the box, lines parted by a line break.
         at: column of its middle, which may lie between two columns, and row from the top.
         weights: modules of the method that it stands for, if it has any.
         idea: it is what the paper adds.
@@ -119,9 +120,14 @@ class Diagram:
     def before(self, key: str, styles: Iterable[Style]) -> set[str]:
         """Keys of all nodes from which arrows of these styles lead to a node, itself included."""
         allowed, found = set(styles), {key}
-        while more := {
-            arrow.start for arrow in self.arrows if arrow.end in found and arrow.style in allowed
-        } - found:
+        while (
+            more := {
+                arrow.start
+                for arrow in self.arrows
+                if arrow.end in found and arrow.style in allowed
+            }
+            - found
+        ):
             found |= more
         return found
 
@@ -164,18 +170,21 @@ def frozen(
     key: str, label: str, at: tuple[float, int], *weights: str, idea: bool = False, wide: float = 1
 ) -> Node:
     """Modules that are not."""
-    return Node(key, "frozen", label, at, weights, idea, wide)
+    return Node(key, "frozen", label, at, weights or (key,), idea, wide)
 
 
-def step(
-    key: str, label: str, at: tuple[float, int], idea: bool = False, wide: float = 1
-) -> Node:
+def step(key: str, label: str, at: tuple[float, int], idea: bool = False, wide: float = 1) -> Node:
     """What is computed, without weights."""
     return Node(key, "step", label, at, idea=idea, wide=wide)
 
 
 def term(
-    names: str, label: str, at: tuple[float, int], idea: bool = False, wide: float = 1, key: str = ""
+    names: str,
+    label: str,
+    at: tuple[float, int],
+    idea: bool = False,
+    wide: float = 1,
+    key: str = "",
 ) -> Node:
     """One or more terms of the loss; a field of the same name makes another key necessary."""
     return Node(key or names, "loss", label, at, idea=idea, wide=wide, code=names)
@@ -188,7 +197,7 @@ def answer(label: str, at: tuple[float, int], idea: bool = False, wide: float = 
 
 def flow(*keys: str, style: Style = "flow") -> tuple[Arrow, ...]:
     """Arrows along a chain of nodes."""
-    return tuple(Arrow(one, other, style) for one, other in zip(keys, keys[1:], strict=False))
+    return tuple(Arrow(one, other, style) for one, other in pairwise(keys))
 
 
 def stop(*keys: str) -> tuple[Arrow, ...]:

@@ -1,14 +1,14 @@
-"""``{diagram} seam``: the diagram of a system, with its caption; ``fig-diagram-seam`` is its label."""
+"""``{diagram} seam``: the diagram of a system above its caption; its label is fig-diagram-seam."""
 
 from typing import Any
 
-from diagrams.collection import find
-from diagrams.drawing import svg
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from diagrams.collection import find
+from diagrams.drawing import svg
 from wsss_lib.core import InputError
 
 LOGGER = logging.getLogger(__name__)

@@ -2,15 +2,27 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import drawsvg
+
 from diagrams.description import KINDS, STYLES, Diagram, Kind, Style
-from diagrams.layout import CODE, LINE, MARGIN, TEXT, WIDTH, Box, Route, arrange, lines_of, text_width
+from diagrams.layout import (
+    CODE,
+    LINE,
+    MARGIN,
+    TEXT,
+    WIDTH,
+    Box,
+    arrange,
+    lines_of,
+    text_width,
+)
 
 HEAD, BAR, ROUND, HALO = 6.5, 6.0, 6.0, 4.5
 """Length of an arrow's head, half of the bar that stops, radius of a bend, width of a halo."""
-LEGEND, ROW = 10.0, 17.0
-"""Letters of the legend, and the distance of its lines."""
+LEGEND, ROW, SWATCH = 10.5, 17.0, 20.0
+"""Letters of the legend, the distance of its lines, and the width of its examples."""
 
 
 def svg(diagram: Diagram) -> str:
@@ -129,34 +141,41 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return " ".join([*said, f"L{points[-1][0]:.1f} {points[-1][1]:.1f}"])
 
 
-def _legend(diagram: Diagram) -> list[tuple[Kind | Style | str, float, int]]:
-    """What occurs in the diagram: name, place from the left and line."""
+def _legend(diagram: Diagram) -> list[tuple[str, float, int]]:
+    """What occurs in the diagram: name, place from the left and line; each line in the middle."""
     kinds = [kind for kind in KINDS if diagram.of(kind)]
     idea = ["idea"] if any(node.idea for node in diagram.nodes) else []
     used = {arrow.style for arrow in diagram.arrows}
-    found, x, row = [], MARGIN, 0
+    lines: list[list[tuple[str, float]]] = [[]]
+    x = 0.0
     for name in [*kinds, *idea, *(style for style in STYLES if STYLES[style] and style in used)]:
-        width = 26 + text_width(_words(name), size=LEGEND)
-        if x + width > WIDTH:
-            x, row = MARGIN, row + 1
-        found.append((name, x, row))
+        width = SWATCH + 6 + text_width(_words(name), size=LEGEND)
+        if x + width > WIDTH - 2 * MARGIN:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((name, x))
         x += width + 11
+    found = []
+    for row, line in enumerate(lines):
+        name, last = line[-1]
+        width = last + SWATCH + 6 + text_width(_words(name), size=LEGEND)
+        found += [(name, (WIDTH - width) / 2 + x, row) for name, x in line]
     return found
 
 
 def _words(name: str) -> str:
-    return {"idea": "the idea", **STYLES, **KINDS}[name]
+    return dict([*KINDS.items(), *STYLES.items(), ("idea", "the idea")])[name]
 
 
-def _entry(name: str, x: float, y: float) -> drawsvg.DrawingElement:
+def _entry(name: Any, x: float, y: float) -> drawsvg.DrawingElement:
     """A small example and what it means."""
     group = drawsvg.Group(class_="legend")
     if name in KINDS:
-        group.append(_shape(name, x, y, 20, 10, 4))
+        group.append(_shape(name, x, y, SWATCH, 10, 4))
     elif name == "idea":
-        group.append(drawsvg.Rectangle(x, y - 1, 20, 12, rx=5, class_="halo"))
+        group.append(drawsvg.Rectangle(x, y - 1, SWATCH, 12, rx=5, class_="halo"))
     else:
-        group.append(_line([(x, y + 5), (x + 20, y + 5)], name))
-    place = {"x": round(x + 26, 1), "y": round(y + 5 + LEGEND * 0.36, 1)}
+        group.append(_line([(x, y + 5), (x + SWATCH, y + 5)], name))
+    place = {"x": round(x + SWATCH + 6, 1), "y": round(y + 5 + LEGEND * 0.36, 1)}
     group.append(drawsvg.Text(_words(name), LEGEND, **place, class_="words"))
     return group

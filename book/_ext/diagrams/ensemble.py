@@ -1,8 +1,16 @@
 """Systems that join many maps of one image."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    given,
+    learned,
+    reply,
+    step,
+    stop,
+    term,
+)
 
 OAA = Diagram(
     "oaa",
@@ -37,7 +45,7 @@ FICKLENET = Diagram(
         step("pool", "mean over\nall pixels", (1, 4)),
         term("cls", "classification", (2, 4)),
         step("union", "largest of\nmany draws", (0, 5), idea=True),
-        answer("by maximum", (0, 6)),
+        answer("divided by\nits maximum", (0, 6)),
     ),
     (
         *flow("image", "backbone", "fickle", "classifier", "maps", "pool", "cls"),

@@ -1,8 +1,17 @@
 """Systems that erase what was found."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    frozen,
+    given,
+    learned,
+    reply,
+    step,
+    stop,
+    term,
+)
 
 AE_PSL = Diagram(
     "ae_psl",
@@ -14,12 +23,12 @@ AE_PSL = Diagram(
         learned("net", "segmentation\nnetwork", (2, 1)),
         step("erased", "erase what\nthey found", (0, 2), idea=True),
         learned("live", "classifier of\nthis round", (0, 3)),
-        step("permitted", "its labels, times\nwhat round one\nfinds likely", (2, 3), idea=True),
+        step("permitted", "its labels, times\nwhat round one\nfinds likely", (1, 2), idea=True),
         step("union", "all that any\nround found", (1, 4)),
-        term("cls", "classification", (0, 5)),
+        term("cls", "classification", (0, 4)),
         term("seg", "cross-entropy", (1, 5)),
-        term("psl", "cross-entropy,\nat the end", (2, 5)),
-        answer("class against\nbackground", (2, 6)),
+        term("psl", "cross-entropy,\nat the end", (1, 6)),
+        answer("class against\nbackground", (2, 7)),
     ),
     (
         *flow("image", "past", "erased", "live", "cls"), *flow("image", "erased"),
@@ -44,7 +53,7 @@ CSE = Diagram(
         step("faded", "one class faded\nout by its map", (0, 3), idea=True),
         frozen("judge", "ordinary classi-\nfier, then frozen", (1, 4), "ordinary", idea=True),
         term("erased", "this class gone,\nthe others there", (2, 4), idea=True),
-        answer("positive part\nby maximum", (0, 5)),
+        answer("rectified, over\nits maximum", (0, 5)),
     ),
     (
         *flow("image", "classifier", "maps", "cls"), *flow("tags", "cls"),

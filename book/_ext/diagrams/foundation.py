@@ -1,27 +1,34 @@
 """Systems that stand on large models."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    frozen,
+    given,
+    learned,
+    reply,
+    step,
+    term,
+)
 
 CLIP_ES = Diagram(
     "clip_es",
     "CLIP-ES",
     (
-        given("image", (0, 0)),
-        given("tags", (1, 0)),
-        frozen("clip", "CLIP", (0, 1)),
-        step("rivals", "softmax: classes\nand grounds as\nrivals", (1, 2), idea=True),
-        step("attention", "attention\nof patches", (0, 3)),
-        step("cam", "Grad-CAM of\neach class", (1, 3)),
-        step("carried", "carried along\nthe attention", (1, 4), idea=True),
-        answer("by maximum", (1, 5)),
+        given("image", (0.5, 0)),
+        given("tags", (1.5, 0)),
+        frozen("clip", "CLIP", (0.5, 1)),
+        step("rivals", "softmax: classes\nand grounds are\nrivals", (1.5, 2), idea=True),
+        step("attention", "attention\nof patches", (0.5, 3)),
+        step("cam", "Grad-CAM of\neach class", (1.5, 3)),
+        step("carried", "carried along\nthe attention", (1.5, 4), idea=True),
+        answer("divided by\nits maximum", (1.5, 5)),
     ),
     (
         *flow("image", "clip", "rivals", "cam", "carried", "answer"), *flow("tags", "rivals"),
         *flow("clip", "attention", "carried"),
     ),
-    columns=2,
 )  # fmt: skip
 
 CLIMS = Diagram(
@@ -38,9 +45,9 @@ CLIMS = Diagram(
         term("area", "small maps", (2, 3)),
         frozen("clip", "CLIP compares with sentences", (0.5, 4), "clip", wide=2, idea=True),
         term("shown", "like the class", (0, 5)),
-        term("hidden", "unlike it", (1, 5)),
+        term("hidden", "no longer like\nthe class", (1, 5)),
         term("backgrounds", "what is shown is\nno background", (2, 5)),
-        answer("positive part\nby maximum", (0, 6)),
+        answer("rectified, over\nits maximum", (0, 6)),
     ),
     (
         *flow("image", "net", "maps", "cls"), *flow("tags", "cls"), *flow("maps", "inside", "clip"),
@@ -73,19 +80,18 @@ GROUNDED_SAM = Diagram(
     "grounded_sam",
     "Grounded SAM",
     (
-        given("image", (0, 0)),
-        given("tags", (1, 0)),
-        step("sentences", "sentences that\nname them", (1, 1)),
-        frozen("detector", "detector that\nreads", (1, 2)),
-        step("boxes", "boxes of the\nclasses", (1, 3), idea=True),
-        frozen("sam", "SAM", (1, 4)),
-        answer("a mask for\neach box", (1, 5)),
+        given("image", (0.5, 0)),
+        given("tags", (1.5, 0)),
+        step("sentences", "sentences that\nname them", (1.5, 1)),
+        frozen("detector", "detector that\nreads", (1.5, 2)),
+        step("boxes", "boxes of the\nclasses", (1.5, 3), idea=True),
+        frozen("sam", "SAM", (1.5, 4)),
+        answer("a mask for\neach box", (1.5, 5)),
     ),
     (
         *flow("tags", "sentences", "detector", "boxes", "sam", "answer"),
         *flow("image", "detector"), *flow("image", "sam"),
     ),
-    columns=2,
 )  # fmt: skip
 
 DIAGRAMS = (CLIP_ES, CLIMS, SAM_PSEUDO, GROUNDED_SAM)

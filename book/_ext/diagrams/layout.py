@@ -11,9 +11,9 @@ from itertools import permutations
 from pathlib import Path
 
 import matplotlib
-from diagrams.description import FORWARD, Arrow, Diagram, Node
 from PIL import ImageFont
 
+from diagrams.description import FORWARD, Arrow, Diagram, Node
 from wsss_lib.core import InputError
 
 WIDTH = 372
@@ -110,7 +110,8 @@ def arrange(diagram: Diagram) -> Layout:
     tracks = {gap: _tracks(routes, gap) for gap in range(rows)}
     y, tops, gap_tops = MARGIN, [], []
     heights = [
-        2 * PADDING + LINE * max((len(lines_of(n)) for n in diagram.nodes if n.at[1] == row), default=1)
+        2 * PADDING
+        + LINE * max((len(lines_of(n)) for n in diagram.nodes if n.at[1] == row), default=1)
         for row in range(rows)
     ]  # fmt: skip
     for row in range(rows):
@@ -184,7 +185,9 @@ class _Router:
         others = [
             self.boxes[other.end].middle[0] - x
             for other in self.diagram.arrows
-            if other.start == arrow.start and other.style in FORWARD
+            if other.start == arrow.start
+            and other.style in FORWARD
+            and self._row(other.end) > self._row(other.start)
         ]
         if arrow.style != "reply" or not others:
             return x
@@ -222,7 +225,7 @@ class _Router:
         self.sides.add((arrow.end, from_left))
         for between in range(row + 1, last + 1):
             self.taken[between, round(leave)] = _trunk(arrow)
-        self.across.append((last, *sorted((leave, edge))))
+        self.across.append((last, min(leave, edge), max(leave, edge)))
         return Route(arrow, [leave, edge], [], side=True)
 
     def _clear(self, one: float, other: float, row: int, ends: set[str]) -> bool:
@@ -239,32 +242,31 @@ class _Router:
         by_end = defaultdict(list)
         for number in numbers:
             by_end[self.diagram.arrows[number].end].append(number)
-        places = {}
+        places: dict[int, float] = {}
         for key, arriving in by_end.items():
             box = self.boxes[key]
-            low, high = box.x + PORT, box.x + box.width - PORT
-
-            def wanted(number: int, low: float = low, high: float = high) -> float:
-                arrow = self.diagram.arrows[number]
-                start, middle = self.boxes[arrow.start], box.middle[0]  # noqa: B023
-                if start.width > box.width and _within(start, middle):  # noqa: B023
-                    return middle
-                return min(max(self._leave(arrow), low), high)
-
-            def order(number: int) -> tuple[float, int]:
-                # Of two from one column, the one from farther up comes round the outside.
-                start = self.boxes[self.diagram.arrows[number].start]
-                x, outwards = start.middle[0], start.middle[0] - box.middle[0]  # noqa: B023
-                return x, self._row(start.node.key) * (1 if outwards < 0 else -1)
-
-            arriving.sort(key=order)
-            xs = [wanted(number) for number in arriving]
+            high = box.x + box.width - PORT
+            order = {number: self._order(self.diagram.arrows[number], box) for number in arriving}
+            arriving.sort(key=order.__getitem__)
+            xs = [self._wanted(self.diagram.arrows[number], box) for number in arriving]
             for place in range(1, len(xs)):
                 xs[place] = max(xs[place], xs[place - 1] + APART)
             for place in range(len(xs) - 1, -1, -1):
                 xs[place] = min(xs[place], high if place == len(xs) - 1 else xs[place + 1] - APART)
             places |= dict(zip(arriving, xs, strict=True))
         return dict(sorted(places.items()))
+
+    def _wanted(self, arrow: Arrow, end: Box) -> float:
+        """Where an arrow would enter its end, were it alone."""
+        start, middle = self.boxes[arrow.start], end.middle[0]
+        if start.width > end.width and _within(start, middle):
+            return middle
+        return min(max(self._leave(arrow), end.x + PORT), end.x + end.width - PORT)
+
+    def _order(self, arrow: Arrow, end: Box) -> tuple[float, int]:
+        """From left to right; of two from one column, the one from farther up stays outside."""
+        x = self.boxes[arrow.start].middle[0]
+        return x, self._row(arrow.start) * (1 if x < end.middle[0] else -1)
 
     def _downwards(self, arrow: Arrow, enter: float) -> Route:
         """From the lower edge of its start to the upper edge of its end, with as few bends."""
@@ -298,9 +300,7 @@ class _Router:
     def _falls(way: Route, between: range) -> list[tuple[float, range]]:
         """Where it goes down through whole rows, and through which."""
         bounds = [between.start, *(gap + 1 for gap in way.gaps), between.stop]
-        return [
-            (x, range(bounds[number], bounds[number + 1])) for number, x in enumerate(way.xs)
-        ]
+        return [(x, range(bounds[number], bounds[number + 1])) for number, x in enumerate(way.xs)]
 
     def _shared(self, way: Route, between: range) -> float:
         """What it costs to lie on another arrow, or to cross one that runs along a row."""

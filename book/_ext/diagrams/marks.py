@@ -1,8 +1,16 @@
 """Systems that learn from points and scribbles."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    given,
+    learned,
+    reply,
+    step,
+    stop,
+    term,
+)
 
 WHATS_THE_POINT = Diagram(
     "whats_the_point",
@@ -47,14 +55,13 @@ PCE = Diagram(
     "pce",
     "Partial cross-entropy",
     (
-        given("image", (0, 0)),
-        given("scribble", (1, 0)),
-        learned("net", "segmentation\nnetwork", (0, 1)),
-        term("seg", "cross-entropy of\nthe drawn pixels", (1, 2), idea=True),
-        answer("class against\nbackground", (0, 3)),
+        given("image", (0.5, 0)),
+        given("scribble", (1.5, 0)),
+        learned("net", "segmentation\nnetwork", (0.5, 1)),
+        term("seg", "cross-entropy of\nthe drawn pixels", (1.5, 2), idea=True),
+        answer("class against\nbackground", (0.5, 3)),
     ),
     (*flow("image", "net", "seg"), *flow("scribble", "seg"), *reply("net", "answer")),
-    columns=2,
 )  # fmt: skip
 
 NCUT_LOSS = Diagram(

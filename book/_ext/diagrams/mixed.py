@@ -1,8 +1,16 @@
 """Systems that change the images or are given more: CDA and EPS."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    given,
+    learned,
+    reply,
+    same,
+    step,
+    term,
+)
 
 CDA = Diagram(
     "cda",
@@ -18,7 +26,7 @@ CDA = Diagram(
         step("maps", "class maps", (0, 4)),
         term("cls", "classification", (1, 4)),
         term("pasted", "classification,\nwith the new tag", (2, 5)),
-        answer("positive part\nby maximum", (0, 6)),
+        answer("rectified, over\nits maximum", (0, 6)),
     ),
     (
         *flow("image", "net", "maps", "cls"), *flow("tags", "cls"), *flow("scores", "objects"),
@@ -40,7 +48,7 @@ EPS = Diagram(
         term("cls", "classification", (1, 2)),
         step("drawn", "object maps,\nadded up", (1, 3), idea=True),
         term("sal", "equal to the\nsaliency map", (2, 4), idea=True),
-        answer("by maximum", (0, 5)),
+        answer("divided by\nits maximum", (0, 5)),
     ),
     (
         *flow("image", "net", "maps", "cls"), *flow("tags", "cls"), *flow("maps", "drawn", "sal"),

@@ -1,8 +1,16 @@
 """The pipeline, CAM, the refiners and the network of the second stage."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    given,
+    learned,
+    reply,
+    step,
+    stop,
+    term,
+)
 
 PIPELINE = Diagram(
     "pipeline",
@@ -21,8 +29,8 @@ PIPELINE = Diagram(
     ),
     (
         *flow("image", "classifier", "cls"), *flow("tags", "cls"), *flow("classifier", "maps"),
-        *stop("maps", "refined"), *flow("refined", "labels", "seg"), *flow("image", "network", "seg"),
-        *reply("network", "answer"),
+        *stop("maps", "refined"), *flow("refined", "labels", "seg"),
+        *flow("image", "network", "seg"), *reply("network", "answer"),
     ),
 )  # fmt: skip
 
@@ -56,7 +64,7 @@ CAM = Diagram(
         step("maps", "class maps", (0, 3)),
         step("pool", "mean over\nall pixels", (1, 3)),
         term("cls", "classification", (2, 3)),
-        answer("positive part\nby maximum", (0, 4)),
+        answer("rectified, over\nits maximum", (0, 4)),
     ),
     (
         *flow("image", "backbone", "classifier", "maps", "pool", "cls"), *flow("tags", "cls"),

@@ -1,8 +1,17 @@
 """Systems that teach themselves."""
 
 from diagrams.description import (
-    Diagram, answer, flow, frozen, given, learned, reply, same, step, stop, term,
-)  # fmt: skip
+    Diagram,
+    answer,
+    flow,
+    given,
+    learned,
+    reply,
+    same,
+    step,
+    stop,
+    term,
+)
 
 SEAM = Diagram(
     "seam",
@@ -24,7 +33,8 @@ SEAM = Diagram(
         answer("refined maps", (0, 8)),
     ),
     (
-        *flow("image", "small", "twin", "maps2"), *flow("image", "net", "maps"), *same("net", "twin"),
+        *flow("image", "small", "twin", "maps2"), *flow("image", "net", "maps"),
+        *same("net", "twin"),
         *flow("maps", "cls"), *flow("maps2", "cls"), *flow("tags", "cls"),
         *flow("maps", "er"), *flow("maps2", "er"), *stop("maps", "pcm"), *stop("maps2", "pcm2"),
         *same("pcm", "pcm2"), *flow("pcm", "ecr"), *flow("pcm2", "ecr"),
@@ -47,7 +57,7 @@ ADVCAM = Diagram(
         step("climb", "image, changed to\nraise the score", (0.5, 3), idea=True, wide=1.4),
         step("hold", "parts that count\nare held there", (1.9, 3), idea=True, wide=1.1),
         step("sum", "maps along the\nclimb, added up", (0, 4)),
-        answer("by maximum", (0, 5)),
+        answer("divided by\nits maximum", (0, 5)),
     ),
     (
         *flow("image", "net", "maps", "pool", "cls"), *flow("tags", "cls"),
