@@ -1,7 +1,9 @@
 """Diagrams say what the code does: its fields, its weights, its terms, and where gradients stop."""
 
 import re
+from collections import Counter
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -62,11 +64,8 @@ def groups(diagram, *kinds):
 
 
 def of_prefix(method, prefix):
-    return {
-        name: weight
-        for name, weight in method.named_parameters()
-        if f"{name}.".startswith(f"{prefix}.")
-    }
+    """Names of the weights of a module."""
+    return {name for name, _ in method.named_parameters() if f"{name}.".startswith(f"{prefix}.")}
 
 
 def steps_of(kind, phases):
@@ -94,7 +93,6 @@ def taught_by(value, method):
 
 def disagreements(diagram: Diagram, kind: type[Method], phases=PHASES) -> list[str]:
     """All in which a diagram and a training step of a system differ."""
-    said = []
     terms, read, taught = set(), set(), set()
     for method, found, looked_at in steps_of(kind, phases):
         terms |= set(found)
@@ -102,43 +100,62 @@ def disagreements(diagram: Diagram, kind: type[Method], phases=PHASES) -> list[s
         for key, value in found.items():
             names = taught_by(value, method)
             for weights in groups(diagram, "learned", "frozen"):
-                if any(names & set(of_prefix(method, prefix)) for prefix in weights):
+                if any(names & of_prefix(method, prefix) for prefix in weights):
                     taught.add((weights, key))
     key_of = {name: node.key for node in diagram.of("loss") for name in node.names}
-    shown = set(key_of)
-    if shown != terms:
-        said.append(f"terms: {sorted(shown)} are drawn, {sorted(terms)} are computed")
-    inputs = {node.key for node in diagram.of("given")}
-    # What is kept of a step without a gradient, such as a memory, is read in training as well.
-    ends = {*key_of.values(), *(arrow.end for arrow in diagram.arrows if arrow.style == "stop")}
-    lead = {key for one in ends for key in diagram.before(one, FORWARD)} & inputs
-    if lead != read:
-        said.append(f"fields of the loss: {sorted(lead)} are drawn, {sorted(read)} are read")
-    for weights, keys in groups(diagram, "learned").items():
-        for one in shown & terms:
-            is_drawn = bool(diagram.before(key_of[one], ["flow"]) & set(keys))
-            if is_drawn != ((weights, one) in taught):
-                verb = "is drawn to teach" if is_drawn else "teaches, but is not drawn to teach,"
-                said.append(f"{one} {verb} {', '.join(weights)}")
-    said += [
-        f"{one} teaches {', '.join(weights)}, drawn as frozen"
-        for weights, one in sorted(taught)
-        if weights in groups(diagram, "frozen") and weights not in groups(diagram, "learned")
-    ]
+    said = []
+    if set(key_of) != terms:
+        said.append(f"terms: {sorted(key_of)} are drawn, {sorted(terms)} are computed")
+    key_of = {name: key for name, key in key_of.items() if name in terms}
+    said += wrongly_read(diagram, key_of.values(), read, answered_from(kind, method))
+    return said + wrongly_taught(diagram, key_of, taught) + wrongly_held(diagram, method)
+
+
+def answered_from(kind, method):
+    """The fields that an answer looks at; tags only where it is meant to have them."""
     batch = make_batch(2)
     if not kind.card.uses_tags_at_inference:
         batch = replace(batch, tags=None)
     batch = Watched(batch)
     method.eval().predict(batch)
-    lead = diagram.before("answer", [*FORWARD, "reply"]) & inputs
-    if lead != batch.read:
-        said.append(f"fields of the answer: {sorted(lead)} drawn, {sorted(batch.read)} read")
-    prefixes = [prefix for weights in groups(diagram, "learned", "frozen") for prefix in weights]
-    for name in dict(method.named_parameters()):
-        holders = [prefix for prefix in prefixes if name in of_prefix(method, prefix)]
-        if len(holders) != 1:
-            said.append(f"the weight {name} is drawn {len(holders)} times")
+    return batch.read
+
+
+def wrongly_read(diagram, terms, read, answered):
+    """Fields that lead to the terms and to the answer, beside those that were looked at."""
+    inputs = {node.key for node in diagram.of("given")}
+    # What is kept of a step without a gradient, such as a memory, is read in training as well.
+    ends = {*terms, *(arrow.end for arrow in diagram.arrows if arrow.style == "stop")}
+    trained = {key for one in ends for key in diagram.before(one, FORWARD)}
+    replied = diagram.before("answer", [*FORWARD, "reply"])
+    return [
+        f"fields of the {what}: {sorted(lead & inputs)} are drawn, {sorted(seen)} are read"
+        for what, lead, seen in (("loss", trained, read), ("answer", replied, answered))
+        if lead & inputs != seen
+    ]
+
+
+def wrongly_taught(diagram, key_of, taught):
+    """Weights to which a term's gradient is drawn and does not come, or comes undrawn."""
+    learned, said = groups(diagram, "learned"), []
+    for weights in groups(diagram, "learned", "frozen"):
+        for name, key in key_of.items():
+            is_drawn = bool(diagram.before(key, ["flow"]) & set(learned.get(weights, ())))
+            if is_drawn != ((weights, name) in taught):
+                verb = "is drawn to teach" if is_drawn else "teaches, but is not drawn to teach,"
+                said.append(f"{name} {verb} {', '.join(weights)}")
     return said
+
+
+def wrongly_held(diagram, method):
+    """Weights that belong to no node, or to two."""
+    prefixes = [prefix for weights in groups(diagram, "learned", "frozen") for prefix in weights]
+    held = Counter(name for prefix in prefixes for name in of_prefix(method, prefix))
+    return [
+        f"the weight {name} is drawn {held[name]} times"
+        for name in dict(method.named_parameters())
+        if held[name] != 1
+    ]
 
 
 @every
@@ -175,13 +192,35 @@ def test_nothing_is_left_over(diagram):
 def test_arrows_go_around_boxes_and_words_fit(diagram):
     layout = arrange(diagram)  # which measures the words
     for route in layout.routes:
-        for (x0, y0), (x1, y1) in zip(route.points, route.points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(route.points):
             for key, box in layout.boxes.items():
                 inside = (
                     min(x0, x1) < box.x + box.width - 1 and max(x0, x1) > box.x + 1
                     and min(y0, y1) < box.y + box.height - 1 and max(y0, y1) > box.y + 1
                 )  # fmt: skip
                 assert not inside, f"{route.arrow} crosses {key}"
+
+
+def shared_length(one, other):
+    """How far two lines, upright or across, lie on each other."""
+    for axis in (0, 1):
+        if all(abs(end[axis] - one[0][axis]) < 3 for end in (one[1], *other)):
+            (a, b), (c, d) = (sorted(end[1 - axis] for end in line) for line in (one, other))
+            return min(b, d) - max(a, c)
+    return 0
+
+
+@drawn
+def test_arrows_of_two_origins_do_not_lie_on_each_other(diagram):
+    lines = [
+        (route.arrow, (start, end))
+        for route in arrange(diagram).routes
+        for start, end in pairwise(route.points)
+    ]
+    for arrow, line in lines:
+        for other, other_line in lines:
+            if (arrow.start, arrow.style == "reply") != (other.start, other.style == "reply"):
+                assert shared_length(line, other_line) <= 0, f"{arrow} lies on {other}"
 
 
 @drawn
@@ -250,6 +289,13 @@ def test_ids_of_two_diagrams_on_a_page_differ():
     ids = [re.findall(r'\bid="([^"]+)"', svg(one)) for one in DIAGRAMS.values()]
     flat = [id for of_one in ids for id in of_one]
     assert len(set(flat)) == len(flat)
+
+
+def test_lines_that_lie_on_each_other_are_seen():
+    upright = ((0, 0), (0, 10))
+    assert shared_length(upright, ((1, 20), (1, 5))) == 5
+    assert shared_length(upright, ((9, 20), (9, 5))) == 0
+    assert shared_length(upright, ((0, 10), (8, 10))) <= 0
 
 
 def test_a_node_is_called_by_its_words():

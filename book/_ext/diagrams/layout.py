@@ -206,6 +206,8 @@ class _Router:
         """Into the side of its end: along a row, or down beside it and then across."""
         start, end, x = self.boxes[arrow.start], self.boxes[arrow.end], self._leave(arrow)
         row, last = self._row(arrow.start), self._row(arrow.end)
+        if arrow.style == "same" and row != last:
+            raise InputError(f"{self.diagram.id}: {arrow} joins two rows; twins stand in one.")
         if row > last:
             raise InputError(f"{self.diagram.id}: {arrow} goes up; diagrams read downwards.")
         from_left = x < end.middle[0]
