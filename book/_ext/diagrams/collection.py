@@ -2,22 +2,17 @@
 
 from diagrams import (
     affinity,
-    boxes,
-    ensemble,
-    erasing,
     foundation,
+    image_level,
     marks,
-    mixed,
     online,
     pipeline,
     self_supervised,
-)  # fmt: skip
+)
 from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
-FAMILIES = (
-    pipeline, affinity, erasing, ensemble, self_supervised, mixed, online, marks, boxes, foundation,
-)  # fmt: skip
+FAMILIES = (pipeline, affinity, image_level, self_supervised, online, marks, foundation)
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
 
