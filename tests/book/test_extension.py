@@ -50,7 +50,9 @@ def build(tmp_path, monkeypatch):
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
             "extensions = ['myst_parser', 'wsss_book', 'folding', 'index_cards', 'bench_table', "
-            "'dose_table', 'recipes_table', 'survey_table', 'linked_figures']\n"
+            "'diagrams.directive', 'dose_table', 'recipes_table', 'survey_table', "
+            "'linked_figures']
+"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -547,3 +549,20 @@ def test_settings_of_recipes_name_networks_and_rates(build):
     assert rows["MCTformer"][1:4] == ["DeiT-S/16", "AdamW", "6.25e-05"]
     assert rows["CLIMS"][1] == "ResNet-50, CLIP ViT-B"
     assert "GrabCut" not in rows
+
+
+def test_a_diagram_is_a_figure_with_a_caption_and_a_label(build):
+    page, warnings = build(
+        "```{diagram} cam\nMaps *before* the mean.\n```\n\nSee [it](fig-diagram-cam).\n"
+    )
+    assert not warnings
+    figure = page.find("figure")
+    assert figure["id"] == "fig-diagram-cam"
+    assert figure.find("svg").find("title").text == "CAM"
+    assert figure.find("figcaption").find("em").text == "before"
+    assert page.find("a", href="#fig-diagram-cam")
+
+
+def test_a_diagram_without_a_caption_or_a_system_is_a_warning(build):
+    assert "cam has no caption" in build("```{diagram} cam\n```\n")[1]
+    assert "no diagram 'dog'" in build("```{diagram} dog\nA dog.\n```\n")[1]
