@@ -51,8 +51,7 @@ def build(tmp_path, monkeypatch):
         (source / "conf.py").write_text(
             "extensions = ['myst_parser', 'wsss_book', 'folding', 'index_cards', 'bench_table', "
             "'diagrams.directive', 'dose_table', 'recipes_table', 'survey_table', "
-            "'linked_figures']
-"
+            "'linked_figures']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
