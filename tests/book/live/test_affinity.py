@@ -87,10 +87,8 @@ def read(page):
         for text in page.locator(".live-share").all_inner_texts()
     ]
     wholes = [int(value) for value in re.findall(r"(\d+)\s%", page.inner_text("output"))]
-    bars = [
-        float(style.split(":")[1].strip(" ;%"))
-        for style in page.eval_on_selector_all(".live-bar i", "all => all.map(i => i.style.cssText)")
-    ]
+    widths = page.eval_on_selector_all(".live-bar i", "all => all.map(i => i.style.width)")
+    bars = [float(width.strip("%")) for width in widths]
     y, x = map(int, re.findall(r"\d+", page.inner_text(".live-asked")))
     return panels, wholes, bars, (y, x)
 
