@@ -5,7 +5,11 @@ draws them and answers. A page holds both inline; a notebook hands the same Java
 """
 
 from wsss_lib.show.live.affinity import Asked, Walk, live_affinity
+from wsss_lib.show.live.doses import Answer, Seen, live_doses
 from wsss_lib.show.live.figure import LiveFigure
 from wsss_lib.show.live.threshold import live_threshold
 
-__all__ = ["Asked", "LiveFigure", "Walk", "live_affinity", "live_threshold"]
+__all__ = [
+    "Answer", "Asked", "LiveFigure", "Seen", "Walk", "live_affinity", "live_doses",
+    "live_threshold",
+]  # fmt: skip
