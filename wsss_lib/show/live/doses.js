@@ -161,7 +161,7 @@ export async function render({ model, el }) {
     const clear = () => [0, 0, 0, 0];
     panel(0, seen, "picture", `the ${seen.name}`, clear, (i) => seen.truth[i] === 1);
     if (labelled) {
-      const drawn = (i) => (seen.label[i] === 255 ? [0, 0, 0, 110] : [...(seen.label[i] ? colours[(seen.label[i] - 1) % colours.length] : [255, 255, 255]), 255]);
+      const drawn = (i) => (seen.label[i] === 255 ? [0, 0, 0, 170] : [...(seen.label[i] ? colours[(seen.label[i] - 1) % colours.length] : [255, 255, 255]), 255]);
       panel(1, seen, seen.given, "the weak label", seen.scored ? (i) => tint(seen.label[i] / 255) : drawn, null);
     }
     names.forEach((name, number) => {
