@@ -275,7 +275,7 @@ export async function render({ model, el }) {
       tick.style.left = `${100 * none}%`;
       panels[n].querySelector(".live-share").innerHTML =
         `own <strong>${percent(own)}</strong><br>blind ${percent(none)}<br>reach ${percent(reach)}<br>` +
-        `${walk.asks}, ${steps}&nbsp;step${steps > 1 ? "s" : ""}`;
+        `${walk.asks}<br>${steps} step${steps > 1 ? "s" : ""}`;
       return `${walk.name} ${percent(whole)}`;
     });
     el.querySelector(".live-steps").textContent = most === last ? "as far as each goes" : `${most} at most`;
