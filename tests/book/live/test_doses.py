@@ -9,10 +9,11 @@ import torch
 from dose_table import gain_text
 from measured import called, curves_of, gains_of
 
-from experiments.dose_maps import INSIDE, contenders, scene_of
+from experiments.dose_maps import INSIDE, LEVELS, contenders, scene_of
 from experiments.doses import FAMILIES
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.evaluate import confusion_of, ious
+from wsss_lib.gallery import read_gallery
 from wsss_lib.results import read_arrays
 from wsss_lib.show.live import Answer, Seen, live_doses
 
@@ -179,3 +180,17 @@ def test_a_family_shows_what_was_stored(family, root, opened):
             labels = torch.from_numpy((byte >= INSIDE) * c).long()
             own = np.nan_to_num(ious(confusion_of(truth.long(), labels, 7))[c])
             assert float(text) == pytest.approx(float(own), abs=0.0051)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_maps_at_home_are_those_that_the_results_come_from(family, root):
+    arrays, about = read_arrays(root / "results" / "doses" / f"{family}.npz")
+    home = FAMILIES[family].home
+    for name in about["contenders"]:
+        where = FAMILIES[family].doses[home].where
+        maps = read_gallery(root / "results" / "maps" / where / f"{name}.npz")
+        assert maps.threshold == about["thresholds"][name]
+        for entry in about["pictures"][home::3]:
+            score = arrays[f"{home}/{entry['id']}/{name}"] % INSIDE / LEVELS
+            kept = maps.maps[entry["id"]][entry["class"]].numpy()
+            assert np.abs(score - kept).max() < 0.5 / LEVELS + 0.5 / 255 + 1e-3, name
