@@ -5,6 +5,8 @@ draws them and answers. A page holds both inline; a notebook hands the same Java
 What several of them need, ``maps.js`` draws and ``refine.js`` computes; modules import from them.
 """
 
+from wsss_lib.show.live.affinity import Asked, Walk, live_affinity
+from wsss_lib.show.live.doses import Answer, Seen, live_doses
 from wsss_lib.show.live.erase import Example, live_erase
 from wsss_lib.show.live.figure import LiveFigure
 from wsss_lib.show.live.leaderboard import Entry, Gain, live_leaderboard
@@ -13,6 +15,7 @@ from wsss_lib.show.live.scribble import Scribbled, live_scribble
 from wsss_lib.show.live.threshold import live_threshold
 
 __all__ = [
-    "Entry", "Example", "Gain", "LiveFigure", "Mapped", "Scribbled", "live_erase",
-    "live_leaderboard", "live_pamr", "live_scribble", "live_threshold",
+    "Answer", "Asked", "Entry", "Example", "Gain", "LiveFigure", "Mapped", "Scribbled", "Seen",
+    "Walk", "live_affinity", "live_doses", "live_erase", "live_leaderboard", "live_pamr",
+    "live_scribble", "live_threshold",
 ]  # fmt: skip

@@ -30,7 +30,7 @@ const model = {{
   on() {{}}, off() {{}}, save_changes() {{}},
 }};
 const {{ default: module }} = await import("{module}");
-module.render({{ model, el: figure.querySelector(".live-root") }});
+await module.render({{ model, el: figure.querySelector(".live-root") }});
 figure.classList.add("ready");
 </script>
 </div>"""
