@@ -6,6 +6,7 @@ from typing import Any
 
 import anywidget
 import traitlets
+from matplotlib.colors import to_hex
 from torch import Tensor
 
 from wsss_lib.annotate.files import LabelFile, Mark
@@ -77,7 +78,7 @@ class Annotator(anywidget.AnyWidget):
         super().__init__(
             kind=kind,
             names=["background", *self._data.classes],
-            colours=["#f5f5f5", *(_hex(colour) for colour in COLOURS)],
+            colours=["#f5f5f5", *(to_hex(colour) for colour in COLOURS)],
             count=len(ids),
             place=first,
         )
@@ -178,7 +179,3 @@ def _small(image: Tensor) -> Tensor:
         return image
     height, width = (max(1, round(side * share)) for side in image.shape[1:])
     return resize(image[None], (height, width))[0]
-
-
-def _hex(colour: Any) -> str:
-    return "#" + "".join(f"{round(part * 255):02x}" for part in colour)
