@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import torch
 import traitlets
 from matplotlib.colors import to_hex
 from torch import Tensor
 
-from wsss_lib.annotate.files import LabelFile, Mark
+from wsss_lib.annotate.files import PAINTED, LabelFile, Mark
+from wsss_lib.annotate.preview import check_preview, completed, tinted
 from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import read_labels
 from wsss_lib.show.live.figure import jpeg, source_of
 from wsss_lib.show.picture import COLOURS
 
@@ -50,10 +53,12 @@ class Annotator(anywidget.AnyWidget):
         classes: names of the C foreground classes.
         kind: "tags", "points", "boxes", "extremes" (four clicks, stored as the box they span),
             "scribble" or "masks" (outlines).
+        preview: "grabcut", "walker" or "crf" lays over the picture what that way makes of the
+            marks, after each of them; see ``wsss_lib.annotate.preview``.
 
     Raises:
-        InputError: a folder that ``SegmentationFolder`` refuses, an unknown kind, or a table of
-            labels with other classes.
+        InputError: a folder that ``SegmentationFolder`` refuses, an unknown kind or preview, or a
+            table of labels with other classes.
     """
 
     _esm = source_of("annotator")
@@ -65,9 +70,19 @@ class Annotator(anywidget.AnyWidget):
     place = traitlets.Int().tag(sync=True)
     picture = traitlets.Dict().tag(sync=True)
     drawn = traitlets.Dict().tag(sync=True)
+    overlay = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, folder: Path | str, classes: Sequence[str], kind: str) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        classes: Sequence[str],
+        kind: str,
+        preview: str | None = None,
+    ) -> None:
+        if preview is not None:
+            check_preview(preview, kind)
+        self._way = preview
         self._data = SegmentationFolder(folder, None, classes)
         self._file = LabelFile(self._data, kind)
         self.seconds: dict[str, float] = {}
@@ -110,17 +125,34 @@ class Annotator(anywidget.AnyWidget):
         if id == self.picture["id"]:
             self._show()
 
+    def _image(self, id: str) -> Tensor:
+        """(3, h, w) of a picture with a longest side of at most ``SHOWN`` pixels."""
+        image = self._data.image(id, SHOWN)
+        share = min(1.0, SHOWN / max(image.shape[1:]))
+        height, width = (max(1, round(side * share)) for side in image.shape[1:])
+        return resize(image[None], (height, width))[0]
+
     def _show(self) -> None:
         """Hand the browser a picture with its marks, all at once."""
         id = self.ids[self.place]
-        image = self._data.image(id, SHOWN)
         height, width = self._data.size(id)
         self.picture = {
-            "id": id, "width": width, "height": height, "image": jpeg(_small(image)),
+            "id": id, "width": width, "height": height, "image": jpeg(self._image(id)),
             "marks": [
                 {"label": mark.label, "places": mark.places} for mark in self._file.marks(id)
             ],
         }  # fmt: skip
+        self._lay_over(id)
+
+    def _lay_over(self, id: str) -> None:
+        """What is seen over a picture: the preview, or strokes and outlines of an earlier day."""
+        marks = self._file.marks(id)
+        labels = None
+        if marks and self._way:
+            labels = completed(self._way, self.kind, self._image(id), self._data.size(id), marks)
+        elif not marks and self.kind in PAINTED and self._file.layer(id).is_file():
+            labels = torch.from_numpy(read_labels(self._file.layer(id), len(self._data.classes)))
+        self.overlay = "" if labels is None else tinted(labels, COLOURS)
 
     def _take(self, change: dict[str, Any]) -> None:
         """Write what the browser drew; where that fails, the browser shows why."""
@@ -130,6 +162,7 @@ class Annotator(anywidget.AnyWidget):
         ]
         try:
             self._file.replace(drawn["id"], marks)
+            self._lay_over(drawn["id"])
         except (InputError, OSError) as error:
             self.note = str(error)
             raise
@@ -170,12 +203,3 @@ class Tagger(Annotator):
         if unknown:
             raise InputError(f"{unknown[0]!r} is no class; there are {self._data.classes}.")
         self.draw(id, [Mark(self.names.index(name)) for name in names])
-
-
-def _small(image: Tensor) -> Tensor:
-    """(3, H, W) with a longest side of at most ``SHOWN`` pixels."""
-    share = SHOWN / max(image.shape[1:])
-    if share >= 1:
-        return image
-    height, width = (max(1, round(side * share)) for side in image.shape[1:])
-    return resize(image[None], (height, width))[0]

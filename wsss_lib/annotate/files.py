@@ -19,6 +19,8 @@ from wsss_lib.data.palette import write_labels
 
 KINDS = ("tags", "points", "boxes", "extremes", "scribble", "masks")
 """Kinds of label that can be drawn."""
+PAINTED = ("scribble", "masks")
+"""Kinds that are stored as a label image for each picture; the others are tables."""
 BACKGROUND = "background"
 _PLACES = {
     "tags": (0, 0),
@@ -50,7 +52,8 @@ class LabelFile:
     Tags lie in the table of image labels, points in ``points.csv``, boxes and the boxes of extreme
     clicks in ``boxes.csv``, strokes in ``Scribbles`` and outlines, filled, in the folder of masks.
     A file appears whole or stays as it was. Lines about other pictures, and columns with other
-    names, such as ``split``, are kept.
+    names, such as ``split``, are kept. A picture without marks has no label, but for tags: no tag
+    says that none of the classes is there.
 
     Args:
         data: the folder.
@@ -69,7 +72,7 @@ class LabelFile:
         self._strokes: dict[str, list[Mark]] = {}
         if kind == "tags":
             self.path, columns = data.labels_file, data.classes
-        elif kind in ("scribble", "masks"):
+        elif kind in PAINTED:
             self.path = data.root / FILES["scribble"] if kind == "scribble" else data.masks
             return
         else:
@@ -89,14 +92,18 @@ class LabelFile:
     @property
     def done(self) -> tuple[str, ...]:
         """Pictures that have such a label, in their order in the folder."""
-        if self.kind in ("scribble", "masks"):
-            return tuple(id for id in self.data.ids if self._picture(id).is_file())
+        if self.kind in PAINTED:
+            return tuple(id for id in self.data.ids if self.layer(id).is_file())
         labelled = {self._id(row) for row in self._rows}
         return tuple(id for id in self.data.ids if id in labelled)
 
+    def layer(self, id: str) -> Path:
+        """The file of strokes or outlines on a picture, which need not be there."""
+        return self.path / f"{id}.png"
+
     def marks(self, id: str) -> list[Mark]:
         """What is drawn on a picture; strokes and outlines only as long as this object lives."""
-        if self.kind in ("scribble", "masks"):
+        if self.kind in PAINTED:
             return self._strokes.get(id, [])
         rows = [row for row in self._rows if self._id(row) == id]
         if self.kind == "tags":
@@ -115,8 +122,11 @@ class LabelFile:
         height, width = self.data.size(id)
         for mark in marks:
             self._check(mark, width, height)
-        if self.kind in ("scribble", "masks"):
-            self._paint(id, marks, (width, height))
+        if self.kind in PAINTED:
+            if marks:
+                write_labels(self.layer(id), painted(self.kind, marks, (width, height)))
+            else:
+                self.layer(id).unlink(missing_ok=True)
             self._strokes[id] = list(marks)
         else:
             self._write(id, self._lines(id, marks))
@@ -167,12 +177,6 @@ class LabelFile:
             table.writeheader()
             table.writerows(rows)
         self._rows = rows
-
-    def _paint(self, id: str, marks: Sequence[Mark], size: tuple[int, int]) -> None:
-        write_labels(self._picture(id), painted(self.kind, marks, size))
-
-    def _picture(self, id: str) -> Path:
-        return self.path / f"{id}.png"
 
     def _id(self, row: Mapping[str, str]) -> str:
         return id_of(row["id"], self.data.pictures)

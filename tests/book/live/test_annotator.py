@@ -17,7 +17,7 @@ def state(kind, **more):
     return {
         "kind": kind, "names": ["background", "cat", "dog"],
         "colours": ["#fff", "#e69f00", "#56b4e9"], "count": 3, "place": 0, "picture": picture,
-        "drawn": {}, "note": "", **more,
+        "drawn": {}, "note": "", "overlay": "", **more,
     }  # fmt: skip
 
 
