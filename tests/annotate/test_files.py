@@ -10,6 +10,7 @@ from wsss_lib.annotate.files import LabelFile, painted
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.drawn import DrawnLabels
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import read_labels
 
 CLASSES = ["cat", "dog"]
 
@@ -100,14 +101,22 @@ def test_taking_the_last_mark_back_leaves_no_label(folder, kind):
     assert annotator.marks("a") == []
 
 
-def test_strokes_of_an_earlier_day_are_seen_over_the_picture(folder):
-    Annotator(folder, CLASSES, "scribble").draw("a", [Mark(1, ((5, 5), (30, 5)))])
-    again = Annotator(folder, CLASSES, "scribble")
+@pytest.mark.parametrize("kind", ["scribble", "masks"])
+def test_what_was_painted_on_an_earlier_day_is_seen_and_stays(folder, kind):
+    Annotator(folder, CLASSES, kind).draw("a", [Mark(1, ((5, 5), (30, 5), (30, 9)))])
+    file = folder / ("Scribbles" if kind == "scribble" else "masks") / "a.png"
+    before = read_labels(file)
+    again = Annotator(folder, CLASSES, kind)
     assert (again.picture["id"], again.overlay) == ("b", "")
     again.place = 0
     assert again.overlay.startswith("data:image/png;base64,")
-    again.draw("a", [Mark(1, ((9, 9), (9, 20)))])
-    assert again.overlay == ""
+    sent(again, (2, [(9, 20), (9, 25), (12, 25)]))
+    both = read_labels(file)
+    assert (both[before == 1] == 1).all()
+    assert both[22, 9] == 2
+    sent(again)
+    assert (read_labels(file) == before).all()
+    assert again.done == ("a",)
 
 
 def test_a_failed_write_leaves_what_was_there(folder, monkeypatch):

@@ -69,7 +69,7 @@ def test_large_pictures_are_completed_small(scene):
 
 
 def test_the_overlay_is_clear_where_no_class_is():
-    labels = torch.tensor([[0, 1], [2, IGNORE]])
+    labels = np.array([[0, 1], [2, IGNORE]], dtype=np.uint8)
     colours = np.array([[1.0, 0, 0], [0, 0, 1.0]])
     address = tinted(labels, colours, 0.4)
     content = base64.b64decode(address.removeprefix("data:image/png;base64,"))

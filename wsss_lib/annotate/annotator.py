@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import torch
 import traitlets
 from matplotlib.colors import to_hex
 from torch import Tensor
@@ -15,7 +14,6 @@ from wsss_lib.annotate.preview import check_preview, completed, tinted
 from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.palette import read_labels
 from wsss_lib.show.live.figure import jpeg, source_of
 from wsss_lib.show.picture import COLOURS
 
@@ -146,12 +144,12 @@ class Annotator(anywidget.AnyWidget):
 
     def _lay_over(self, id: str) -> None:
         """What is seen over a picture: the preview, or strokes and outlines of an earlier day."""
-        marks = self._file.marks(id)
-        labels = None
+        marks, labels = self._file.marks(id), None
         if marks and self._way:
-            labels = completed(self._way, self.kind, self._image(id), self._data.size(id), marks)
-        elif not marks and self.kind in PAINTED and self._file.layer(id).is_file():
-            labels = torch.from_numpy(read_labels(self._file.layer(id), len(self._data.classes)))
+            size = self._data.size(id)
+            labels = completed(self._way, self.kind, self._image(id), size, marks).numpy()
+        elif self.kind in PAINTED:
+            labels = self._file.before(id)
         self.overlay = "" if labels is None else tinted(labels, COLOURS)
 
     def _take(self, change: dict[str, Any]) -> None:

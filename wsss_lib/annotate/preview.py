@@ -144,7 +144,7 @@ WAYS: dict[str, Callable[[Tensor, str, Sequence[Mark]], Tensor]] = {
 """Ways to complete marks, by name."""
 
 
-def tinted(labels: Tensor, colours: np.ndarray, opacity: float = 0.5) -> str:
+def tinted(labels: np.ndarray, colours: np.ndarray, opacity: float = 0.5) -> str:
     """A picture to lay over another, as a data URI: classes in their colours, the rest clear.
 
     Args:
@@ -152,10 +152,9 @@ def tinted(labels: Tensor, colours: np.ndarray, opacity: float = 0.5) -> str:
         colours: (K, 3) RGB in [0, 1]; class c has ``colours[(c - 1) % K]``.
         opacity: of the classes.
     """
-    index = labels.numpy()
-    layer = np.zeros((*index.shape, 4), dtype=np.uint8)
-    shown = (index != 0) & (index != IGNORE)
-    layer[shown, :3] = (colours[(index[shown] - 1) % len(colours)] * 255).round()
+    layer = np.zeros((*labels.shape, 4), dtype=np.uint8)
+    shown = (labels != 0) & (labels != IGNORE)
+    layer[shown, :3] = (colours[(labels[shown].astype(int) - 1) % len(colours)] * 255).round()
     layer[shown, 3] = round(opacity * 255)
     content = io.BytesIO()
     Image.fromarray(layer).save(content, "PNG")
