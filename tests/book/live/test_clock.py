@@ -1,13 +1,19 @@
 """The photograph that is labelled against the clock: by hand, by keys, and in figures."""
 
+import base64
+
 import numpy as np
 import pytest
 import torch
+from cost_figures import clock_figure
 from matplotlib.path import Path as Outline
+from measured import results_folder
+from photograph_figures import photographs
 
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.costs import costs, seconds_per_image
 from wsss_lib.evaluate import confusion_of, ious
+from wsss_lib.results import read_result
 from wsss_lib.show.live import live_clock
 from wsss_lib.show.live.figure import source_of, text_of
 
@@ -235,6 +241,38 @@ def test_the_clock_runs_between_the_touch_and_the_label_alone(page):
     page.mouse.click(*at(page, 30, 20))
     page.clock.run_for(5000)
     assert page.inner_text(".clock-digits") == "1.5 s"
+
+
+def test_after_the_clock_has_stopped_nothing_is_drawn(page):
+    look = "() => document.querySelector('canvas').toDataURL()"
+    begin(page, "points")
+    page.mouse.click(*at(page, 30, 20))
+    before = page.evaluate(look)
+    page.mouse.click(*at(page, 10, 10))
+    page.focus("canvas")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(look) == before
+    begin(page, "points")
+    page.mouse.click(*at(page, 10, 10))
+    assert page.evaluate(look) != before
+
+
+def test_the_figure_of_the_book_is_light_and_shows_the_stored_curves():
+    figure = clock_figure("coffee", "the cup")
+    assert len(figure._repr_html_()) < 300_000
+    data = figure.data
+    size = (data["height"], data["width"])
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(data["truth"]), np.uint8))
+    mask = photographs().mask("coffee") == photographs().classes.index("cup") + 1
+    truth = bits[: size[0] * size[1]].reshape(size)
+    assert truth.mean() == pytest.approx(float(mask.float().mean()), abs=2e-3)
+    runs = read_result(results_folder() / "ten_hours.json")["runs"]
+    for task in data["tasks"]:
+        label = "boxes" if task["kind"] == "extremes" else task["kind"]
+        for hours, miou in task["curve"]:
+            here = [run["miou"] for run in runs if (run["label"], run["hours"]) == (label, hours)]
+            assert miou == pytest.approx(np.mean(here))
+        assert len(task["curve"]) == 5
 
 
 def test_what_does_not_fit_is_refused(truth):

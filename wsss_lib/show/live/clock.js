@@ -166,7 +166,7 @@ export function render({ model, el }) {
     part("digits").textContent = "0.0 s";
     pad.overlay("");
     pad.mark([]);
-    pad.use(one.kind, 1);
+    pad.rest();
     pad.canvas.setAttribute("aria-label", `The photograph. ${one.how}`);
     start.innerHTML = `<b>${tasks.indexOf(one) + 1} of ${tasks.length}: ${one.called}</b>
       <span>${one.how}</span><i>The clock starts when you touch.</i>`;
@@ -176,6 +176,7 @@ export function render({ model, el }) {
   }
 
   function begin() {
+    pad.use(task.kind, 1);
     started = performance.now();
     timer = setInterval(() => {
       part("digits").textContent = seconds((performance.now() - started) / 1000);
@@ -204,6 +205,7 @@ export function render({ model, el }) {
     if (el.dataset.state !== "running" || (task.kind !== "tags" && !marks.length)) return;
     const own = (performance.now() - started) / 1000;
     clearInterval(timer);
+    pad.rest();
     if (task.kind === "tags") {
       const right = ticks.every((tick, n) => tick.checked === (choices[n] === name));
       const say = right ? "right" : `not right, it shows a ${name} alone`;
