@@ -1,8 +1,9 @@
 """Twenty photographs of PASCAL VOC: ``python -m experiments.voc_photographs DATA``.
 
-Nothing is trained: the class maps are those of a few ImageNet classes for each VOC class, and PAMR
-refines them. The first quarter of the photographs, with masks, chooses the thresholds; the figures
-are read off on the others. Writes ``results/voc_photographs/*.json``.
+Nothing is trained: the class maps are those of a few ImageNet classes for each VOC class, PAMR
+refines them, and GrabCut makes masks of boxes. The first quarter of the photographs, with masks,
+chooses the thresholds; the figures are read off on the others. Writes
+``results/voc_photographs/*.json``.
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from experiments.record import Bench, Record
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.view import WeakView
 from wsss_lib.evaluate import Protocol, evaluate
+from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.refine.pamr import PAMR
 
 IMAGENET_ROWS = {
@@ -47,20 +49,24 @@ def main(
     folder: Annotated[Path, typer.Option(help="Scores.")] = Path("runs/voc_photographs"),
     out: Annotated[Path, typer.Option(help="JSON.")] = Path("results/voc_photographs"),
 ) -> None:
-    """Measure CAM and PAMR on the photographs."""
+    """Measure CAM, PAMR and GrabCut on the photographs."""
     photographs = SegmentationFolder(data, "photos")
     held_out, rest = photographs.held_out(share=0.25)
     bench = Bench(WeakView(photographs, longest=LONGEST), held_out, folder, seed=0)
     record = Record()
     cam = bench.run(imagenet_cam([IMAGENET_ROWS[name] for name in photographs.classes]))
-    for name, stage in (("cam", cam), ("pamr", bench.run(PAMR(), cam.scores))):
+    boxes = WeakView(photographs, ("tags", "boxes"), longest=LONGEST)
+    cut = Bench(boxes, None, folder, seed=0).run(GrabCut(len(photographs.classes)))
+    for name, stage in (("cam", cam), ("pamr", bench.run(PAMR(), cam.scores)), ("grabcut", cut)):
         record.note(name, stage, evaluate(stage.scores, rest, stage.threshold or 0.5), seed=0)
+        masks = f"masks of {len(held_out)} photographs, for the threshold"
         protocol = Protocol(
             data="voc_photographs",
             split=f"{len(rest)} photographs",
             labels_at_inference=True,
-            threshold_rule="held-out",
-            needs=("ImageNet classes", f"masks of {len(held_out)} photographs, for the threshold"),
+            threshold_rule="fixed" if name == "grabcut" else "held-out",
+            supervision=("boxes",) if name == "grabcut" else ("tags",),
+            needs=() if name == "grabcut" else ("ImageNet classes", masks),
         )
         record.write(out, name, protocol, deterministic=True)  # nothing is trained: no seeds
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -57,7 +58,7 @@ class LiveFigure:
         data = json.dumps(self.data).replace("</", "<\\/")
         return PAGE.format(
             id=f"live-{hashlib.sha256((source + data).encode()).hexdigest()[:12]}",
-            picture=uri("image/png", self.picture.png()),
+            picture=light(self.picture),
             alt=escape(self.alt, quote=True),
             data=data,
             module=uri("text/javascript", source.encode()),
@@ -73,6 +74,14 @@ def source_of(module: str) -> str:
     return IMPORT.sub(lambda found: source_of(found[1]), source)
 
 
+def light(picture: Picture) -> str:
+    """A data URI of a picture for paper: a fraction of the size that it has as PNG."""
+    content = io.BytesIO()
+    with Image.open(io.BytesIO(picture.png())) as drawn:
+        drawn.convert("RGBA").save(content, "WEBP", quality=85)
+    return uri("image/webp", content.getvalue())
+
+
 def jpeg(image: Tensor, quality: int = 85) -> str:
     """A data URI of a picture.
 
@@ -85,6 +94,23 @@ def jpeg(image: Tensor, quality: int = 85) -> str:
         content, "JPEG", quality=quality
     )
     return uri("image/jpeg", content.getvalue())
+
+
+def decoded(address: str) -> Tensor:
+    """(3, H, W) RGB in [0, 1] of a picture in a data URI: what a page computes with."""
+    content = base64.b64decode(address.partition(",")[2])
+    with Image.open(io.BytesIO(content)) as picture:
+        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1) / 255
+
+
+def runs_of(labels: Tensor) -> list[int]:
+    """Labels row by row as value, how often it follows, value, how often, ...: masks are short so.
+
+    Args:
+        labels: (H, W), whole numbers.
+    """
+    values, counts = torch.unique_consecutive(labels.flatten().long(), return_counts=True)
+    return torch.stack([values, counts], dim=1).flatten().tolist()
 
 
 def text_of(content: bytes) -> str:
