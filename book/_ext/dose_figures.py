@@ -4,7 +4,7 @@ from itertools import count
 
 import numpy as np
 import torch
-from measured import called, every_curve, gains_of
+from measured import called, error_of, every_curve, gains_of
 from torch import Tensor
 
 from experiments.doses import FAMILIES, RESPONSES, Dose
@@ -47,10 +47,9 @@ def home_figure() -> Picture:
     for place, curve in enumerate(curves):
         gains, kind = gains_of(curve)[curve["home"]], curve["response"]
         number = kinds.index(kind)
-        error = 2 * np.std(gains, ddof=1) / len(gains) ** 0.5
         axis.errorbar(
-            np.mean(gains), place, xerr=error, color=line_colour(number), marker=MARKERS[number],
-            markersize=6, capsize=3, linewidth=1.6,
+            np.mean(gains), place, xerr=error_of(gains), color=line_colour(number),
+            marker=MARKERS[number], markersize=6, capsize=3, linewidth=1.6,
             label=None if kind in named else RESPONSES[kind],
         )  # fmt: skip
         axis.plot(gains, [place] * len(gains), "|", color=INK, markersize=7)

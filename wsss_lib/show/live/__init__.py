@@ -9,11 +9,12 @@ modules import from them. ``annotator.js`` is the widget of ``wsss_lib.annotate`
 from wsss_lib.show.live.clock import live_clock
 from wsss_lib.show.live.erase import Example, live_erase
 from wsss_lib.show.live.figure import LiveFigure
+from wsss_lib.show.live.leaderboard import Entry, Gain, live_leaderboard
 from wsss_lib.show.live.pamr import Mapped, live_pamr
 from wsss_lib.show.live.scribble import Scribbled, live_scribble
 from wsss_lib.show.live.threshold import live_threshold
 
 __all__ = [
-    "Example", "LiveFigure", "Mapped", "Scribbled", "live_clock", "live_erase", "live_pamr",
-    "live_scribble", "live_threshold",
+    "Entry", "Example", "Gain", "LiveFigure", "Mapped", "Scribbled", "live_clock", "live_erase",
+    "live_leaderboard", "live_pamr", "live_scribble", "live_threshold",
 ]  # fmt: skip
