@@ -2,10 +2,12 @@
 
 Each is a module of Python that gathers the data and one of JavaScript, of the same name, that
 draws them and answers. A page holds both inline; a notebook hands the same JavaScript to anywidget.
-What several of them need, ``maps.js`` draws and ``refine.js`` computes; modules import from them.
+What several of them need, ``maps.js`` draws and ``refine.js`` computes, and ``pad.js`` takes marks;
+modules import from them. ``annotator.js`` is the widget of ``wsss_lib.annotate``.
 """
 
 from wsss_lib.show.live.affinity import Asked, Walk, live_affinity
+from wsss_lib.show.live.clock import live_clock
 from wsss_lib.show.live.doses import Answer, Seen, live_doses
 from wsss_lib.show.live.erase import Example, live_erase
 from wsss_lib.show.live.figure import LiveFigure
@@ -16,6 +18,6 @@ from wsss_lib.show.live.threshold import live_threshold
 
 __all__ = [
     "Answer", "Asked", "Entry", "Example", "Gain", "LiveFigure", "Mapped", "Scribbled", "Seen",
-    "Walk", "live_affinity", "live_doses", "live_erase", "live_leaderboard", "live_pamr",
-    "live_scribble", "live_threshold",
+    "Walk", "live_affinity", "live_clock", "live_doses", "live_erase", "live_leaderboard",
+    "live_pamr", "live_scribble", "live_threshold",
 ]  # fmt: skip
