@@ -20,6 +20,7 @@ ALLOWED = {  # room -> rooms that it may import from
     "metrics": {"core", "evaluate"},
     "results": {"core", "data", "evaluate"},
     "show": {"core", "blocks", "data", "evaluate", "show"},
+    "annotate": {"core", "blocks", "data", "evaluate", "show", "annotate"},
     "gallery": {"core", "blocks", "data", "evaluate", "results"},
     "report": {"core", "data", "evaluate", "results", "show"},
     "doctor": {"core", "data", "doctor"},

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from wsss_lib.show.picture import Picture, pixels
 
+IMPORT = re.compile(r'^import {[^}]*} from "\./(?P<module>\w+)\.js";$', re.MULTILINE)
 PAGE = """<div class="live" id="{id}">
 <div class="live-root"></div>
 <img class="live-fallback" src="{picture}" alt="{alt}">
@@ -63,8 +65,13 @@ class LiveFigure:
 
 
 def source_of(module: str) -> str:
-    """The JavaScript of a live figure, by the name of its module; an ``_esm`` of anywidget."""
-    return Path(__file__).with_name(f"{module}.js").read_text(encoding="utf-8")
+    """The JavaScript of a live figure, by the name of its module; an ``_esm`` of anywidget.
+
+    A line ``import { ... } from "./other.js";`` gives way to that module, whole: pages and widgets
+    have no address from which they could fetch it.
+    """
+    source = Path(__file__).with_name(f"{module}.js").read_text(encoding="utf-8")
+    return IMPORT.sub(lambda found: source_of(found["module"]), source)
 
 
 def jpeg(image: Tensor, quality: int = 85) -> str:

@@ -1,0 +1,224 @@
+"""Marks on pictures, and the files of a data folder that hold them."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.drawn import COLUMNS, FILES
+from wsss_lib.data.files.names import id_of
+from wsss_lib.data.files.tables import read_rows
+from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.palette import write_labels
+
+KINDS = ("tags", "points", "boxes", "extremes", "scribble", "masks")
+"""Kinds of label that can be drawn."""
+BACKGROUND = "background"
+_PLACES = {
+    "tags": (0, 0),
+    "points": (1, 1),
+    "boxes": (2, 2),
+    "extremes": (2, 4),
+    "masks": (3, None),
+}
+"""Fewest and most places of a mark; extreme clicks are stored, and so come back, as boxes."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One thing that somebody drew.
+
+    Attributes:
+        label: class in 1..C, or 0, the background.
+        places: pixels (x, y), counted from 0: none for a tag, one for a point, two opposite corners
+            of a box, four extreme clicks, the corners of a stroke or an outline.
+    """
+
+    label: int
+    places: tuple[tuple[int, int], ...] = ()
+
+
+class LabelFile:
+    """The labels of one kind in a data folder, to be read and replaced picture by picture.
+
+    Tags lie in the table of image labels, points in ``points.csv``, boxes and the boxes of extreme
+    clicks in ``boxes.csv``, strokes in ``Scribbles`` and outlines, filled, in the folder of masks.
+    A file appears whole or stays as it was. Lines about other pictures, and columns with other
+    names, such as ``split``, are kept.
+
+    Args:
+        data: the folder.
+        kind: one of ``KINDS``.
+
+    Raises:
+        InputError: an unknown kind, or a table whose classes are not those of the folder.
+    """
+
+    def __init__(self, data: SegmentationFolder, kind: str) -> None:
+        if kind not in KINDS:
+            raise InputError(f"{kind!r} cannot be drawn; choose from {', '.join(KINDS)}.")
+        self.data = data
+        self.kind = kind
+        self.names = (BACKGROUND, *data.classes)
+        self._strokes: dict[str, list[Mark]] = {}
+        if kind == "tags":
+            self.path, columns = data.labels_file, data.classes
+        elif kind in ("scribble", "masks"):
+            self.path = data.root / FILES["scribble"] if kind == "scribble" else data.masks
+            return
+        else:
+            table = "points" if kind == "points" else "boxes"
+            self.path, columns = data.root / FILES[table], ("class", *COLUMNS[table])
+        self._columns = ("id", *columns)
+        there = self.path.is_file()
+        self._rows = read_rows(self.path, self._columns) if there else []
+        more = [name for row in self._rows[:1] for name in row if name not in self._columns]
+        if kind == "tags" and (foreign := [name for name in more if name.lower() != "split"]):
+            raise InputError(
+                f"{self.path} has a column {foreign[0]!r} that is none of the classes: name all "
+                "classes of the table, or move the file away to begin anew."
+            )
+        self._columns += tuple(more)
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """Pictures that have such a label, in their order in the folder."""
+        if self.kind in ("scribble", "masks"):
+            return tuple(id for id in self.data.ids if self._picture(id).is_file())
+        labelled = {self._id(row) for row in self._rows}
+        return tuple(id for id in self.data.ids if id in labelled)
+
+    def marks(self, id: str) -> list[Mark]:
+        """What is drawn on a picture; strokes and outlines only as long as this object lives."""
+        if self.kind in ("scribble", "masks"):
+            return self._strokes.get(id, [])
+        rows = [row for row in self._rows if self._id(row) == id]
+        if self.kind == "tags":
+            return [Mark(label) for row in rows for label in self._present(row)]
+        return [Mark(self._number(row["class"]), self._places(row)) for row in rows]
+
+    def replace(self, id: str, marks: Sequence[Mark]) -> None:
+        """Write the marks of one picture in place of those that were there.
+
+        Raises:
+            InputError: a picture that is not here, a class or a number of places that the kind
+                does not have, or a place outside the picture.
+        """
+        if id not in self.data.ids:
+            raise InputError(f"{self.data.root} has no picture {id!r}.")
+        height, width = self.data.size(id)
+        for mark in marks:
+            self._check(mark, width, height)
+        if self.kind in ("scribble", "masks"):
+            self._paint(id, marks, (width, height))
+            self._strokes[id] = list(marks)
+        else:
+            self._write(id, self._lines(id, marks))
+
+    def _check(self, mark: Mark, width: int, height: int) -> None:
+        fewest, most = _PLACES.get(self.kind, (1, None))
+        lowest = 0 if self.kind in ("points", "scribble") else 1
+        if not lowest <= mark.label < len(self.names):
+            raise InputError(
+                f"{self.kind}: class {mark.label} is not in {lowest}..{len(self.names) - 1}."
+            )
+        if len(mark.places) < fewest or (most is not None and len(mark.places) > most):
+            raise InputError(f"{self.kind}: a mark cannot have {len(mark.places)} places.")
+        for x, y in mark.places:
+            if not (0 <= x < width and 0 <= y < height):
+                raise InputError(
+                    f"{self.kind}: ({x}, {y}) is not in the picture, which is {width} x {height}."
+                )
+
+    def _lines(self, id: str, marks: Sequence[Mark]) -> list[dict[str, Any]]:
+        """Lines of the table about a picture."""
+        if self.kind == "tags":
+            present = {mark.label for mark in marks}
+            entries = {
+                name: int(label in present) for label, name in enumerate(self.data.classes, start=1)
+            }
+            before = next((row for row in self._rows if self._id(row) == id), {})
+            return [{**before, "id": id, **entries}]
+        lines = []
+        for mark in marks:
+            place = mark.places[0] if self.kind == "points" else box_of(mark)
+            numbers = dict(zip(self._columns[2:], place, strict=False))
+            lines.append({"id": id, "class": self.names[mark.label], **numbers})
+        return lines
+
+    def _write(self, id: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        """The table with these lines where those of the picture stood, or at its end."""
+        own = [number for number, row in enumerate(self._rows) if self._id(row) == id]
+        others = [row for row in self._rows if self._id(row) != id]
+        first = own[0] if own else len(others)
+        new = [{name: str(line.get(name, "")) for name in self._columns} for line in lines]
+        rows = [*others[:first], *new, *others[first:]]
+        with (
+            written_whole(self.path) as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
+            table = csv.DictWriter(file, self._columns)
+            table.writeheader()
+            table.writerows(rows)
+        self._rows = rows
+
+    def _paint(self, id: str, marks: Sequence[Mark], size: tuple[int, int]) -> None:
+        write_labels(self._picture(id), painted(self.kind, marks, size))
+
+    def _picture(self, id: str) -> Path:
+        return self.path / f"{id}.png"
+
+    def _id(self, row: Mapping[str, str]) -> str:
+        return id_of(row["id"], self.data.pictures)
+
+    def _present(self, row: Mapping[str, str]) -> list[int]:
+        yes = ("1", "1.0", "true")
+        return [
+            label
+            for label, name in enumerate(self.data.classes, start=1)
+            if row[name].lower() in yes
+        ]
+
+    def _number(self, name: str) -> int:
+        if name not in self.names:
+            raise InputError(f"{self.path}: {name!r} is no class of {self.data.root}.")
+        return self.names.index(name)
+
+    def _places(self, row: Mapping[str, str]) -> tuple[tuple[int, int], ...]:
+        numbers = [int(row[name]) for name in COLUMNS["points" if "x" in row else "boxes"]]
+        if len(numbers) == 2:
+            return ((numbers[0], numbers[1]),)
+        return ((numbers[0], numbers[1]), (numbers[2] - 1, numbers[3] - 1))
+
+
+def box_of(mark: Mark) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 (half-open, pixels) of the box that the places of a mark span."""
+    xs, ys = zip(*mark.places, strict=True)
+    return min(xs), min(ys), max(xs) + 1, max(ys) + 1
+
+
+def painted(kind: str, marks: Sequence[Mark], size: tuple[int, int]) -> np.ndarray:
+    """(H, W) class indices of strokes, 255 where nobody drew, or of filled outlines, 0 elsewhere.
+
+    Args:
+        kind: "scribble" or "masks".
+        marks: later ones cover earlier ones.
+        size: (width, height) of the picture.
+    """
+    canvas = Image.new("L", size, IGNORE if kind == "scribble" else 0)
+    pen = ImageDraw.Draw(canvas)
+    width = 1 + 2 * round(max(size) / 500)
+    for mark in marks:
+        if kind == "masks":
+            pen.polygon(mark.places, fill=mark.label)
+        elif len(mark.places) > 1:
+            pen.line(mark.places, fill=mark.label, width=width)
+        else:
+            pen.point(mark.places, fill=mark.label)
+    return np.asarray(canvas)
