@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 from tqdm.auto import tqdm
 
-from data_scripts.unpack import Wanted, everything
+from wsss_lib.data.files.unpack import Wanted, everything
 from wsss_lib.core import InputError
 
 TRIES = 3  # since the last one that brought anything

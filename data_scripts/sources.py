@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_scripts.fetch import Remote, fetch, received
-from data_scripts.unpack import place_of, unpack
+from wsss_lib.data.files.unpack import place_of, unpack
 from wsss_lib.core import InputError
 
 Source = tuple[Remote, Path | None]

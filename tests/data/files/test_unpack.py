@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from data_scripts.unpack import unpack
+from wsss_lib.data.files.unpack import unpack
 from wsss_lib.core import InputError
 
 
