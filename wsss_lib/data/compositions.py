@@ -37,9 +37,9 @@ GROUNDS = {
     ),
 }
 """By split, photographs and what is used of each: (x0, y0, x1, y1), half-open, in pixels."""
-COUNTS = {"train": 90, "val": 30}
+COUNTS = {"train": 60, "val": 24}
 SIDE = 160  # pixels
-SHARE = (0.5, 0.95)
+SHARE = (0.6, 1.0)
 """Range of an object's longer side, as a share of the room that it has."""
 
 
