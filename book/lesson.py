@@ -66,7 +66,7 @@ def _halves() -> tuple[SegmentationFolder, SegmentationFolder]:
     return world().held_out()
 
 
-def steps_of(method: Method, steps: int | None = None, smoke: int = SMOKE_STEPS) -> int:
+def steps_of(method: Method, steps: int | None = None, smoke: int | None = None) -> int:
     """How many steps a training takes here.
 
     Args:
@@ -78,7 +78,7 @@ def steps_of(method: Method, steps: int | None = None, smoke: int = SMOKE_STEPS)
         InputError: ``WSSS_MODE`` is no mode.
     """
     whole = method.recipe.steps
-    wanted = {"smoke": smoke, "fast": steps or whole, "full": whole}
+    wanted = {"smoke": smoke or SMOKE_STEPS, "fast": steps or whole, "full": whole}
     if MODE not in wanted:
         raise InputError(f"WSSS_MODE is {MODE!r}; choose from {', '.join(wanted)}.")
     return min(wanted[MODE], whole)
@@ -91,7 +91,7 @@ def train_live(
     *,
     after: Stage | None = None,
     steps: int | None = None,
-    smoke: int = SMOKE_STEPS,
+    smoke: int | None = None,
 ) -> Stage:
     """Train one system and ask it about every image of the view; a second call finds it done.
 
