@@ -31,7 +31,7 @@ def sit_down(tmp_path, monkeypatch):
     def run(photos, classes, known, display, **changes):
         notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
         cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
-        answers = {"PHOTOS": str(photos), "CLASSES": classes, "KNOWN": known}
+        answers = {"PHOTOS": str(photos), "CLASSES": classes, "KNOWN": known, "SIDE": 160}
         place = next(n for n, cell in enumerate(cells) if cell.startswith("PHOTOS = None"))
         cells[place] = "\n".join(f"{name} = {answer!r}" for name, answer in answers.items())
         room = {"display": display, "sys": sys}
