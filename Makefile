@@ -82,6 +82,8 @@ test: env toy lint strict-book unit ## style, types, the strict book build and a
 
 results: env ## measure the book again: a working day on two cores, resumable
 	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.evidence --jobs 2
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.dose_maps
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.affinity_rows
 
 bench: env ## time the blocks beside their peers, into results/bench: about ten minutes
 	@$(BIN)/python -m benchmarks

@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from experiments.classical import k_means, otsu, region_growing, watersheds
+from experiments.imagenet import LONGEST, imagenet_classifier
 from experiments.refiners import REFINERS
 from wsss_lib.blocks.augment.erase import erase
 from wsss_lib.blocks.maps.cam import multi_scale_flip
@@ -38,11 +39,10 @@ from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
-from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0
 from wsss_lib.results import commit, device_name, write_json
 
-LONGEST, LIVE = 320, 240
-"""Longest side in pixels of the photographs, and of CAM's scores in the figure to drag."""
+LIVE = 240
+"""Longest side in pixels of CAM's scores in the figure to drag."""
 IMAGENET_ROWS = {
     "cat": (281, 282, 283, 284, 285),
     "cup": (504, 967, 968),
@@ -55,18 +55,6 @@ daisy; no rocket, but missiles and projectiles."""
 SCORED, CUT = 0.5, 0.5
 
 
-def imagenet_classifier(
-    kind: Any, classes: tuple[str, ...], stride: int = 16, **options: Any
-) -> Any:
-    """A method whose classifier is ImageNet's own: the mean over the rows of each class."""
-    net = EfficientNetLite0(stride)
-    method = kind(net, len(classes), **options)
-    rows = [list(IMAGENET_ROWS[name]) for name in classes]
-    weight = net.classifier.weight.data
-    method.classifier.weight.data = torch.stack([weight[row].mean(dim=0) for row in rows])
-    return method.eval()
-
-
 class Ways:
     """All ways to a mask of these photographs that need no training set.
 
@@ -76,16 +64,17 @@ class Ways:
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.classes = classes
-        self.net = imagenet_classifier(CAM, classes, scales=(1.0, 1.5))
+        rows = [IMAGENET_ROWS[name] for name in classes]
+        self.net = imagenet_classifier(CAM, rows, scales=(1.0, 1.5))
         self.by_tag: dict[str, Callable[[Batch], Tensor]] = {
-            "cam_32": imagenet_classifier(CAM, classes, 32, scales=(1.0,)).predict,
+            "cam_32": imagenet_classifier(CAM, rows, 32, scales=(1.0,)).predict,
             "cam": self.net.predict,
-            "cam_8": imagenet_classifier(CAM, classes, 8, scales=(1.0, 1.5)).predict,
+            "cam_8": imagenet_classifier(CAM, rows, 8, scales=(1.0, 1.5)).predict,
             "grad_cam_pp": self.by_gradient(grad_cam_pp),
             "layer_cam": self.by_gradient(layer_cam),
             "score_cam": self.scored,
             "erased": self.erased,
-            "advcam": imagenet_classifier(AdvCAM, classes, climbs=9, scales=(1.0,)).predict,
+            "advcam": imagenet_classifier(AdvCAM, rows, climbs=9, scales=(1.0,)).predict,
         }
         count = len(classes)
         self.by_mark: dict[str, tuple[str, Callable[[Batch], Tensor]]] = {

@@ -1,4 +1,4 @@
-"""Refiners on real photographs: ``python -m experiments.refiners HORSES VOC WEIGHTS``.
+"""Refiners on real photographs: ``python -m experiments.refiners HORSES VOC``.
 
 The same class maps of an ImageNet network, refined in different ways without any training. Writes
 ``results/refiners_horses/*.json`` and ``results/refiners_voc/*.json``. Thresholds are chosen on a
@@ -16,8 +16,9 @@ import typer
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from experiments.imagenet import LONGEST, imagenet_cam
 from experiments.record import Bench, Record
-from experiments.voc_photographs import IMAGENET_ROWS, LONGEST, imagenet_cam
+from experiments.voc_photographs import IMAGENET_ROWS
 from wsss_lib.blocks.maps import class_maps as maps
 from wsss_lib.blocks.refine import grabcut as gc
 from wsss_lib.blocks.refine.pamr import pamr
@@ -85,12 +86,12 @@ REFINERS: dict[str, Refiner] = {
 
 def measure(
     name: str, data: SegmentationFolder, share: float, rows: list[tuple[int, ...]],
-    weights: Path, folder: Path, out: Path,
+    folder: Path, out: Path,
 ) -> None:  # fmt: skip
     """Refine the class maps of a data set in every way; note quality and seconds per image."""
     held_out, rest = data.held_out(share)
     view = WeakView(data, longest=LONGEST)
-    cam = Bench(view, held_out, folder, seed=0).run(imagenet_cam(weights, rows))
+    cam = Bench(view, held_out, folder, seed=0).run(imagenet_cam(rows))
     record = Record()
     for refiner, refine in REFINERS.items():
         scores, seconds = {}, 0.0
@@ -117,16 +118,15 @@ def measure(
 def main(
     horses: Annotated[Path, typer.Argument(help="Folder with images/ and masks/.")],
     voc: Annotated[Path, typer.Argument(help="PASCAL VOC folder with a split `photos`.")],
-    weights: Annotated[Path, typer.Argument(help="Folded MobileNetV2 weights, .npz.")],
     folder: Annotated[Path, typer.Option(help="Class maps.")] = Path("runs/refiners"),
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results"),
 ) -> None:
     """Measure every refiner on horses and on photographs of PASCAL VOC."""
     photographs = SegmentationFolder(voc, "photos")
     rows = [IMAGENET_ROWS[name] for name in photographs.classes]
-    measure("voc", photographs, 0.25, rows, weights, folder / "voc", out)
+    measure("voc", photographs, 0.25, rows, folder / "voc", out)
     ridden = SegmentationFolder(horses, None, classes=["horse"])
-    measure("horses", ridden, 0.1, [IMAGENET_ROWS["horse"]], weights, folder / "horses", out)
+    measure("horses", ridden, 0.1, [IMAGENET_ROWS["horse"]], folder / "horses", out)
 
 
 if __name__ == "__main__":

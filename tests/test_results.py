@@ -7,7 +7,15 @@ import pytest
 
 from wsss_lib.core import InputError
 from wsss_lib.evaluate import Protocol
-from wsss_lib.results import commit, read_result, summarise, write_json, write_result
+from wsss_lib.results import (
+    commit,
+    read_arrays,
+    read_result,
+    summarise,
+    write_arrays,
+    write_json,
+    write_result,
+)
 
 PROTOCOL = Protocol("toy", "val", False, "held-out", needs=("saliency",), data_version="1.0")
 RUNS = [
@@ -59,3 +67,25 @@ def test_errors(tmp_path):
     (tmp_path / "a.json").write_text('{"method": ')
     with pytest.raises(InputError, match="damaged"):
         read_result(tmp_path / "a.json")
+
+
+def test_arrays_are_read_with_what_is_said_of_them(tmp_path):
+    path = tmp_path / "maps" / "some.npz"
+    write_arrays(path, {"a/b": np.arange(6, dtype=np.uint8).reshape(2, 3)}, {"seed": 0, "x": 1 / 3})
+    arrays, about = read_arrays(path)
+    assert [*arrays] == ["a/b"]
+    assert arrays["a/b"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert (about["seed"], about["x"]) == (0, 0.33333)
+    assert about["commit"] == commit()
+    assert {"torch", "numpy"} <= set(about["versions"])
+    with pytest.raises(InputError, match="No arrays"):
+        read_arrays(tmp_path / "none.npz")
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match="damaged"):
+        read_arrays(path)
+    path.write_bytes(b"words")
+    with pytest.raises(InputError, match="damaged"):
+        read_arrays(path)
+    np.savez(path, a=np.zeros(2))
+    with pytest.raises(InputError, match="damaged"):
+        read_arrays(path)

@@ -1,10 +1,11 @@
-"""Measured figures: JSON files below ``results/``, the only source of numbers in the book."""
+"""Measured figures: files below ``results/``, the only source of numbers in the book."""
 
 import json
 import math
 import os
 import platform
 import subprocess
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -88,6 +89,44 @@ def read_result(path: Path | str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(f"No result at {path}: regenerate it with `make results`.") from error
     except ValueError as error:  # no JSON, or no text
+        raise InputError(f"{path} is damaged ({error}); regenerate it.") from error
+
+
+def write_arrays(
+    path: Path | str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]
+) -> None:
+    """Store arrays with what they are, so that the file appears whole or not at all.
+
+    Args:
+        path: the .npz file.
+        arrays: by name.
+        about: what can be said of them in JSON; device, versions and commit are added.
+    """
+    content = {
+        **_rounded(about),
+        "device": device_name(),
+        "versions": {name: version(name) for name in _VERSIONS},
+        "commit": commit(),
+    }
+    named: dict[str, Any] = {**arrays, "about": np.array(json.dumps(content))}
+    with written_whole(Path(path)) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **named)
+
+
+def read_arrays(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read the arrays by name, and what is said of them.
+
+    Raises:
+        InputError: there are none, or the file is damaged.
+    """
+    path = Path(path)
+    try:
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+            return arrays, json.loads(str(arrays.pop("about")))
+    except FileNotFoundError as error:
+        raise InputError(f"No arrays at {path}: regenerate them with `make results`.") from error
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
         raise InputError(f"{path} is damaged ({error}); regenerate it.") from error
 
 

@@ -1,10 +1,17 @@
 """Pictures of what learned relations between pixels say."""
 
+from typing import Any
+
 import torch
+from measured import called, results_folder
+from stored_figures import world
 
 from wsss_lib.blocks.affinity.pairs import half_disc
 from wsss_lib.blocks.affinity.paths import path_affinity
+from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.results import read_arrays
 from wsss_lib.show import Panel, Picture, show_panels
+from wsss_lib.show.live import Asked, LiveFigure, Walk, live_affinity
 
 
 def links(row: int, column: int) -> Picture:
@@ -33,3 +40,35 @@ def links(row: int, column: int) -> Picture:
             for title, m in shown.items()
         ]
     )
+
+
+def walks_of(about: dict[str, Any]) -> list[Walk]:
+    """The walks of the systems whose affinities are stored, in the order of the panels."""
+
+    def learned(id: str, asks: str) -> Walk:
+        kept = about["walks"][id]
+        offsets = tuple((dy, dx) for dy, dx in kept["offsets"])
+        return Walk(called(id), asks, kept["steps"], "links", offsets, kept["beta"])
+
+    pamr = PAMR.toy(0)
+    distances = tuple((0, distance) for distance in pamr.dilations)
+    return [
+        learned("affinitynet", "features"),
+        learned("irnet", "boundaries"),
+        Walk(called("pamr"), "colour", pamr.iterations, "colours", distances, pamr.sharpness),
+        Walk(called("mctformer"), "attention", 1, "matrix"),
+    ]
+
+
+def rows_figure() -> LiveFigure:
+    """A pixel to point at, and what each affinity makes its score the mean of."""
+    arrays, about = read_arrays(results_folder() / "maps" / "affinity_rows.npz")
+    data, walks = world(about["data"]), walks_of(about)
+    pictures = []
+    for place, id in about["pictures"].items():
+        said = {
+            called(name): torch.from_numpy(arrays[f"{id}/{name}"]).float() / 255
+            for name in ("affinitynet", "irnet", "mctformer")
+        }
+        pictures.append(Asked(f"{place} gain", data.image(id), data.mask(id), said))
+    return live_affinity(pictures, walks, data.classes)

@@ -1,12 +1,17 @@
 """What labels cost and what the same network learns from them."""
 
 import numpy as np
+import torch
 from IPython.display import Markdown
 from measured import results_folder, table
+from photograph_figures import photographs
 from wsss_book import look_up, summary_of
 
+from experiments.one_photograph import seen
+from wsss_lib.core import IGNORE
 from wsss_lib.data.costs import seconds_per_image
 from wsss_lib.results import read_result
+from wsss_lib.show.live import LiveFigure, live_clock
 from wsss_lib.show.picture import FONT, INK, WIDTH, Picture, drawn_on, line_colour
 
 NETWORKS = (
@@ -20,6 +25,8 @@ NETWORKS = (
 )
 """Kind of label, where the figure of its network is stored, and what to call it."""
 MARKERS = "os^vDXP"
+CLOCK = 480
+"""Pixels of the longest side of the photograph that is labelled against the clock."""
 
 
 def cost_figure(source: str = "bearman") -> Picture:
@@ -93,6 +100,29 @@ def hours_figure() -> Picture:
         fontsize=FONT, frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5)
     )
     return figure
+
+
+def clock_figure(id: str, about: str) -> LiveFigure:
+    """A photograph to label against the clock, and what ten hours buy at that speed.
+
+    Args:
+        id: of a photograph of the book with one class.
+        about: which object is meant.
+    """
+    data = photographs()
+    image = seen(data, id, CLOCK)[0]
+    rows, columns = (
+        torch.linspace(0.5, side - 0.5, small).long()
+        for side, small in zip(data.mask(id).shape, image.shape[1:], strict=True)
+    )
+    mask = data.mask(id)[rows][:, columns]
+    label = int(data.tags(id).argmax()) + 1
+    truth = torch.where(mask == IGNORE, mask, (mask == label).long())
+    curves = {
+        kind: [(hours, float(np.mean([run["miou"] for run in runs]))) for hours, runs in by.items()]
+        for kind, by in bought().items()
+    }
+    return live_clock(image, truth, data.classes[label - 1], about, data.classes, curves)
 
 
 def hours_table() -> Markdown:

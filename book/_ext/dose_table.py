@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from docutils import nodes
-from measured import called, curves_of, every_curve, gains_of, results_folder
+from measured import called, curves_of, error_of, every_curve, gains_of, results_folder
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -25,7 +25,7 @@ def gain_text(gains: list[float]) -> str:
     text = f"{np.mean(gains):+.3f}".replace("-", MINUS)
     if len(gains) < 2:
         return text
-    return f"{text} ±\N{NO-BREAK SPACE}{2 * np.std(gains, ddof=1) / len(gains) ** 0.5:.3f}"
+    return f"{text} ±\N{NO-BREAK SPACE}{error_of(gains):.3f}"
 
 
 class DoseTable(SphinxDirective):

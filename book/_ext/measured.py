@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from IPython.display import Markdown
 
 from wsss_lib.core import InputError
@@ -109,3 +110,8 @@ def gains_of(curve: dict[str, Any]) -> list[list[float]]:
         [run["gain"] for run in runs if run["dose"] == number]
         for number in range(len(curve["doses"]))
     ]
+
+
+def error_of(gains: Sequence[float]) -> float:
+    """Two standard errors of the mean of several gains."""
+    return 2 * float(np.std(gains, ddof=1)) / len(gains) ** 0.5

@@ -7,6 +7,7 @@ from textwrap import fill
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from IPython.display import Markdown
 from measured import results_folder, table
 from skimage.color import rgb2gray
@@ -16,12 +17,20 @@ from stored_figures import DATA
 from torch import Tensor
 
 from experiments.one_photograph import LIVE, LONGEST, seen
+from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import IGNORE
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.photographs import write_photographs
+from wsss_lib.data.photographs import drawn, write_photographs
 from wsss_lib.results import read_result
 from wsss_lib.show import Panel, Picture, show_grid, show_panels
-from wsss_lib.show.live import LiveFigure, live_threshold
+from wsss_lib.show.live import (
+    LiveFigure,
+    Mapped,
+    Scribbled,
+    live_pamr,
+    live_scribble,
+    live_threshold,
+)
 
 WAYS = {
     "cam_32": "CAM, stride 32",
@@ -50,6 +59,8 @@ WAYS = {
 """Results by way, and what they are called."""
 FIRST = ("cam", "cam_densecrf", "scribblesup", "grabcut")
 """Ways for whoever sees the book for the first time."""
+SMALL, SHOWN = 7000, 4
+"""Pixels of photographs to draw on, few enough for a walker; each is shown 4 x 4 times as large."""
 
 
 @cache
@@ -85,7 +96,7 @@ def truth(id: str) -> Panel:
     data, image = photographs(), photograph(id)
     label = int(data.tags(id).argmax()) + 1
     mask = (data.mask(id) == label)[None, None].float()
-    small = torch.nn.functional.interpolate(mask, image.shape[1:], mode="area")[0, 0]
+    small = F.interpolate(mask, image.shape[1:], mode="area")[0, 0]
     return Panel(image, region=small > 0.5, title="drawn by hand")
 
 
@@ -112,6 +123,17 @@ def ways_figure(id: str) -> Picture:
 
 def drag_figure(id: str) -> LiveFigure:
     """CAM's score of a photograph, with a threshold to drag; it begins where the table cuts."""
+    one = mapped(id)
+    return live_threshold(one.image, one.score, one.truth, one.name, one.threshold)
+
+
+def steps_figure(ids: Sequence[str]) -> LiveFigure:
+    """CAM's scores of photographs, with steps of PAMR to drag; cut where the table cuts CAM's."""
+    return live_pamr([mapped(id) for id in ids])
+
+
+def mapped(id: str) -> Mapped:
+    """A photograph with CAM's score and the mask that was drawn by hand, at the stored size."""
     data = photographs()
     with np.load(results_folder() / "maps" / "photographs.npz") as stored:
         score = torch.from_numpy(stored[f"score/{id}"]) / 255
@@ -122,8 +144,34 @@ def drag_figure(id: str) -> LiveFigure:
     )
     mask = data.mask(id)[rows][:, columns]
     truth = torch.where(mask == IGNORE, mask, (mask == label).long())
-    start = measured()["cam"]["threshold"][id]
-    return live_threshold(seen(data, id, LIVE)[0], score, truth, data.classes[label - 1], start)
+    threshold = measured()["cam"]["threshold"][id]
+    return Mapped(data.classes[label - 1], seen(data, id, LIVE)[0], score, truth, threshold)
+
+
+def scribble_figure(ids: Sequence[str]) -> LiveFigure:
+    """Photographs to draw on, with the strokes that were drawn for this book."""
+    return live_scribble([scribbled(id) for id in ids])
+
+
+def scribbled(id: str) -> Scribbled:
+    """A photograph small enough for a random walker to answer while somebody draws."""
+    data, about = photographs(), drawn()[id]
+    image, mask = data.image(id), data.mask(id)
+    share = (SMALL / mask.numel()) ** 0.5
+    height, width = (round(share * side) for side in mask.shape)
+    label = int(data.tags(id).argmax()) + 1
+    of_object, of_void = (
+        F.interpolate((mask == value)[None, None].float(), (height, width), mode="area")[0, 0] > 0.5
+        for value in (label, IGNORE)
+    )
+    truth = torch.where(of_void, IGNORE, of_object.long())
+    strokes = [
+        (value, [(share * x, share * y) for x, y in stroke])
+        for value, kind in ((0, "ground"), (1, "strokes"))
+        for stroke in about[kind]
+    ]
+    shown = resize(image[None], (SHOWN * height, SHOWN * width))[0]
+    return Scribbled(data.classes[label - 1], shown, truth, strokes)
 
 
 def ways_table() -> Markdown:

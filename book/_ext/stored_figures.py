@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from textwrap import fill
 
-from measured import called, curves_of, gains_of, results_folder
+from measured import called, results_folder
 from torch import Tensor
 
 from experiments.doses import FAMILIES
@@ -18,7 +18,7 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import confusion_of, ious
 from wsss_lib.gallery import PLACES, Gallery, image_iou, ranked, read_gallery
-from wsss_lib.show import Panel, Picture, class_panel, plot_doses, show_grid, truth_panel
+from wsss_lib.show import Panel, Picture, class_panel, show_grid, truth_panel
 
 DATA = Path(os.environ.get("WSSS_DATA", "data"))
 
@@ -232,15 +232,3 @@ def maps_figure(
         for words, _, c in columns
     ]
     return show_grid(rows, heads)
-
-
-def dose_figure(family: str) -> Picture:
-    """What the ideas of a family gain over their controls at each dose of the failure."""
-    curves = curves_of(family)
-    first = curves[0]
-    gains = {
-        f"{called(one['system'])} over {called(one['control'])}": gains_of(one) for one in curves
-    }
-    return plot_doses(
-        gains, first["doses"], first["home"], first["axis"], f"gain: {first['response_name']}"
-    )

@@ -50,7 +50,8 @@ def build(tmp_path, monkeypatch):
         source.mkdir(exist_ok=True)
         (source / "conf.py").write_text(
             "extensions = ['myst_parser', 'wsss_book', 'folding', 'index_cards', 'bench_table', "
-            "'dose_table', 'recipes_table', 'survey_table']\n"
+            "'diagrams.directive', 'dose_table', 'recipes_table', 'survey_table', "
+            "'linked_figures']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -207,6 +208,19 @@ def test_card_says_everything_and_is_linked(build):
     links = [a["href"] for a in page.find("table").find_all("a")]
     assert "#system-affinitynet" in links
     assert "#system-cam" not in links  # CAM is built, but this little book has no page for it
+
+
+def test_marks_of_a_figure_lead_to_the_cards_of_this_book(build):
+    text = (
+        "```{system-card} seam\n```\n\n```{linked-figure} taxonomy\n:name: fig-map\nThe *map*.\n```"
+    )
+    page, warnings = build(text + "\n\n{ref}`here <fig-map>`")
+    assert not warnings
+    figure = page.find("figure", id="fig-map")
+    assert "The map." in figure.figcaption.text
+    assert {a["href"] for a in figure.find_all("a", class_="built")} == {"#system-seam"}
+    assert page.find(id="system-seam")
+    assert "no figure 'nothing'" in build("```{linked-figure} nothing\n```")[1]
 
 
 @pytest.mark.parametrize("id", ["pamr", "densecrf"])
@@ -534,3 +548,20 @@ def test_settings_of_recipes_name_networks_and_rates(build):
     assert rows["MCTformer"][1:4] == ["DeiT-S/16", "AdamW", "6.25e-05"]
     assert rows["CLIMS"][1] == "ResNet-50, CLIP ViT-B"
     assert "GrabCut" not in rows
+
+
+def test_a_diagram_is_a_figure_with_a_caption_and_a_label(build):
+    page, warnings = build(
+        "```{diagram} cam\nMaps *before* the mean.\n```\n\nSee [it](fig-diagram-cam).\n"
+    )
+    assert not warnings
+    figure = page.find("figure")
+    assert figure["id"] == "fig-diagram-cam"
+    assert figure.find("svg").find("title").text == "CAM"
+    assert figure.find("figcaption").find("em").text == "before"
+    assert page.find("a", href="#fig-diagram-cam")
+
+
+def test_a_diagram_without_a_caption_or_a_system_is_a_warning(build):
+    assert "cam has no caption" in build("```{diagram} cam\n```\n")[1]
+    assert "no diagram 'dog'" in build("```{diagram} dog\nA dog.\n```\n")[1]

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.one_photograph import IMAGENET_ROWS, Ways, best_without, imagenet_classifier, seen
+from experiments.imagenet import imagenet_cam
+from experiments.one_photograph import IMAGENET_ROWS, Ways, best_without, seen
 from wsss_lib.core import Batch
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.photographs import write_photographs
-from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.nets.backbones.efficientnet import imagenet_classes
 from wsss_lib.results import read_result
 
@@ -33,7 +33,7 @@ def test_rows_of_imagenet_are_what_their_names_say(photographs):
     assert names["person"] == ["military uniform"]
     assert names["rocket"] == ["missile", "projectile"]
     assert names["flower"] == ["daisy"]
-    method = imagenet_classifier(CAM, CLASSES)
+    method = imagenet_cam(list(IMAGENET_ROWS.values()))
     rows = method.backbone.classifier.weight[[657, 744]]
     torch.testing.assert_close(method.classifier.weight[4], rows.mean(dim=0))
 

@@ -2,7 +2,8 @@
 
 ``Annotator`` shows the pictures of a data folder one after another and writes what is drawn into
 the files that ``wsss_lib.data`` reads, after each mark. ``Tagger`` is the one for image labels.
-``explore`` looks at scores under a threshold. They run in JupyterLab, VS Code and Colab.
+``explore`` looks at scores under a threshold. anywidget carries them into JupyterLab, VS
+Code and Colab.
 """
 
 from wsss_lib.annotate.annotator import Annotator, Tagger

@@ -6,9 +6,11 @@ from typing import Any
 
 import anywidget
 import traitlets
+from matplotlib.colors import to_hex
 from torch import Tensor
 
-from wsss_lib.annotate.files import LabelFile, Mark
+from wsss_lib.annotate.files import PAINTED, LabelFile, Mark
+from wsss_lib.annotate.preview import check_preview, completed, tinted
 from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
@@ -49,10 +51,12 @@ class Annotator(anywidget.AnyWidget):
         classes: names of the C foreground classes.
         kind: "tags", "points", "boxes", "extremes" (four clicks, stored as the box they span),
             "scribble" or "masks" (outlines).
+        preview: "grabcut", "walker" or "crf" lays over the picture what that way makes of the
+            marks, after each of them; see ``wsss_lib.annotate.preview``.
 
     Raises:
-        InputError: a folder that ``SegmentationFolder`` refuses, an unknown kind, or a table of
-            labels with other classes.
+        InputError: a folder that ``SegmentationFolder`` refuses, an unknown kind or preview, or a
+            table of labels with other classes.
     """
 
     _esm = source_of("annotator")
@@ -64,9 +68,19 @@ class Annotator(anywidget.AnyWidget):
     place = traitlets.Int().tag(sync=True)
     picture = traitlets.Dict().tag(sync=True)
     drawn = traitlets.Dict().tag(sync=True)
+    overlay = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, folder: Path | str, classes: Sequence[str], kind: str) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        classes: Sequence[str],
+        kind: str,
+        preview: str | None = None,
+    ) -> None:
+        if preview is not None:
+            check_preview(preview, kind)
+        self._way = preview
         self._data = SegmentationFolder(folder, None, classes)
         self._file = LabelFile(self._data, kind)
         self.seconds: dict[str, float] = {}
@@ -77,7 +91,7 @@ class Annotator(anywidget.AnyWidget):
         super().__init__(
             kind=kind,
             names=["background", *self._data.classes],
-            colours=["#f5f5f5", *(_hex(colour) for colour in COLOURS)],
+            colours=["#f5f5f5", *(to_hex(colour) for colour in COLOURS)],
             count=len(ids),
             place=first,
         )
@@ -109,17 +123,34 @@ class Annotator(anywidget.AnyWidget):
         if id == self.picture["id"]:
             self._show()
 
+    def _image(self, id: str) -> Tensor:
+        """(3, h, w) of a picture with a longest side of at most ``SHOWN`` pixels."""
+        image = self._data.image(id, SHOWN)
+        share = min(1.0, SHOWN / max(image.shape[1:]))
+        height, width = (max(1, round(side * share)) for side in image.shape[1:])
+        return resize(image[None], (height, width))[0]
+
     def _show(self) -> None:
         """Hand the browser a picture with its marks, all at once."""
         id = self.ids[self.place]
-        image = self._data.image(id, SHOWN)
         height, width = self._data.size(id)
         self.picture = {
-            "id": id, "width": width, "height": height, "image": jpeg(_small(image)),
+            "id": id, "width": width, "height": height, "image": jpeg(self._image(id)),
             "marks": [
                 {"label": mark.label, "places": mark.places} for mark in self._file.marks(id)
             ],
         }  # fmt: skip
+        self._lay_over(id)
+
+    def _lay_over(self, id: str) -> None:
+        """What is seen over a picture: the preview, or strokes and outlines of an earlier day."""
+        marks, labels = self._file.marks(id), None
+        if marks and self._way:
+            size = self._data.size(id)
+            labels = completed(self._way, self.kind, self._image(id), size, marks).numpy()
+        elif self.kind in PAINTED:
+            labels = self._file.before(id)
+        self.overlay = "" if labels is None else tinted(labels, COLOURS)
 
     def _take(self, change: dict[str, Any]) -> None:
         """Write what the browser drew; where that fails, the browser shows why."""
@@ -129,6 +160,7 @@ class Annotator(anywidget.AnyWidget):
         ]
         try:
             self._file.replace(drawn["id"], marks)
+            self._lay_over(drawn["id"])
         except (InputError, OSError) as error:
             self.note = str(error)
             raise
@@ -169,16 +201,3 @@ class Tagger(Annotator):
         if unknown:
             raise InputError(f"{unknown[0]!r} is no class; there are {self._data.classes}.")
         self.draw(id, [Mark(self.names.index(name)) for name in names])
-
-
-def _small(image: Tensor) -> Tensor:
-    """(3, H, W) with a longest side of at most ``SHOWN`` pixels."""
-    share = SHOWN / max(image.shape[1:])
-    if share >= 1:
-        return image
-    height, width = (max(1, round(side * share)) for side in image.shape[1:])
-    return resize(image[None], (height, width))[0]
-
-
-def _hex(colour: Any) -> str:
-    return "#" + "".join(f"{round(part * 255):02x}" for part in colour)

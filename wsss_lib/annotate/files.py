@@ -15,10 +15,12 @@ from wsss_lib.data.drawn import COLUMNS, FILES
 from wsss_lib.data.files.names import id_of
 from wsss_lib.data.files.tables import read_rows
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.palette import write_labels
+from wsss_lib.data.palette import read_labels, write_labels
 
 KINDS = ("tags", "points", "boxes", "extremes", "scribble", "masks")
 """Kinds of label that can be drawn."""
+PAINTED = ("scribble", "masks")
+"""Kinds that are stored as a label image for each picture; the others are tables."""
 BACKGROUND = "background"
 _PLACES = {
     "tags": (0, 0),
@@ -50,7 +52,9 @@ class LabelFile:
     Tags lie in the table of image labels, points in ``points.csv``, boxes and the boxes of extreme
     clicks in ``boxes.csv``, strokes in ``Scribbles`` and outlines, filled, in the folder of masks.
     A file appears whole or stays as it was. Lines about other pictures, and columns with other
-    names, such as ``split``, are kept.
+    names, such as ``split``, are kept. Strokes and outlines of an earlier day stay below the new
+    ones: to be rid of them, delete their file. A picture without marks has no label, but for tags:
+    no tag says that none of the classes is there.
 
     Args:
         data: the folder.
@@ -67,9 +71,10 @@ class LabelFile:
         self.kind = kind
         self.names = (BACKGROUND, *data.classes)
         self._strokes: dict[str, list[Mark]] = {}
+        self._before: dict[str, np.ndarray | None] = {}
         if kind == "tags":
             self.path, columns = data.labels_file, data.classes
-        elif kind in ("scribble", "masks"):
+        elif kind in PAINTED:
             self.path = data.root / FILES["scribble"] if kind == "scribble" else data.masks
             return
         else:
@@ -89,14 +94,30 @@ class LabelFile:
     @property
     def done(self) -> tuple[str, ...]:
         """Pictures that have such a label, in their order in the folder."""
-        if self.kind in ("scribble", "masks"):
-            return tuple(id for id in self.data.ids if self._picture(id).is_file())
+        if self.kind in PAINTED:
+            return tuple(id for id in self.data.ids if self.layer(id).is_file())
         labelled = {self._id(row) for row in self._rows}
         return tuple(id for id in self.data.ids if id in labelled)
 
+    def layer(self, id: str) -> Path:
+        """The file of strokes or outlines on a picture, which need not be there."""
+        return self.path / f"{id}.png"
+
+    def before(self, id: str) -> np.ndarray | None:
+        """(H, W) strokes or outlines that the first mark of this object found there, if any."""
+        if id not in self._before:
+            there = self.layer(id).is_file()
+            unseen = IGNORE if self.kind == "scribble" else None
+            self._before[id] = (
+                read_labels(self.layer(id), len(self.data.classes), self.data.colours, unseen)
+                if there
+                else None
+            )
+        return self._before[id]
+
     def marks(self, id: str) -> list[Mark]:
-        """What is drawn on a picture; strokes and outlines only as long as this object lives."""
-        if self.kind in ("scribble", "masks"):
+        """What is drawn on a picture; of strokes and outlines, what was drawn with this object."""
+        if self.kind in PAINTED:
             return self._strokes.get(id, [])
         rows = [row for row in self._rows if self._id(row) == id]
         if self.kind == "tags":
@@ -115,8 +136,13 @@ class LabelFile:
         height, width = self.data.size(id)
         for mark in marks:
             self._check(mark, width, height)
-        if self.kind in ("scribble", "masks"):
-            self._paint(id, marks, (width, height))
+        if self.kind in PAINTED:
+            before = self.before(id)
+            if marks or before is not None:
+                labels = painted(self.kind, marks, (width, height), before)
+                write_labels(self.layer(id), labels)
+            else:
+                self.layer(id).unlink(missing_ok=True)
             self._strokes[id] = list(marks)
         else:
             self._write(id, self._lines(id, marks))
@@ -168,12 +194,6 @@ class LabelFile:
             table.writerows(rows)
         self._rows = rows
 
-    def _paint(self, id: str, marks: Sequence[Mark], size: tuple[int, int]) -> None:
-        write_labels(self._picture(id), painted(self.kind, marks, size))
-
-    def _picture(self, id: str) -> Path:
-        return self.path / f"{id}.png"
-
     def _id(self, row: Mapping[str, str]) -> str:
         return id_of(row["id"], self.data.pictures)
 
@@ -203,15 +223,19 @@ def box_of(mark: Mark) -> tuple[int, int, int, int]:
     return min(xs), min(ys), max(xs) + 1, max(ys) + 1
 
 
-def painted(kind: str, marks: Sequence[Mark], size: tuple[int, int]) -> np.ndarray:
+def painted(
+    kind: str, marks: Sequence[Mark], size: tuple[int, int], before: np.ndarray | None = None
+) -> np.ndarray:
     """(H, W) class indices of strokes, 255 where nobody drew, or of filled outlines, 0 elsewhere.
 
     Args:
         kind: "scribble" or "masks".
         marks: later ones cover earlier ones.
         size: (width, height) of the picture.
+        before: (H, W) what is painted over; None begins with nothing.
     """
-    canvas = Image.new("L", size, IGNORE if kind == "scribble" else 0)
+    empty = Image.new("L", size, IGNORE if kind == "scribble" else 0)
+    canvas = empty if before is None else Image.fromarray(before)
     pen = ImageDraw.Draw(canvas)
     width = 1 + 2 * round(max(size) / 500)
     for mark in marks:

@@ -16,7 +16,9 @@ def address(root: Path, tmp_path: Path) -> Callable[[LiveFigure], str]:
     def write(figure: LiveFigure) -> str:
         style = (root / "book" / "_static" / "wsss.css").read_text()
         page = tmp_path / "page.html"
-        page.write_text(f"<meta charset=utf-8><style>{style}</style>{figure._repr_html_()}")
+        page.write_text(
+            f"<!doctype html><meta charset=utf-8><style>{style}</style>{figure._repr_html_()}"
+        )
         return page.as_uri()
 
     return write

@@ -17,7 +17,7 @@ def state(kind, **more):
     return {
         "kind": kind, "names": ["background", "cat", "dog"],
         "colours": ["#fff", "#e69f00", "#56b4e9"], "count": 3, "place": 0, "picture": picture,
-        "drawn": {}, "note": "", **more,
+        "drawn": {}, "note": "", "overlay": "", **more,
     }  # fmt: skip
 
 
@@ -82,3 +82,100 @@ def test_the_widget_shows_why_python_did_not_write(open_widget):
     page = open_widget("tags")
     page.evaluate("model.receive('note', 'the disk is full')")
     assert page.inner_text(".annotator-note") == "the disk is full"
+
+
+def at(page, x, y):
+    """Where the middle of a pixel of the picture lies on the screen."""
+    box = page.locator("canvas").bounding_box()
+    return box["x"] + (x + 0.5) / 200 * box["width"], box["y"] + (y + 0.5) / 100 * box["height"]
+
+
+def drag(page, *places):
+    page.mouse.move(*at(page, *places[0]))
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*at(page, *place))
+    page.mouse.up()
+
+
+def test_points_go_to_the_class_that_is_chosen(open_widget):
+    page = open_widget("points")
+    page.mouse.click(*at(page, 0, 0))
+    page.click("text=2 dog")
+    page.mouse.click(*at(page, 199, 99))
+    page.keyboard.press("0")
+    page.mouse.click(*at(page, 50, 60))
+    assert marks(page) == [(1, [[0, 0]]), (2, [[199, 99]]), (0, [[50, 60]])]
+    page.click("text=take back")
+    assert marks(page) == [(1, [[0, 0]]), (2, [[199, 99]])]
+    page.click("text=clear")
+    assert marks(page) == []
+    assert sent(page)["seconds"] > 0
+
+
+def test_a_box_is_dragged_or_clicked(open_widget):
+    page = open_widget("boxes")
+    drag(page, (20, 80), (60, 50), (90, 10))
+    for place in ((100, 20), (150, 60)):
+        page.mouse.click(*at(page, *place))
+    assert marks(page) == [(1, [[20, 80], [90, 10]]), (1, [[100, 20], [150, 60]])]
+
+
+def test_four_extreme_clicks_are_one_mark(open_widget):
+    page = open_widget("extremes")
+    places = [[20, 50], [150, 40], [80, 5], [70, 95]]
+    for number, place in enumerate(places):
+        assert sent(page) is None, number
+        page.mouse.click(*at(page, *place))
+    assert marks(page) == [(1, places)]
+
+
+def test_a_stroke_ends_with_the_button(open_widget):
+    page = open_widget("scribble")
+    drag(page, (20, 50), (60, 52), (120, 40))
+    assert marks(page) == [(1, [[20, 50], [60, 52], [120, 40]])]
+
+
+def test_an_outline_closes_on_its_first_corner_or_is_drawn_in_one_go(open_widget):
+    page = open_widget("masks")
+    corners = [(20, 20), (80, 20), (80, 60)]
+    for place in (*corners, (21, 20)):
+        page.mouse.click(*at(page, *place))
+    round_about = [(150 + dx, 50 + dy) for dx in (0, 20, 40) for dy in (0, 10, 20, 30)]
+    drag(page, *round_about)
+    first, second = marks(page)
+    assert first == (1, [list(place) for place in corners])
+    assert second == (1, [list(place) for place in round_about])
+
+
+def test_a_finger_draws_too(open_widget):
+    page = open_widget("boxes")
+    (x0, y0), (x1, y1) = at(page, 20, 10), at(page, 90, 80)
+    session = page.context.new_cdp_session(page)
+    for kind, x, y in (("touchStart", x0, y0), ("touchMove", x1, y1), ("touchEnd", x1, y1)):
+        points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert marks(page) == [(1, [[20, 10], [90, 80]])]
+
+
+def test_keys_draw_a_box_and_take_it_back(open_widget):
+    page = open_widget("boxes")
+    page.focus("canvas")
+    for key in ("ArrowLeft", "Shift+ArrowUp", "Space", "ArrowRight", "ArrowDown", "Space"):
+        page.keyboard.press(key)
+    step = 200 // 50
+    first = [100 - step, 50 - 1]
+    assert marks(page) == [(1, [first, [first[0] + step, first[1] + step]])]
+    page.keyboard.press("Backspace")
+    assert marks(page) == []
+
+
+def test_the_overlay_is_seen_and_goes_with_the_picture(open_widget):
+    page = open_widget("boxes", overlay=DOT)
+    look = """() => { const c = document.querySelector("canvas");
+        return [...c.getContext("2d").getImageData(5, 5, 1, 1).data]; }"""
+    page.wait_for_function(f"({look})()[3] > 0")
+    plain = {**state("boxes")["picture"], "image": "data:,"}
+    page.evaluate("picture => model.receive('picture', picture)", plain)
+    page.evaluate("model.receive('overlay', '')")
+    page.wait_for_function(f"({look})()[3] === 0")

@@ -2,6 +2,7 @@ import heapq
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from skimage.measure import label
@@ -158,6 +159,17 @@ def test_the_contour_follows_the_edges_and_encloses_the_object():
     assert iou(corners, mask) < 0.85
     ys, xs = contour.nonzero().T
     assert (xs.min(), xs.max(), ys.min(), ys.max()) == (14, 41, 12, 35)
+
+
+def test_a_gap_in_the_edges_does_not_send_a_path_the_long_way_round():
+    """Of a ring of strong edges a tenth is missing; all else is dear."""
+    rows, columns = np.mgrid[:61, :61] - 30
+    away, angle = np.hypot(rows, columns), np.degrees(np.arctan2(rows, columns))
+    ring = torch.from_numpy((abs(away - 25) < 1.5) & ~((angle > 110) & (angle < 146))).double()
+    points = torch.tensor([[5, 30], [55, 30], [30, 5], [30, 55]])
+    region = enclosed(extreme_contour(ring, points)).numpy()
+    assert region[away < 17].all()
+    assert not region[away > 28].any()
 
 
 def cheapest(cost, start, stop):

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import color, graph, segmentation
+from skimage import color, draw, graph, segmentation
 from torch import Tensor
 
 from wsss_lib.blocks.check import check_image
 from wsss_lib.core import InputError
 
 Floats = NDArray[np.float64]
+CLOSED = 1e6
+"""Cost of a pixel where no path should go: more than any path around it."""
 
 
 def slic(image: Tensor, count: int = 100, compactness: float = 20.0) -> Tensor:
@@ -157,7 +159,10 @@ def extreme_contour(edges: Tensor, extremes: Tensor) -> Tensor:
     """Closed contour through four extreme points, along the strongest edges between them.
 
     Source: Papadopoulos et al., Extreme clicking (ICCV 2017), section 4.1: consecutive points are
-    joined by the path of least ``sum (1 - edge)``. Paths stay inside the box of the points.
+    joined by the path of least ``sum (1 - edge)``. Paths stay inside the box of the points, and
+    none takes the long way round: straight lines from the middle of the points to the two points
+    that a path does not join are closed to it. Without them, where a gap in the edges is dearer
+    than the rest of the outline, two paths would run along the same side and enclose nothing.
 
     Args:
         edges: (H, W) strength of edges in [0, 1].
@@ -188,8 +193,14 @@ def extreme_contour(edges: Tensor, extremes: Tensor) -> Tensor:
     cost = 1.001 - edges[top : bottom + 1, left : right + 1].cpu().double().numpy()
     contour = torch.zeros(h, w, dtype=torch.bool, device=edges.device)
     around = [(y[k] - top, x[k] - left) for k in (0, 2, 1, 3, 0)]
+    middle = (round(sum(y) / 4) - top, round(sum(x) / 4) - left)
     for start, stop in pairwise(around):
-        path, _ = graph.route_through_array(cost, start, stop)
+        closed = cost.copy()
+        for point in set(around) - {start, stop}:
+            rows, columns = draw.line(*middle, *point)
+            closed[rows, columns] += CLOSED
+            closed[rows, np.minimum(columns + 1, right - left)] += CLOSED  # no slanting through
+        path, _ = graph.route_through_array(closed, start, stop)
         rows, columns = torch.tensor(path, device=edges.device).T
         contour[rows + top, columns + left] = True
     return contour

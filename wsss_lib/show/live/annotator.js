@@ -125,10 +125,13 @@ export function render({ model, el }) {
   });
   for (const turned of ["pointermove", "pointerdown", "focusin"]) el.addEventListener(turned, touch);
   model.on("change:picture", show);
+  const layOver = () => pad.overlay(model.get("overlay"));
+  model.on("change:overlay", layOver);
   model.on("change:note", () => {
     el.querySelector(".annotator-note").textContent = model.get("note");
   });
   show();
+  layOver();
   const ticks = setInterval(tick, 100);
   return () => clearInterval(ticks);
 }

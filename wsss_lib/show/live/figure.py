@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from wsss_lib.show.picture import Picture, pixels
 
-IMPORT = re.compile(r'^import {[^}]*} from "\./(?P<module>\w+)\.js";$', re.MULTILINE)
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";$', re.MULTILINE)
 PAGE = """<div class="live" id="{id}">
 <div class="live-root"></div>
 <img class="live-fallback" src="{picture}" alt="{alt}">
@@ -29,7 +30,7 @@ const model = {{
   on() {{}}, off() {{}}, save_changes() {{}},
 }};
 const {{ default: module }} = await import("{module}");
-module.render({{ model, el: figure.querySelector(".live-root") }});
+await module.render({{ model, el: figure.querySelector(".live-root") }});
 figure.classList.add("ready");
 </script>
 </div>"""
@@ -57,7 +58,7 @@ class LiveFigure:
         data = json.dumps(self.data).replace("</", "<\\/")
         return PAGE.format(
             id=f"live-{hashlib.sha256((source + data).encode()).hexdigest()[:12]}",
-            picture=uri("image/png", self.picture.png()),
+            picture=light(self.picture),
             alt=escape(self.alt, quote=True),
             data=data,
             module=uri("text/javascript", source.encode()),
@@ -67,11 +68,18 @@ class LiveFigure:
 def source_of(module: str) -> str:
     """The JavaScript of a live figure, by the name of its module; an ``_esm`` of anywidget.
 
-    A line ``import { ... } from "./other.js";`` gives way to that module, whole: pages and widgets
-    have no address from which they could fetch it.
+    What it imports from files beside it stands where the import stood: there is nothing to fetch.
     """
     source = Path(__file__).with_name(f"{module}.js").read_text(encoding="utf-8")
-    return IMPORT.sub(lambda found: source_of(found["module"]), source)
+    return IMPORT.sub(lambda found: source_of(found[1]), source)
+
+
+def light(picture: Picture) -> str:
+    """A data URI of a picture for paper: a fraction of the size that it has as PNG."""
+    content = io.BytesIO()
+    with Image.open(io.BytesIO(picture.png())) as drawn:
+        drawn.convert("RGBA").save(content, "WEBP", quality=85)
+    return uri("image/webp", content.getvalue())
 
 
 def jpeg(image: Tensor, quality: int = 85) -> str:
@@ -86,6 +94,23 @@ def jpeg(image: Tensor, quality: int = 85) -> str:
         content, "JPEG", quality=quality
     )
     return uri("image/jpeg", content.getvalue())
+
+
+def decoded(address: str) -> Tensor:
+    """(3, H, W) RGB in [0, 1] of a picture in a data URI: what a page computes with."""
+    content = base64.b64decode(address.partition(",")[2])
+    with Image.open(io.BytesIO(content)) as picture:
+        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1) / 255
+
+
+def runs_of(labels: Tensor) -> list[int]:
+    """Labels row by row as value, how often it follows, value, how often, ...: masks are short so.
+
+    Args:
+        labels: (H, W), whole numbers.
+    """
+    values, counts = torch.unique_consecutive(labels.flatten().long(), return_counts=True)
+    return torch.stack([values, counts], dim=1).flatten().tolist()
 
 
 def text_of(content: bytes) -> str:

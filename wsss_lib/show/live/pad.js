@@ -19,11 +19,11 @@ export function boxOf(places) {
 export function makePad({ colours, touched, marked }) {
   const canvas = document.createElement("canvas");
   const [photograph, shade] = [new Image(), new Image()];
-  const state = { width: 1, height: 1, kind: "points", label: 1, marks: [], open: null };
+  const state = { width: 1, height: 1, kind: "points", label: 1, marks: [], open: null, awake: true };
   let [dragged, hover, cursor] = [0, null, null];
   canvas.className = "pad";
   canvas.tabIndex = 0;
-  canvas.style.cssText = "touch-action: none; cursor: crosshair; width: 100%; height: auto;";
+  canvas.style.cssText = "width: 100%; height: auto;";
 
   const dots = () => canvas.width / (canvas.clientWidth || canvas.width); // of one on the screen
   const zoom = () => canvas.width / state.width;
@@ -123,6 +123,14 @@ export function makePad({ colours, touched, marked }) {
     draw();
   }
 
+  // Asleep, it shows what was drawn, and a finger that moves over it scrolls the page.
+  function wake(awake) {
+    state.awake = awake;
+    const draws = awake && MOST[state.kind] > 0;
+    canvas.style.touchAction = draws ? "none" : "auto";
+    canvas.style.cursor = draws ? "crosshair" : "auto";
+  }
+
   function undo() {
     const whole = !state.open;
     if (whole) state.marks.pop();
@@ -132,6 +140,7 @@ export function makePad({ colours, touched, marked }) {
   }
 
   canvas.addEventListener("pointerdown", (event) => {
+    if (!state.awake) return;
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
@@ -164,6 +173,7 @@ export function makePad({ colours, touched, marked }) {
   });
 
   canvas.addEventListener("keydown", (event) => {
+    if (!state.awake) return;
     const step = STEPS[event.key];
     if (step && MOST[state.kind]) {
       const far = event.shiftKey ? 1 : Math.max(1, Math.round(state.width / 50));
@@ -205,9 +215,11 @@ export function makePad({ colours, touched, marked }) {
       photograph.src = image;
       draw();
     },
+    rest: () => wake(false),
     // What is drawn from now on.
     use(kind, label) {
       Object.assign(state, { kind, label, open: null });
+      wake(true);
       draw();
     },
     mark(marks) {

@@ -1,0 +1,1 @@
+"""Diagrams of the systems: descriptions by family, and one way to draw them."""

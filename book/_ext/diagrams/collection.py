@@ -1,0 +1,28 @@
+"""All diagrams by name."""
+
+from diagrams import (
+    affinity,
+    foundation,
+    image_level,
+    marks,
+    online,
+    pipeline,
+    self_supervised,
+)
+from diagrams.description import Diagram
+from wsss_lib.core import InputError
+
+FAMILIES = (pipeline, affinity, image_level, self_supervised, online, marks, foundation)
+DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
+"""Those of systems bear the id of the system's card."""
+
+
+def find(id: str) -> Diagram:
+    """The diagram of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if id not in DIAGRAMS:
+        raise InputError(f"no diagram {id!r}; there are {', '.join(DIAGRAMS)}.")
+    return DIAGRAMS[id]

@@ -1,0 +1,74 @@
+"""Systems of one stage."""
+
+from diagrams.description import (
+    Diagram,
+    answer,
+    flow,
+    frozen,
+    given,
+    learned,
+    reply,
+    step,
+    stop,
+    term,
+)
+
+ONESTAGE = Diagram(
+    "onestage",
+    "1-stage",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("net", "segmentation\nnetwork", (0, 1)),
+        step("masks", "masks, by\nsoftmax", (0, 2)),
+        step("pooled", "score: logits\nin the mask", (0, 3), idea=True),
+        term("cls", "classification", (0, 4)),
+        step("refined", "refined by the\ncolours (PAMR)", (1, 3)),
+        step("own", "its own labels", (1, 4), idea=True),
+        term("mask", "cross-entropy,\nafter warm-up", (1, 5)),
+        answer("class against\nbackground", (0, 6)),
+    ),
+    (
+        *flow("image", "net", "masks", "pooled", "cls"), *flow("tags", "cls"),
+        *stop("masks", "refined"), *flow("image", "refined"), *flow("tags", "refined"),
+        *flow("refined", "own", "mask"), *flow("net", "mask"),
+        *reply("masks", "answer"),
+    ),
+)  # fmt: skip
+
+TOCO = Diagram(
+    "toco",
+    "ToCo",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "transformer", (0, 1), "net.backbone"),
+        learned("classifier", "classifier of\nthe last layer", (1, 2), "net.classifier"),
+        term("cls", "classification", (2, 2)),
+        learned("auxiliary", "classifier of a\nmiddle layer", (1, 3), "net.auxiliary"),
+        term("aux", "classification", (2, 3)),
+        step("crops", "crops where\nnone is sure", (1, 4), idea=True),
+        frozen("teacher", "teacher: the\nwhole image", (2, 4), "net.views.teacher"),
+        learned(
+            "student", "student: the\ncrops as well", (1, 5),
+            "net.views.query", "net.views.attention", "net.views.student",
+        ),
+        term("ctc", "alike if a crop\nshows an object", (2, 5), idea=True),
+        step("labels", "labels, refined\nby PAMR", (2, 6)),
+        learned("decoder", "decoder", (1, 7), "net.decoder"),
+        term("seg", "cross-entropy", (2, 7)),
+        term("ptc", "sure patches\ndiffer by class", (0, 8), idea=True),
+        answer("class against\nbackground", (1, 8)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "cls"), *flow("backbone", "auxiliary", "aux"),
+        *flow("tags", "cls"), *flow("tags", "aux"), *stop("auxiliary", "crops"),
+        *stop("backbone", "teacher"), *flow("backbone", "student"),
+        *flow("crops", "student", "ctc"), *flow("teacher", "ctc"), *stop("classifier", "labels"),
+        *flow("backbone", "decoder", "seg"),
+        *flow("labels", "seg"), *flow("backbone", "ptc"), *stop("auxiliary", "ptc"),
+        *reply("decoder", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (ONESTAGE, TOCO)

@@ -1,0 +1,106 @@
+"""What live figures show is stored as it was said."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import experiments.affinity_rows
+import experiments.dose_maps
+from experiments.contenders import Place, contend, threshold_of
+from experiments.dose_maps import (
+    INSIDE,
+    LEVELS,
+    class_shown,
+    contenders,
+    given,
+    scene_of,
+    stored,
+    telling_class,
+)
+from experiments.doses import FAMILIES, Dose
+from wsss_lib.blocks.maps.class_maps import to_labels
+from wsss_lib.core import IGNORE
+from wsss_lib.results import read_arrays
+
+
+def test_what_a_family_says_at_each_dose_is_stored(tiny, monkeypatch):
+    monkeypatch.setattr(experiments.dose_maps, "RESULTS", tiny)
+    experiments.dose_maps.measure("point", tiny / "runs")
+    arrays, about = read_arrays(tiny / "doses" / "point.npz")
+    family = FAMILIES["point"]
+    assert about["contenders"] == ["tags_network", "whats_the_point"]
+    assert [entry["dose"] for entry in about["pictures"]] == [0, 1, 2] * 3
+    for entry in about["pictures"]:
+        place = Place(0, family.doses[entry["dose"]], tiny / "runs")
+        truth = place.train.mask(entry["id"])
+        scene = scene_of(family, entry["dose"], entry["id"])
+        assert (truth.numpy() == scene.label).all()
+        for name in about["contenders"]:
+            scores = contend(name, place).scores[entry["id"]].float()
+            labels = to_labels(scores[None], threshold_of(name, tiny / "runs"))[0]
+            byte = arrays[f"{entry['dose']}/{entry['id']}/{name}"]
+            assert ((byte >= INSIDE) == (labels == entry["class"]).numpy()).all()
+            score = byte % INSIDE / LEVELS
+            assert np.abs(score - scores[entry["class"] - 1].numpy()).max() <= 0.5 / LEVELS + 1e-6
+        clicks = arrays[f"{entry['dose']}/{entry['id']}/given"]
+        assert {*np.unique(clicks)} - {IGNORE} <= {*np.unique(scene.label)}
+        assert (clicks != IGNORE).any()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("scribble", "scribble"), ("box", "extremes")])
+def test_weak_labels_are_drawn_in_the_classes_of_their_objects(tiny, name, kind):
+    place = Place(0, Dose(0.0), tiny / "runs")
+    for id in place.train.ids[:4]:
+        truth = place.train.mask(id)
+        label, drawn = given(place, FAMILIES[name], id)
+        assert label == kind
+        assert {*np.unique(drawn)} - {0, IGNORE} == {*truth.unique().tolist()} - {0, IGNORE}
+        if kind == "scribble":
+            assert (drawn == truth.numpy())[drawn != IGNORE].all()
+    assert given(place, FAMILIES["erasing"], place.train.ids[0]) is None
+
+
+def test_controls_stand_before_their_systems():
+    assert contenders(FAMILIES["affinity"]) == [
+        "pamr", "affinitynet", "irnet", "pamr_vit", "mctformer",
+    ]  # fmt: skip
+
+
+def test_a_class_in_bytes_keeps_its_region_and_its_iou():
+    truth = torch.tensor([[1, 1, 0, 2]])
+    scores = torch.tensor([[[0.9, 0.2, 0.6, 0.3]], [[0.0, 0.0, 0.0, 1.0]]])
+    byte, iou = stored(scores, 0.5, truth, 1)
+    assert (byte >= INSIDE).tolist() == [[True, False, True, False]]
+    assert iou == pytest.approx(1 / 3)
+    assert (byte % INSIDE).tolist() == [[14, 3, 9, 4]]
+
+
+def test_the_class_that_tells_is_the_one_that_gains_as_the_picture_does():
+    family = FAMILIES["cooccurrence"]
+    truth = torch.tensor([[1, 1, 2, 2, 3, 3]])
+    # Class 1 gains all, class 2 nothing, class 3 a half, as the picture does.
+    control, system = torch.tensor([[0, 0, 2, 2, 0, 0]]), torch.tensor([[1, 1, 2, 2, 3, 0]])
+    assert telling_class({"cam_600": control, "cda": system}, family, truth) == 3
+    assert class_shown(truth, 3) == 3
+    assert class_shown(torch.tensor([[1, 2, 2]]), 3) == 2
+
+
+def test_affinities_are_stored_as_the_systems_say_them(tiny, monkeypatch):
+    monkeypatch.setattr(experiments.affinity_rows, "RESULTS", tiny)
+    monkeypatch.setattr(experiments.affinity_rows, "pictures", lambda: {"largest": "train_0003"})
+    experiments.affinity_rows.main(folder=Path(tiny / "runs"))
+    arrays, about = read_arrays(tiny / "maps" / "affinity_rows.npz")
+    place = Place(0, experiments.affinity_rows.HOME, tiny / "runs")
+    image = place.train.image("train_0003")[None]
+    method = contend("affinitynet", place).method.eval()
+    with torch.inference_mode():
+        links = method.affinity(image)[0]
+    found = arrays["train_0003/affinitynet"] / 255
+    assert np.abs(found - links.numpy()).max() <= 0.5 / 255 + 1e-5
+    assert about["walks"]["affinitynet"]["steps"] == method.walk
+    assert [tuple(offset) for offset in about["walks"]["irnet"]["offsets"]] == method.offsets
+    attention = arrays["train_0003/mctformer"]
+    assert attention.shape == (64, 64)
+    assert (attention.max(axis=1) == 255).all()
