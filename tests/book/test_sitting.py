@@ -28,10 +28,10 @@ def sit_down(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "DATA", tmp_path / "data")
     monkeypatch.chdir(BOOK / "pipeline")
 
-    def run(photos, classes, known, display, **changes):
+    def run(photos, classes, known, side, display, **changes):
         notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
         cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
-        answers = {"PHOTOS": str(photos), "CLASSES": classes, "KNOWN": known, "SIDE": 160}
+        answers = {"PHOTOS": str(photos), "CLASSES": classes, "KNOWN": known, "SIDE": side}
         place = next(n for n, cell in enumerate(cells) if cell.startswith("PHOTOS = None"))
         cells[place] = "\n".join(f"{name} = {answer!r}" for name, answer in answers.items())
         room = {"display": display, "sys": sys}
@@ -61,7 +61,7 @@ def test_pictures_without_tags_from_a_zip(sit_down, tmp_path):
             for id in thing.ids:
                 thing.tag(id, truth[id])
 
-    room = sit_down(tmp_path / "phone.zip", ["cat", "cup", "flower"], {}, display, smoke=1)
+    room = sit_down(tmp_path / "phone.zip", ["cat", "cup", "flower"], {}, 128, display, smoke=1)
     assert len(shown) == 1, "the widget, and no photographs that are not the reader's"
     assert isinstance(shown[0], Tagger)
     assert room["cam"].fitted.losses, "ImageNet does not know the classes: tags taught them"
@@ -84,7 +84,7 @@ def test_horses(sit_down, shared, tmp_path):
             (tmp_path / "horses" / folder).mkdir(parents=True, exist_ok=True)
             shutil.copy(source / folder / name, tmp_path / "horses" / folder)
     shown = []
-    room = sit_down(tmp_path / "horses", ["horse"], {"horse": ["sorrel"]}, shown.append)
+    room = sit_down(tmp_path / "horses", ["horse"], {"horse": ["sorrel"]}, 224, shown.append)
     assert not [thing for thing in shown if not isinstance(thing, Picture)], "tags are known"
     assert len(room["unseen"]) == 12
     assert room["miou"]["the network"] > room["miou"]["CAM"] > room["miou"]["all background"]
