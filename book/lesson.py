@@ -66,18 +66,19 @@ def _halves() -> tuple[SegmentationFolder, SegmentationFolder]:
     return world().held_out()
 
 
-def steps_of(method: Method, steps: int | None = None) -> int:
+def steps_of(method: Method, steps: int | None = None, smoke: int | None = None) -> int:
     """How many steps a training takes here.
 
     Args:
         method: with its recipe.
         steps: in ``fast`` mode, where a notebook does not wait for the whole recipe.
+        smoke: in ``smoke`` mode, where a notebook checks what was learned.
 
     Raises:
         InputError: ``WSSS_MODE`` is no mode.
     """
     whole = method.recipe.steps
-    wanted = {"smoke": SMOKE_STEPS, "fast": steps or whole, "full": whole}
+    wanted = {"smoke": smoke or SMOKE_STEPS, "fast": steps or whole, "full": whole}
     if MODE not in wanted:
         raise InputError(f"WSSS_MODE is {MODE!r}; choose from {', '.join(wanted)}.")
     return min(wanted[MODE], whole)
@@ -90,6 +91,7 @@ def train_live(
     *,
     after: Stage | None = None,
     steps: int | None = None,
+    smoke: int | None = None,
 ) -> Stage:
     """Train one system and ask it about every image of the view; a second call finds it done.
 
@@ -99,11 +101,12 @@ def train_live(
         held_out: images whose masks choose the threshold, if any.
         after: the stage whose scores it refines or learns from, if any.
         steps: in ``fast`` mode, where it should take fewer than its recipe.
+        smoke: steps in ``smoke`` mode, where what was learned is checked.
     """
     seed_everything(SEED)
     method = make(len(view.classes))
     whole = method.recipe.steps
-    method.recipe = replace(method.recipe, steps=steps_of(method, steps))
+    method.recipe = replace(method.recipe, steps=steps_of(method, steps, smoke))
     stage = _stage(method, view, held_out, after)
     print(f"{method.card.name}: {method.recipe.steps} of the {whole} steps of its recipe")
     return stage

@@ -15,9 +15,9 @@ from tqdm.auto import tqdm
 
 from data_scripts.layout import move_missing, write_classes_of_masks, write_split
 from data_scripts.make import make
-from data_scripts.unpack import place_of, unpack
 from wsss_lib.cli.errors import plainly
 from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.files.unpack import place_of, unpack
 from wsss_lib.data.palette import read_labels, write_labels
 
 CLASSES = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import requests
 from tqdm.auto import tqdm
 
-from data_scripts.unpack import Wanted, everything
 from wsss_lib.core import InputError
+from wsss_lib.data.files.unpack import Wanted, everything
 
 TRIES = 3  # since the last one that brought anything
 WAIT = 2.0  # seconds before a second try; a third waits twice as long

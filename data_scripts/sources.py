@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_scripts.fetch import Remote, fetch, received
-from data_scripts.unpack import place_of, unpack
 from wsss_lib.core import InputError
+from wsss_lib.data.files.unpack import place_of, unpack
 
 Source = tuple[Remote, Path | None]
 """What is to be had, and a copy that somebody has already."""

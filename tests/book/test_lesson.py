@@ -60,6 +60,12 @@ def test_the_mode_says_how_long_a_training_takes(monkeypatch, mode, asked, steps
     assert steps_of(CAM.toy(6), asked) == steps
 
 
+def test_a_notebook_that_checks_what_it_learned_may_take_more_steps_in_smoke(monkeypatch):
+    for mode, steps in (("smoke", 40), ("fast", 300)):
+        monkeypatch.setattr(lesson, "MODE", mode)
+        assert steps_of(CAM.toy(6), smoke=40) == steps
+
+
 def test_an_unknown_mode_is_named(monkeypatch):
     monkeypatch.setattr(lesson, "MODE", "quick")
     with pytest.raises(InputError, match="'quick'; choose from smoke, fast, full"):

@@ -23,10 +23,12 @@ PAGES = page_names()
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
 UNTRAINED = {"clip_to_masks", "sam_to_masks", "ten_minutes", "real_clip_and_sam"}
 """Notebooks that train nothing. *CAM from scratch* has a loop of its own, beside `fit`."""
-TRAININGS = {"pets": 5}
-"""Chains that a notebook for a GPU trains; the others train one system at most."""
-PHOTOGRAPHS = {"bring_your_own_photographs", "ten_minutes", "real_clip_and_sam"}
-"""Notebooks about photographs that are named."""
+TRAININGS = {"pets": 5, "your_own_segmenter": 2}
+"""Chains that notebooks train which are no look at one system; the others train one at most."""
+PHOTOGRAPHS = {
+    "bring_your_own_photographs", "ten_minutes", "real_clip_and_sam", "your_own_segmenter",
+}  # fmt: skip
+"""Notebooks on pictures that are all shown or named, or on the reader's own."""
 
 
 def cells(notebook: Path, kind: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from data_scripts import sources
 from data_scripts.fetch import Remote
 from data_scripts.sources import unpacked
-from tests.data_scripts.test_unpack import zip_of
+from tests.data.files.test_unpack import zip_of
 from wsss_lib.core import InputError
 
 

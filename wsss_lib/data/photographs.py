@@ -32,6 +32,22 @@ def drawn() -> dict[str, dict[str, Any]]:
     return found
 
 
+def photograph(id: str, package: str) -> Image.Image:
+    """A photograph that comes with "skimage" or "sklearn", in RGB."""
+    found = load_sample_image(f"{id}.jpg") if package == "sklearn" else getattr(skimage.data, id)()
+    return Image.fromarray(found).convert("RGB")
+
+
+def cut_out(id: str) -> Image.Image:
+    """The first object of a photograph in RGBA, transparent outside its outline, and no larger."""
+    about = drawn()[id]
+    image = photograph(id, about["package"])
+    inside = _filled(image.size, about["objects"][:1]) & ~_filled(image.size, about["void"])
+    alpha = Image.fromarray(inside)
+    image.putalpha(alpha.convert("L"))
+    return image.crop(alpha.getbbox())
+
+
 def write_photographs(root: str | Path) -> Path:
     """Write the photographs with their labels as a data folder.
 
@@ -62,7 +78,7 @@ def _write(root: Path) -> None:
     }
     for id, about in photographs.items():
         name = about["class"]
-        image = Image.fromarray(_photograph(id, about["package"]))
+        image = photograph(id, about["package"])
         image.save(root / "images" / f"{id}.png")
         mask, scribble = (_painted(image.size, about, classes, by_pen) for by_pen in (False, True))
         write_labels(root / "masks" / f"{id}.png", mask)
@@ -78,12 +94,6 @@ def _write(root: Path) -> None:
         with (root / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(lines)
     (root / "dataset.json").write_text(json.dumps({"name": "photographs"}), encoding="utf-8")
-
-
-def _photograph(id: str, package: str) -> np.ndarray:
-    """(H, W, 3) RGB."""
-    found = load_sample_image(f"{id}.jpg") if package == "sklearn" else getattr(skimage.data, id)()
-    return np.asarray(found)
 
 
 def _painted(

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from data_scripts.unpack import unpack
 from wsss_lib.core import InputError
+from wsss_lib.data.files.unpack import unpack
 
 
 def tar_of(path, members, kind=tarfile.REGTYPE, link=""):

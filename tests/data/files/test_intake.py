@@ -1,0 +1,131 @@
+"""Pictures from a folder, a zip or files; what cannot be used gets one clear error."""
+
+import zipfile
+
+import pytest
+from PIL import Image
+
+from wsss_lib.core import InputError
+from wsss_lib.data.files.intake import take_in
+from wsss_lib.data.folder import SegmentationFolder
+
+
+def picture(path, colour="red"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), colour).save(path)
+    return path
+
+
+def zipped(path, folder):
+    with zipfile.ZipFile(path, "w") as archive:
+        for one in folder.rglob("*"):
+            archive.write(one, one.relative_to(folder))
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for name in ("a.jpg", "b.PNG"):
+        picture(tmp_path / "phone" / name)
+    return tmp_path / "phone"
+
+
+def taken(source, tmp_path):
+    root = take_in(source, tmp_path / "mine")
+    return root, SegmentationFolder(root, None, classes=["cat"])
+
+
+def test_a_folder_of_pictures(pictures, tmp_path):
+    root, data = taken(pictures, tmp_path)
+    assert root == tmp_path / "mine"
+    assert data.ids == ("a", "b")
+    assert data.allows_empty, "pictures of none of the classes are welcome"
+    assert sorted(path.name for path in pictures.iterdir()) == ["a.jpg", "b.PNG"]
+
+
+def test_a_list_of_files(pictures, tmp_path):
+    assert taken([pictures / "b.PNG", str(pictures / "a.jpg")], tmp_path)[1].ids == ("a", "b")
+
+
+@pytest.mark.parametrize("around", ["", "holiday/summer"])
+def test_a_zip_with_and_without_folders_around_them(tmp_path, around):
+    picture(tmp_path / "all" / around / "a.jpg")
+    picture(tmp_path / "all" / around / "b.jpg")
+    (tmp_path / "all" / "__MACOSX").mkdir()
+    (tmp_path / "all" / "__MACOSX" / "._a.jpg").write_text("litter")
+    archive = zipped(tmp_path / "photos.zip", tmp_path / "all")
+    assert taken(archive, tmp_path)[1].ids == ("a", "b")
+
+
+def test_a_data_folder_is_taken_as_it_is(tmp_path):
+    picture(tmp_path / "data" / "images" / "a.jpg")
+    (tmp_path / "data" / "labels.csv").write_text("id,cat\na,1\n")
+    assert take_in(tmp_path / "data", tmp_path / "mine") == tmp_path / "data"
+    archive = zipped(tmp_path / "data.zip", tmp_path / "data")
+    root, data = taken(archive, tmp_path)
+    assert data.tags("a").tolist() == [1]
+    assert tmp_path / "mine_unpacked" in root.parents
+
+
+def test_tags_survive_and_new_pictures_join(pictures, tmp_path):
+    root = take_in(pictures, tmp_path / "mine")
+    (root / "labels.csv").write_text("id,cat\na,1\nb,0\n")
+    picture(pictures / "c.jpg")
+    assert take_in(pictures, tmp_path / "mine") == root
+    data = SegmentationFolder(root, None)
+    assert data.ids == ("a", "b", "c")
+    assert data.tags("a").tolist() == [1]
+
+
+def test_another_zip_of_the_same_name_is_not_taken_for_the_first(tmp_path):
+    for name in ("a", "b"):
+        picture(tmp_path / name / f"{name}.jpg")
+        archive = zipped(tmp_path / "photos.zip", tmp_path / name)
+        ids = SegmentationFolder(take_in(archive, tmp_path / f"mine_{name}"), None, ["cat"]).ids
+        assert ids == (name,)
+
+
+def test_a_zip_that_points_out_of_its_folder_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("../escaped.jpg", "x")
+    with pytest.raises(InputError, match="not to be trusted"):
+        take_in(tmp_path / "bad.zip", tmp_path / "in" / "mine")
+    assert not list(tmp_path.rglob("escaped.jpg"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", "half"])
+def test_a_broken_zip_is_refused(pictures, tmp_path, content):
+    archive = zipped(tmp_path / "photos.zip", pictures)
+    archive.write_bytes(archive.read_bytes()[:200] if content == "half" else content)
+    with pytest.raises(InputError, match=r"photos\.zip is damaged or no archive"):
+        take_in(archive, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_picture_that_cannot_be_read_is_named_before_anything_is_copied(pictures, tmp_path):
+    (pictures / "z.jpg").write_bytes((pictures / "a.jpg").read_bytes()[:100])
+    with pytest.raises(InputError, match=r"z\.jpg is truncated or not an image"):
+        take_in(pictures, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: (folder / "a.heic").write_bytes(b"x"), r"a\.heic: \.heic is not read"),
+        (lambda folder: picture(folder / "more" / "c.jpg"), "more/c.jpg lies in a sub-folder"),
+    ],
+)
+def test_what_nobody_would_see_is_named(pictures, tmp_path, make, words):
+    (pictures / "a.jpg").unlink()
+    make(pictures)
+    with pytest.raises(InputError, match=words):
+        take_in(pictures, tmp_path / "mine")
+
+
+def test_nothing_there(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="No folder and no zip at"):
+        take_in(tmp_path / "missing.zip", tmp_path / "mine")
+    with pytest.raises(InputError, match="holds no pictures"):
+        take_in(tmp_path / "empty", tmp_path / "mine")
