@@ -179,3 +179,13 @@ def test_on_photographs_a_dearer_label_teaches_the_same_network_more(horses):
     worst = [min(run["miou"] for run in horses(name)["runs"]) for name in dearer[1:]]
     best = [max(run["miou"] for run in horses(name)["runs"]) for name in dearer[:-1]]
     assert all(more > less for more, less in zip(worst, best, strict=True))
+
+
+def test_refiners_help_cats_and_dogs(root):
+    pets = {
+        name: read_result(root / "results" / "pets" / f"{name}.json")
+        for name in ("cam", "pamr", "densecrf")
+    }
+    assert mean(pets["cam"]) > 0.7
+    assert pets["cam"]["named_right"] == 18
+    assert min(mean(pets["pamr"]), mean(pets["densecrf"])) > mean(pets["cam"]) + 0.02
