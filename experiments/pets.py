@@ -6,6 +6,7 @@ which need no training either. The threshold of each photograph is the best one 
 seventeen. Writes ``results/pets/*.json``.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -79,25 +80,27 @@ def main(
     pets = SegmentationFolder(data, None)
     view, net, record = WeakView(pets), EfficientNetLite0(16).eval(), Record()
     scores: dict[str, dict[str, Tensor]] = {"cam": {}}
-    named = 0
+    named, start = 0, time.perf_counter()
     for batch in tqdm(view, desc="cam"):
         with torch.inference_mode():
             maps, name = class_maps(net, batch, pets.classes)
         scores["cam"][batch.ids[0]] = maps[0].clone()
         named += bool(pets.tags(batch.ids[0])[pets.classes.index(name)])
+    seconds = {"cam": time.perf_counter() - start}
     cuts = {"cam": thresholds(scores["cam"], pets)}
     for way in REFINED:
-        refine = REFINERS[way]
+        refine, start = REFINERS[way], time.perf_counter()
         scores[way] = {
             batch.ids[0]: refine(batch, cuts["cam"][batch.ids[0]])
             for batch in tqdm(view.with_scores(scores["cam"]), desc=way)
         }
+        seconds[way] = time.perf_counter() - start
         cuts[way] = thresholds(scores[way], pets)
     for way, found in scores.items():
         labels = labelled(found, cuts[way], pets)
         curve = evaluate(found, pets, boundary=False).curve
         record.runs[way].append(
-            {"seed": 0, **evaluate_labels(labels.__getitem__, pets).figures(),
+            {"seed": 0, "seconds": seconds[way], **evaluate_labels(labels.__getitem__, pets).figures(),
              "oracle": float(np.nanmax(curve)), "threshold": float(np.mean([*cuts[way].values()]))}
         )  # fmt: skip
         record.curves[way].append(curve)
