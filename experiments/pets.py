@@ -99,10 +99,10 @@ def main(
     for way, found in scores.items():
         labels = labelled(found, cuts[way], pets)
         curve = evaluate(found, pets, boundary=False).curve
-        record.runs[way].append(
-            {"seed": 0, "seconds": seconds[way], **evaluate_labels(labels.__getitem__, pets).figures(),
-             "oracle": float(np.nanmax(curve)), "threshold": float(np.mean([*cuts[way].values()]))}
-        )  # fmt: skip
+        figures = evaluate_labels(labels.__getitem__, pets).figures()
+        figures["threshold"] = float(np.mean([*cuts[way].values()]))
+        best = float(np.nanmax(curve))
+        record.runs[way].append({"seed": 0, "seconds": seconds[way], **figures, "oracle": best})
         record.curves[way].append(curve)
         protocol = Protocol(
             data="pets",
