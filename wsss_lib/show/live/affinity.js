@@ -3,6 +3,8 @@
 // steps the score of pixel q is a mean of the first scores; the weights of this mean are where a
 // walker from q stands after n steps.
 
+import { neighboursOf, pamrWeights } from "./refine.js";
+
 const SCALE = 4;
 const STOPS = [1, 2, 4, 8, 16, 32, 64];
 const TINT = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]];
@@ -54,36 +56,13 @@ function full({ size: [h, w] }, matrix) {
   return normalised(neighbours, weights, count);
 }
 
-// PAMR: a softmax over the closeness of colours, in shares of their deviation around the pixel.
+// PAMR's weights of an image in bytes, colours beside each other; without one, all weigh the same.
 function coloured({ size: [h, w], offsets, beta }, image) {
-  const around = [];
-  for (const [, d] of offsets) {
-    for (const dy of [-d, 0, d]) for (const dx of [-d, 0, d]) if (dy || dx) around.push([dy, dx]);
-  }
-  const each = around.length;
-  const total = each + offsets.length; // each distance counts the pixel itself once
-  const neighbours = new Int32Array(h * w * each);
-  const weights = new Float64Array(h * w * each).fill(1);
-  const clamped = (value, end) => Math.min(end - 1, Math.max(0, value));
-  for (let i = 0; i < h * w; i += 1) {
-    const [y, x] = [Math.floor(i / w), i % w];
-    around.forEach(([dy, dx], k) => {
-      neighbours[i * each + k] = clamped(y + dy, h) * w + clamped(x + dx, w);
-    });
-    if (!image) continue;
-    const apart = new Float64Array(each);
-    for (let c = 0; c < 3; c += 1) {
-      const own = image[3 * i + c] / 255;
-      const seen = Array.from({ length: each }, (_, k) => image[3 * neighbours[i * each + k] + c] / 255);
-      const mean = (sum(seen) + offsets.length * own) / total;
-      const squares = sum(seen.map((value) => (value - mean) ** 2));
-      const deviation = Math.sqrt((squares + offsets.length * (own - mean) ** 2) / (total - 1));
-      seen.forEach((value, k) => { apart[k] += Math.abs(value - own) / (1e-8 + beta * deviation) / 3; });
-    }
-    const least = Math.min(...apart);
-    apart.forEach((value, k) => { weights[i * each + k] = Math.exp(least - value); });
-  }
-  return normalised(neighbours, weights, each);
+  const size = h * w;
+  const neighbours = neighboursOf(w, h, offsets.map(([, distance]) => distance));
+  const planes = image && Float32Array.from({ length: 3 * size }, (_, i) => image[3 * (i % size) + Math.floor(i / size)] / 255);
+  const weights = planes ? pamrWeights(planes, neighbours, beta) : new Float32Array(neighbours.length).fill(1);
+  return normalised(neighbours, weights, 8 * offsets.length);
 }
 
 const MADE = { links: linked, matrix: full, colours: coloured };
