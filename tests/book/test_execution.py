@@ -1,5 +1,7 @@
 """Pages are executed before the book is built, several at once."""
 
+from pathlib import Path
+
 import execute_pages
 import nbformat
 import pytest
@@ -9,6 +11,8 @@ SMOKE_SECONDS = 1.5 * 30
 """CPU seconds that a notebook may take in smoke mode. A kernel has one thread: on an idle core they
 are its wall-clock seconds, of which it may take 30, and the waiting of a busy machine does not
 count. Kernels that share a core's units take up to half as many again."""
+LONGER = {"your_own_segmenter": 1.5 * 45}
+"""From pictures to a network in one sitting, which has to be better than its labels even here."""
 BAR = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
 
 
@@ -62,7 +66,8 @@ def test_notebooks_keep_their_budget(html):
     seconds = {r.uri: r.data["cpu_seconds"] for r in records if r.uri.endswith(".ipynb")}
     notebooks = {str(path) for path, reader in execute_pages.executable_pages() if reader is None}
     assert set(seconds) == notebooks
-    assert {name: cost for name, cost in seconds.items() if cost > SMOKE_SECONDS} == {}
+    most = {name: LONGER.get(Path(name).stem, SMOKE_SECONDS) for name in seconds}
+    assert {name: cost for name, cost in seconds.items() if cost > most[name]} == {}
 
 
 def test_a_page_that_fails_is_named(book, tmp_path):

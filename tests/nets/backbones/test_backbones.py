@@ -10,7 +10,7 @@ from torch import nn
 from wsss_lib.core import InputError
 from wsss_lib.nets.backbones import efficientnet
 from wsss_lib.nets.backbones.backbone import pad_one_side
-from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0, imagenet_classes
+from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0, imagenet_classes, imagenet_rows
 from wsss_lib.nets.backbones.mobilenet import MobileNetV2
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.toy import toy_cnn, toy_vit
@@ -223,3 +223,12 @@ def test_deeplab_sees_detail_only_where_it_is_asked_to():
     image = torch.rand(1, 3, 16, 16, requires_grad=True)
     make(4)(image)[0, 0, 8, 8].backward()
     assert image.grad[0, :, 8, 8].abs().sum() > 0
+
+
+def test_rows_of_imagenet_are_found_by_name():
+    assert imagenet_rows(["tabby", "sorrel"]) == [281, 339]
+    with pytest.raises(InputError, match=r"no class 'Tabby'; near it are \['tabby'"):
+        imagenet_rows(["Tabby"])
+    for wrong in ("tabby", []):
+        with pytest.raises(InputError, match="expected a list of names"):
+            imagenet_rows(wrong)

@@ -1,6 +1,8 @@
 """EfficientNet-Lite0: an ImageNet network whose weights are a Python package."""
 
 import hashlib
+from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -126,3 +128,25 @@ def imagenet_classes() -> list[str]:
     """The names of the 1000 classes of ImageNet, in order."""
     names: list[str] = MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"]
     return names
+
+
+def imagenet_rows(names: Sequence[str]) -> list[int]:
+    """Where some names stand among those of ImageNet.
+
+    Args:
+        names: as ``imagenet_classes`` has them.
+
+    Raises:
+        InputError: one string in place of a list, none at all, or a name that ImageNet lacks.
+    """
+    if isinstance(names, str) or not names:
+        raise InputError(
+            f"imagenet_rows: expected a list of names, such as ['tabby'], not {names!r}."
+        )
+    known = imagenet_classes()
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known) or [one for one in known if name in one][:3]
+            hint = f"; near it are {near}" if near else ""
+            raise InputError(f"ImageNet has no class {name!r}{hint}: imagenet_classes() lists all.")
+    return [known.index(name) for name in names]
