@@ -96,7 +96,8 @@ def gain_columns(
 ) -> list[tuple[str, str, int]]:
     """The columns of ``gain_figure``: words above, image and class.
 
-    The gain in the words is that of the image, the mean over the classes that it shows.
+    The gain in the words is that of the image, the mean over the classes that it shows, and says so
+    where they are several.
     """
     found = chosen(by, over, of)
     each = max(1, most // len(places))
@@ -104,8 +105,10 @@ def gain_columns(
     for place in places:
         id = found[place]
         gain = gallery(by, of).iou[id] - gallery(over, of).iou[id]
-        words = f"{place} gain\n{gain:+.2f}".replace("-", "\N{MINUS SIGN}")
-        columns += [(words, id, c) for c in telling_classes(by, over, id, gain, of, split)[:each]]
+        classes = telling_classes(by, over, id, gain, of, split)
+        mean = " mean" if len(classes) > 1 else ""
+        words = f"{place} gain\n{gain:+.2f}{mean}".replace("-", "\N{MINUS SIGN}")
+        columns += [(words, id, c) for c in classes[:each]]
     return columns
 
 
