@@ -89,6 +89,45 @@ def test_lines_about_other_pictures_and_other_columns_stay(folder):
     ]  # fmt: skip
 
 
+PLACES = {"points": ((1, 1),), "boxes": ((1, 1), (5, 5)), "extremes": ((2, 2), (9, 9))}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("boxes", "extremes"), ("points", "points"), ("tags", "tags")]
+)
+def test_two_widgets_on_one_folder_keep_what_the_other_wrote(folder, first, second):
+    one, other = Annotator(folder, CLASSES, first), Annotator(folder, CLASSES, second)
+    other.draw("a", [Mark(1, PLACES.get(second, ()))])
+    one.draw("b", [Mark(2, PLACES.get(first, ()))])
+    again = Annotator(folder, CLASSES, first)
+    assert [mark.label for id in "ab" for mark in again.marks(id)] == [1, 2]
+    other.place = 1
+    assert [mark["label"] for mark in other.picture["marks"]] == [2]
+
+
+def test_a_line_that_was_added_in_a_spreadsheet_stays(folder):
+    annotator = Annotator(folder, CLASSES, "points")
+    (folder / "points.csv").write_text("id,class,x,y,who\nc,dog,3,4,me\n")
+    annotator.draw("a", [Mark(1, ((1, 1),))])
+    lines = (folder / "points.csv").read_text().splitlines()
+    assert lines == ["id,class,x,y,who", "c,dog,3,4,me", "a,cat,1,1,"]
+
+
+@pytest.mark.parametrize("kind", ["scribble", "masks"])
+def test_two_widgets_paint_on_one_picture(folder, kind):
+    one, other = Annotator(folder, CLASSES, kind), Annotator(folder, CLASSES, kind)
+    mine = [Mark(1, ((1, 1), (6, 1), (6, 6)))]
+    one.draw("a", mine)
+    other.draw("a", [Mark(2, ((20, 20), (29, 20), (29, 29)))])
+    one.draw("a", [*mine, Mark(1, ((30, 1), (36, 1), (36, 6)))])
+    file = folder / ("Scribbles" if kind == "scribble" else "masks") / "a.png"
+    labels = read_labels(file)
+    assert (labels[1, 6], labels[20, 29], labels[1, 36]) == (1, 2, 1)
+    file.unlink()
+    one.draw("a", mine)
+    assert set(read_labels(file).ravel().tolist()) == {1, IGNORE if kind == "scribble" else 0}
+
+
 @pytest.mark.parametrize("kind", ["points", "boxes", "scribble", "masks"])
 def test_taking_the_last_mark_back_leaves_no_label(folder, kind):
     annotator = Annotator(folder, CLASSES, kind)

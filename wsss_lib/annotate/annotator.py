@@ -133,6 +133,7 @@ class Annotator(anywidget.AnyWidget):
     def _show(self) -> None:
         """Hand the browser a picture with its marks, all at once."""
         id = self.ids[self.place]
+        self._file.read()
         height, width = self._data.size(id)
         self.picture = {
             "id": id, "width": width, "height": height, "image": jpeg(self._image(id)),

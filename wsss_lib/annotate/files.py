@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from wsss_lib.core import IGNORE, InputError
-from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.atomic import one_at_a_time, written_whole
 from wsss_lib.data.drawn import COLUMNS, FILES
 from wsss_lib.data.files.names import id_of
 from wsss_lib.data.files.tables import read_rows
@@ -52,7 +52,8 @@ class LabelFile:
     Tags lie in the table of image labels, points in ``points.csv``, boxes and the boxes of extreme
     clicks in ``boxes.csv``, strokes in ``Scribbles`` and outlines, filled, in the folder of masks.
     A file appears whole or stays as it was. Lines about other pictures, and columns with other
-    names, such as ``split``, are kept. Strokes and outlines of an earlier day stay below the new
+    names, such as ``split``, are kept, also where another object or program has written them in
+    the meantime. Strokes and outlines of an earlier day stay below the new
     ones: to be rid of them, delete their file. A picture without marks has no label, but for tags:
     no tag says that none of the classes is there.
 
@@ -70,26 +71,35 @@ class LabelFile:
         self.data = data
         self.kind = kind
         self.names = (BACKGROUND, *data.classes)
-        self._strokes: dict[str, list[Mark]] = {}
+        self._marks: dict[str, list[Mark]] = {}
         self._before: dict[str, np.ndarray | None] = {}
+        self._content: dict[str, bytes | None] = {}
         if kind == "tags":
-            self.path, columns = data.labels_file, data.classes
+            self.path, self._own = data.labels_file, data.classes
         elif kind in PAINTED:
             self.path = data.root / FILES["scribble"] if kind == "scribble" else data.masks
-            return
         else:
             table = "points" if kind == "points" else "boxes"
-            self.path, columns = data.root / FILES[table], ("class", *COLUMNS[table])
-        self._columns = ("id", *columns)
-        there = self.path.is_file()
-        self._rows = read_rows(self.path, self._columns) if there else []
-        more = [name for row in self._rows[:1] for name in row if name not in self._columns]
-        if kind == "tags" and (foreign := [name for name in more if name.lower() != "split"]):
+            self.path, self._own = data.root / FILES[table], ("class", *COLUMNS[table])
+        self.read()
+
+    def read(self) -> None:
+        """Look at the table again, as somebody else may have written into it.
+
+        Raises:
+            InputError: a table whose classes are not those of the folder.
+        """
+        if self.kind in PAINTED:
+            return
+        columns = ("id", *self._own)
+        self._rows = read_rows(self.path, columns) if self.path.is_file() else []
+        more = [name for row in self._rows[:1] for name in row if name not in columns]
+        if self.kind == "tags" and (foreign := [name for name in more if name.lower() != "split"]):
             raise InputError(
                 f"{self.path} has a column {foreign[0]!r} that is none of the classes: name all "
                 "classes of the table, or move the file away to begin anew."
             )
-        self._columns += tuple(more)
+        self._columns = (*columns, *more)
 
     @property
     def done(self) -> tuple[str, ...]:
@@ -104,13 +114,14 @@ class LabelFile:
         return self.path / f"{id}.png"
 
     def before(self, id: str) -> np.ndarray | None:
-        """(H, W) strokes or outlines that the first mark of this object found there, if any."""
-        if id not in self._before:
-            there = self.layer(id).is_file()
+        """(H, W) strokes or outlines of others, or of an earlier day, if any."""
+        content = self._content_of(id)
+        if id not in self._before or content != self._content[id]:
+            self._content[id] = content
             unseen = IGNORE if self.kind == "scribble" else None
             self._before[id] = (
                 read_labels(self.layer(id), len(self.data.classes), self.data.colours, unseen)
-                if there
+                if content is not None
                 else None
             )
         return self._before[id]
@@ -118,7 +129,7 @@ class LabelFile:
     def marks(self, id: str) -> list[Mark]:
         """What is drawn on a picture; of strokes and outlines, what was drawn with this object."""
         if self.kind in PAINTED:
-            return self._strokes.get(id, [])
+            return self._marks.get(id, [])
         rows = [row for row in self._rows if self._id(row) == id]
         if self.kind == "tags":
             return [Mark(label) for row in rows for label in self._present(row)]
@@ -136,16 +147,25 @@ class LabelFile:
         height, width = self.data.size(id)
         for mark in marks:
             self._check(mark, width, height)
-        if self.kind in PAINTED:
-            before = self.before(id)
-            if marks or before is not None:
-                labels = painted(self.kind, marks, (width, height), before)
-                write_labels(self.layer(id), labels)
+        with one_at_a_time(self.path):
+            if self.kind in PAINTED:
+                self._paint(id, marks, (width, height))
             else:
-                self.layer(id).unlink(missing_ok=True)
-            self._strokes[id] = list(marks)
+                self.read()
+                self._write(id, self._lines(id, marks))
+
+    def _content_of(self, id: str) -> bytes | None:
+        """What the file of a layer holds, by which this object knows its own work again."""
+        return self.layer(id).read_bytes() if self.layer(id).is_file() else None
+
+    def _paint(self, id: str, marks: Sequence[Mark], size: tuple[int, int]) -> None:
+        before = self.before(id)
+        if marks or before is not None:
+            write_labels(self.layer(id), painted(self.kind, marks, size, before))
         else:
-            self._write(id, self._lines(id, marks))
+            self.layer(id).unlink(missing_ok=True)
+        self._content[id] = self._content_of(id)
+        self._marks[id] = list(marks)
 
     def _check(self, mark: Mark, width: int, height: int) -> None:
         fewest, most = _PLACES.get(self.kind, (1, None))
