@@ -185,6 +185,11 @@ def test_a_failed_write_leaves_what_was_there(folder, monkeypatch):
         ("boxes", Mark(1, ((1, 1),)), "cannot have 1 places"),
         ("masks", Mark(1, ((1, 1), (2, 2))), "cannot have 2 places"),
         ("scribble", Mark(1), "cannot have 0 places"),
+        ("points", Mark(1, ((1.5, 1),)), "are whole numbers"),
+        ("scribble", Mark(1, ((1.5, 1), (2, 2))), "are whole numbers"),
+        ("points", Mark(1.5, ((1, 1),)), "are whole numbers"),
+        ("points", Mark("cat", ((1, 1),)), "are whole numbers"),
+        ("points", Mark(1, ((1, 2, 3),)), "are whole numbers"),
     ],
 )
 def test_marks_that_mean_nothing_are_refused(folder, kind, mark, message):
@@ -192,6 +197,31 @@ def test_marks_that_mean_nothing_are_refused(folder, kind, mark, message):
     with pytest.raises(InputError, match=message):
         file.replace("a", [mark])
     assert file.done == ()
+
+
+def test_whole_numbers_of_other_libraries_are_taken(folder):
+    annotator = Annotator(folder, CLASSES, "points")
+    annotator.draw("a", [Mark(np.int64(2), ((np.uint8(3), torch.tensor(4)),))])
+    assert annotator.marks("a") == [Mark(2, ((3, 4),))]
+
+
+@pytest.mark.parametrize("place", ["1.5,1", "1,", "x,2"])
+def test_places_in_a_table_that_are_no_pixels_are_named(folder, place):
+    (folder / "points.csv").write_text(f"id,class,x,y\nb,cat,1,1\na,cat,{place}\n")
+    with pytest.raises(InputError, match=r"points\.csv, line 3: x, y must be whole pixels"):
+        Annotator(folder, CLASSES, "points")
+
+
+def test_other_columns_of_a_mark_that_stays_stay_too(folder):
+    (folder / "boxes.csv").write_text(
+        "id,class,x0,y0,x1,y1,who\na,cat,0,0,5,5,you\na,cat,0,0,5,5,me\na,dog,1,1,2,2,us\n"
+    )
+    annotator = Annotator(folder, CLASSES, "boxes")
+    first, twin, last = annotator.marks("a")
+    annotator.draw("a", [first, twin, Mark(2, ((4, 4), (8, 8))), last])
+    assert (folder / "boxes.csv").read_text().splitlines()[1:] == [
+        "a,cat,0,0,5,5,you", "a,cat,0,0,5,5,me", "a,dog,4,4,9,9,", "a,dog,1,1,2,2,us",
+    ]  # fmt: skip
 
 
 def test_kinds_and_classes_that_do_not_exist_are_refused(folder):

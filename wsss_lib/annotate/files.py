@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from wsss_lib.data.atomic import one_at_a_time, written_whole
 from wsss_lib.data.drawn import COLUMNS, FILES
 from wsss_lib.data.files.names import id_of
 from wsss_lib.data.files.tables import read_rows
-from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.folder import ENTRIES, SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
 
 KINDS = ("tags", "points", "boxes", "extremes", "scribble", "masks")
@@ -87,7 +88,8 @@ class LabelFile:
         """Look at the table again, as somebody else may have written into it.
 
         Raises:
-            InputError: a table whose classes are not those of the folder.
+            InputError: a table whose classes are not those of the folder, or an entry that means
+                nothing.
         """
         if self.kind in PAINTED:
             return
@@ -100,13 +102,16 @@ class LabelFile:
                 "classes of the table, or move the file away to begin anew."
             )
         self._columns = (*columns, *more)
+        self._marks = {}
+        for line, row in enumerate(self._rows, start=2):
+            self._marks.setdefault(self._id(row), []).extend(self._read_marks(row, line))
 
     @property
     def done(self) -> tuple[str, ...]:
         """Pictures that have such a label, in their order in the folder."""
         if self.kind in PAINTED:
             return tuple(id for id in self.data.ids if self.layer(id).is_file())
-        labelled = {self._id(row) for row in self._rows}
+        labelled = {self._id(row) for row in self._rows if all(row[name] for name in self._own)}
         return tuple(id for id in self.data.ids if id in labelled)
 
     def layer(self, id: str) -> Path:
@@ -128,23 +133,19 @@ class LabelFile:
 
     def marks(self, id: str) -> list[Mark]:
         """What is drawn on a picture; of strokes and outlines, what was drawn with this object."""
-        if self.kind in PAINTED:
-            return self._marks.get(id, [])
-        rows = [row for row in self._rows if self._id(row) == id]
-        if self.kind == "tags":
-            return [Mark(label) for row in rows for label in self._present(row)]
-        return [Mark(self._number(row["class"]), self._places(row)) for row in rows]
+        return self._marks.get(id, [])
 
     def replace(self, id: str, marks: Sequence[Mark]) -> None:
         """Write the marks of one picture in place of those that were there.
 
         Raises:
             InputError: a picture that is not here, a class or a number of places that the kind
-                does not have, or a place outside the picture.
+                does not have, or a place that is no whole pixel inside the picture.
         """
         if id not in self.data.ids:
             raise InputError(f"{self.data.root} has no picture {id!r}.")
         height, width = self.data.size(id)
+        marks = [_in_whole_numbers(mark) for mark in marks]
         for mark in marks:
             self._check(mark, width, height)
         with one_at_a_time(self.path):
@@ -191,11 +192,16 @@ class LabelFile:
             }
             before = next((row for row in self._rows if self._id(row) == id), {})
             return [{**before, "id": id, **entries}]
+        before = [row for row in self._rows if self._id(row) == id]
         lines = []
         for mark in marks:
             place = mark.places[0] if self.kind == "points" else box_of(mark)
             numbers = dict(zip(self._columns[2:], place, strict=False))
-            lines.append({"id": id, "class": self.names[mark.label], **numbers})
+            line = {"class": self.names[mark.label], **numbers}
+            same = [row for row in before if all(row[key] == str(line[key]) for key in line)]
+            lines.append({**(same[0] if same else {}), "id": id, **line})
+            if same:
+                before.remove(same[0])
         return lines
 
     def _write(self, id: str, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -212,29 +218,47 @@ class LabelFile:
             table = csv.DictWriter(file, self._columns)
             table.writeheader()
             table.writerows(rows)
-        self._rows = rows
+        self.read()
 
     def _id(self, row: Mapping[str, str]) -> str:
         return id_of(row["id"], self.data.pictures)
 
-    def _present(self, row: Mapping[str, str]) -> list[int]:
-        yes = ("1", "1.0", "true")
-        return [
-            label
-            for label, name in enumerate(self.data.classes, start=1)
-            if row[name].lower() in yes
-        ]
+    def _read_marks(self, row: Mapping[str, str], line: int) -> list[Mark]:
+        """What a line of the table says."""
+        where = f"{self.path}, line {line}"
+        if self.kind == "tags":
+            for name in self._own:
+                if row[name] and row[name].lower() not in ENTRIES:
+                    raise InputError(
+                        f"{where}: column {name!r} holds {row[name]!r}; write 1 where the class is "
+                        "present, 0 where it is not, and nothing where nobody has looked."
+                    )
+            present = (label for label, name in enumerate(self._own, start=1) if _is_yes(row[name]))
+            return [Mark(label) for label in present]
+        if row["class"] not in self.names:
+            raise InputError(f"{where}: {row['class']!r} is no class of {self.data.root}.")
+        columns = self._own[1:]
+        try:
+            numbers = [int(row[name]) for name in columns]
+        except ValueError as error:
+            raise InputError(f"{where}: {', '.join(columns)} must be whole pixels.") from error
+        first, last = (numbers[0], numbers[1]), tuple(number - 1 for number in numbers[2:])
+        places = (first, (last[0], last[1])) if last else (first,)
+        return [Mark(self.names.index(row["class"]), places)]
 
-    def _number(self, name: str) -> int:
-        if name not in self.names:
-            raise InputError(f"{self.path}: {name!r} is no class of {self.data.root}.")
-        return self.names.index(name)
 
-    def _places(self, row: Mapping[str, str]) -> tuple[tuple[int, int], ...]:
-        numbers = [int(row[name]) for name in COLUMNS["points" if "x" in row else "boxes"]]
-        if len(numbers) == 2:
-            return ((numbers[0], numbers[1]),)
-        return ((numbers[0], numbers[1]), (numbers[2] - 1, numbers[3] - 1))
+def _is_yes(entry: str) -> bool:
+    return ENTRIES.get(entry.lower()) == 1
+
+
+def _in_whole_numbers(mark: Mark) -> Mark:
+    """A mark in Python's own integers, whichever kind of whole number it came in."""
+    try:
+        return Mark(index(mark.label), tuple((index(x), index(y)) for x, y in mark.places))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{mark} is no mark: its class and its places, each (x, y), are whole numbers."
+        ) from error
 
 
 def box_of(mark: Mark) -> tuple[int, int, int, int]:
