@@ -327,10 +327,12 @@ class SegmentationFolder:
                     f"{file} names {listed}, but labelmap.txt {before}: correct or delete one."
                 )
             self._compare(file.name, listed)
-        if given and self.colours is not None and tuple(given) != listed:
+        if isinstance(given, str) or given:
+            given = check_classes(given, "classes=")
+        if given and self.colours is not None and given != listed:
             raise InputError(f"labelmap.txt gives colours to {listed}, not to classes={given}.")
         if given:
-            return check_classes(tuple(given), "classes=")
+            return given
         if listed is not None:
             return listed
         if self.table is not None:
