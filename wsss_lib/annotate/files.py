@@ -192,16 +192,16 @@ class LabelFile:
             }
             before = next((row for row in self._rows if self._id(row) == id), {})
             return [{**before, "id": id, **entries}]
-        before = [row for row in self._rows if self._id(row) == id]
-        lines = []
+        old = [row for row in self._rows if self._id(row) == id]
+        lines: list[dict[str, Any]] = []
         for mark in marks:
             place = mark.places[0] if self.kind == "points" else box_of(mark)
-            numbers = dict(zip(self._columns[2:], place, strict=False))
-            line = {"class": self.names[mark.label], **numbers}
-            same = [row for row in before if all(row[key] == str(line[key]) for key in line)]
-            lines.append({**(same[0] if same else {}), "id": id, **line})
-            if same:
-                before.remove(same[0])
+            cells = (self.names[mark.label], *(str(number) for number in place))
+            line = dict(zip(self._own, cells, strict=True))
+            same = next((row for row in old if line.items() <= row.items()), None)
+            if same is not None:
+                old.remove(same)
+            lines.append({**(same or {}), "id": id, **line})
         return lines
 
     def _write(self, id: str, lines: Sequence[Mapping[str, Any]]) -> None:
