@@ -327,12 +327,13 @@ class SegmentationFolder:
                     f"{file} names {listed}, but labelmap.txt {before}: correct or delete one."
                 )
             self._compare(file.name, listed)
-        if isinstance(given, str) or given:
-            given = check_classes(given, "classes=")
-        if given and self.colours is not None and given != listed:
-            raise InputError(f"labelmap.txt gives colours to {listed}, not to classes={given}.")
-        if given:
-            return given
+        if given or isinstance(given, str):
+            chosen = check_classes(given, "classes=")
+            if self.colours is not None and chosen != listed:
+                raise InputError(
+                    f"labelmap.txt gives colours to {listed}, not to classes={chosen}."
+                )
+            return chosen
         if listed is not None:
             return listed
         if self.table is not None:
