@@ -89,6 +89,45 @@ def test_lines_about_other_pictures_and_other_columns_stay(folder):
     ]  # fmt: skip
 
 
+PLACES = {"points": ((1, 1),), "boxes": ((1, 1), (5, 5)), "extremes": ((2, 2), (9, 9))}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("boxes", "extremes"), ("points", "points"), ("tags", "tags")]
+)
+def test_two_widgets_on_one_folder_keep_what_the_other_wrote(folder, first, second):
+    one, other = Annotator(folder, CLASSES, first), Annotator(folder, CLASSES, second)
+    other.draw("a", [Mark(1, PLACES.get(second, ()))])
+    one.draw("b", [Mark(2, PLACES.get(first, ()))])
+    again = Annotator(folder, CLASSES, first)
+    assert [mark.label for id in "ab" for mark in again.marks(id)] == [1, 2]
+    other.place = 1
+    assert [mark["label"] for mark in other.picture["marks"]] == [2]
+
+
+def test_a_line_that_was_added_in_a_spreadsheet_stays(folder):
+    annotator = Annotator(folder, CLASSES, "points")
+    (folder / "points.csv").write_text("id,class,x,y,who\nc,dog,3,4,me\n")
+    annotator.draw("a", [Mark(1, ((1, 1),))])
+    lines = (folder / "points.csv").read_text().splitlines()
+    assert lines == ["id,class,x,y,who", "c,dog,3,4,me", "a,cat,1,1,"]
+
+
+@pytest.mark.parametrize("kind", ["scribble", "masks"])
+def test_two_widgets_paint_on_one_picture(folder, kind):
+    one, other = Annotator(folder, CLASSES, kind), Annotator(folder, CLASSES, kind)
+    mine = [Mark(1, ((1, 1), (6, 1), (6, 6)))]
+    one.draw("a", mine)
+    other.draw("a", [Mark(2, ((20, 20), (29, 20), (29, 29)))])
+    one.draw("a", [*mine, Mark(1, ((30, 1), (36, 1), (36, 6)))])
+    file = folder / ("Scribbles" if kind == "scribble" else "masks") / "a.png"
+    labels = read_labels(file)
+    assert (labels[1, 6], labels[20, 29], labels[1, 36]) == (1, 2, 1)
+    file.unlink()
+    one.draw("a", mine)
+    assert set(read_labels(file).ravel().tolist()) == {1, IGNORE if kind == "scribble" else 0}
+
+
 @pytest.mark.parametrize("kind", ["points", "boxes", "scribble", "masks"])
 def test_taking_the_last_mark_back_leaves_no_label(folder, kind):
     annotator = Annotator(folder, CLASSES, kind)
@@ -146,6 +185,11 @@ def test_a_failed_write_leaves_what_was_there(folder, monkeypatch):
         ("boxes", Mark(1, ((1, 1),)), "cannot have 1 places"),
         ("masks", Mark(1, ((1, 1), (2, 2))), "cannot have 2 places"),
         ("scribble", Mark(1), "cannot have 0 places"),
+        ("points", Mark(1, ((1.5, 1),)), "are whole numbers"),
+        ("scribble", Mark(1, ((1.5, 1), (2, 2))), "are whole numbers"),
+        ("points", Mark(1.5, ((1, 1),)), "are whole numbers"),
+        ("points", Mark("cat", ((1, 1),)), "are whole numbers"),
+        ("points", Mark(1, ((1, 2, 3),)), "are whole numbers"),
     ],
 )
 def test_marks_that_mean_nothing_are_refused(folder, kind, mark, message):
@@ -153,6 +197,31 @@ def test_marks_that_mean_nothing_are_refused(folder, kind, mark, message):
     with pytest.raises(InputError, match=message):
         file.replace("a", [mark])
     assert file.done == ()
+
+
+def test_whole_numbers_of_other_libraries_are_taken(folder):
+    annotator = Annotator(folder, CLASSES, "points")
+    annotator.draw("a", [Mark(np.int64(2), ((np.uint8(3), torch.tensor(4)),))])
+    assert annotator.marks("a") == [Mark(2, ((3, 4),))]
+
+
+@pytest.mark.parametrize("place", ["1.5,1", "1,", "x,2"])
+def test_places_in_a_table_that_are_no_pixels_are_named(folder, place):
+    (folder / "points.csv").write_text(f"id,class,x,y\nb,cat,1,1\na,cat,{place}\n")
+    with pytest.raises(InputError, match=r"points\.csv, line 3: x, y must be whole pixels"):
+        Annotator(folder, CLASSES, "points")
+
+
+def test_other_columns_of_a_mark_that_stays_stay_too(folder):
+    (folder / "boxes.csv").write_text(
+        "id,class,x0,y0,x1,y1,who\na,cat,0,0,5,5,you\na,cat,0,0,5,5,me\na,dog,1,1,2,2,us\n"
+    )
+    annotator = Annotator(folder, CLASSES, "boxes")
+    first, twin, last = annotator.marks("a")
+    annotator.draw("a", [first, twin, Mark(2, ((4, 4), (8, 8))), last])
+    assert (folder / "boxes.csv").read_text().splitlines()[1:] == [
+        "a,cat,0,0,5,5,you", "a,cat,0,0,5,5,me", "a,dog,4,4,9,9,", "a,dog,1,1,2,2,us",
+    ]  # fmt: skip
 
 
 def test_kinds_and_classes_that_do_not_exist_are_refused(folder):

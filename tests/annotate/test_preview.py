@@ -96,10 +96,16 @@ def test_the_preview_follows_each_mark(folder):
 def test_a_preview_that_fails_says_so_and_keeps_the_label(folder):
     annotator = Annotator(folder, ["cat", "dog"], "boxes", preview="grabcut")
     whole = [{"label": 1, "places": [[0, 0], [39, 29]]}]
-    with pytest.raises(InputError, match="no background"):
-        annotator.drawn = {"id": "a", "marks": whole, "seconds": 1.0}
+    annotator.drawn = {"id": "a", "marks": whole, "seconds": 1.0}
     assert "no background" in annotator.note
-    assert annotator.done == ("a",)
+    assert (annotator.overlay, annotator.done) == ("", ("a",))
+    annotator.place = 1
+    assert annotator.note == ""
+    for id in "bc":
+        annotator.draw(id, [Mark(1, ((0, 0), (29, 29)))])
+    again = Annotator(folder, ["cat", "dog"], "boxes", preview="grabcut")
+    assert again.picture["id"] == "a", "a folder with such a label opens again"
+    assert "no background" in again.note
 
 
 def test_what_cannot_be_previewed_is_refused(folder):

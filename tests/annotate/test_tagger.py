@@ -54,6 +54,22 @@ def test_a_correction_replaces_its_line_and_keeps_the_others(folder):
     assert SegmentationFolder(folder, "val").ids == ("b",)
 
 
+def test_entries_that_nobody_understands_are_named_and_left_alone(folder):
+    text = "id;cat;dog\na;0;0\nb;;x\n"
+    (folder / "labels.csv").write_text(text)
+    with pytest.raises(InputError, match=r"labels\.csv, line 3: column 'dog' holds 'x'; write 1"):
+        Tagger(folder, CLASSES)
+    assert (folder / "labels.csv").read_text() == text
+
+
+def test_a_line_with_a_gap_is_not_tagged_yet(folder):
+    (folder / "labels.csv").write_text("id,cat,dog\na,0.0,TRUE\nb,1,\nc,,\n")
+    tagger = Tagger(folder, CLASSES)
+    assert (tagger.done, tagger.picture["id"]) == (("a",), "b")
+    assert tagger.picture["marks"] == [{"label": 1, "places": ()}]
+    assert tagger.tags == {"a": ["dog"]}
+
+
 def test_a_tag_from_code_shows_in_the_picture_that_is_open(folder):
     tagger = Tagger(folder, CLASSES)
     tagger.tag("a", ["dog"])

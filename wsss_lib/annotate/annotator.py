@@ -133,6 +133,7 @@ class Annotator(anywidget.AnyWidget):
     def _show(self) -> None:
         """Hand the browser a picture with its marks, all at once."""
         id = self.ids[self.place]
+        self._file.read()
         height, width = self._data.size(id)
         self.picture = {
             "id": id, "width": width, "height": height, "image": jpeg(self._image(id)),
@@ -143,14 +144,21 @@ class Annotator(anywidget.AnyWidget):
         self._lay_over(id)
 
     def _lay_over(self, id: str) -> None:
-        """What is seen over a picture: the preview, or strokes and outlines of an earlier day."""
-        marks, labels = self._file.marks(id), None
+        """What is seen over a picture: the preview, or strokes and outlines of an earlier day.
+
+        A preview that fails is no reason to refuse the label, which is written already.
+        """
+        marks, labels, note = self._file.marks(id), None, ""
         if marks and self._way:
             size = self._data.size(id)
-            labels = completed(self._way, self.kind, self._image(id), size, marks).numpy()
+            try:
+                labels = completed(self._way, self.kind, self._image(id), size, marks).numpy()
+            except InputError as error:
+                note = f"The label is written, but there is no preview: {error}"
         elif self.kind in PAINTED:
             labels = self._file.before(id)
         self.overlay = "" if labels is None else tinted(labels, COLOURS)
+        self.note = note
 
     def _take(self, change: dict[str, Any]) -> None:
         """Write what the browser drew; where that fails, the browser shows why."""
@@ -160,12 +168,11 @@ class Annotator(anywidget.AnyWidget):
         ]
         try:
             self._file.replace(drawn["id"], marks)
-            self._lay_over(drawn["id"])
         except (InputError, OSError) as error:
             self.note = str(error)
             raise
         self.seconds[drawn["id"]] = drawn["seconds"]
-        self.note = ""
+        self._lay_over(drawn["id"])
 
 
 class Tagger(Annotator):

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from wsss_lib.core import IGNORE, InputError
-from wsss_lib.data.atomic import written_whole
+from wsss_lib.data.atomic import one_at_a_time, written_whole
 from wsss_lib.data.drawn import COLUMNS, FILES
 from wsss_lib.data.files.names import id_of
 from wsss_lib.data.files.tables import read_rows
-from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.folder import ENTRIES, SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
 
 KINDS = ("tags", "points", "boxes", "extremes", "scribble", "masks")
@@ -52,7 +53,8 @@ class LabelFile:
     Tags lie in the table of image labels, points in ``points.csv``, boxes and the boxes of extreme
     clicks in ``boxes.csv``, strokes in ``Scribbles`` and outlines, filled, in the folder of masks.
     A file appears whole or stays as it was. Lines about other pictures, and columns with other
-    names, such as ``split``, are kept. Strokes and outlines of an earlier day stay below the new
+    names, such as ``split``, are kept, also where another object or program has written them in
+    the meantime. Strokes and outlines of an earlier day stay below the new
     ones: to be rid of them, delete their file. A picture without marks has no label, but for tags:
     no tag says that none of the classes is there.
 
@@ -70,33 +72,46 @@ class LabelFile:
         self.data = data
         self.kind = kind
         self.names = (BACKGROUND, *data.classes)
-        self._strokes: dict[str, list[Mark]] = {}
+        self._marks: dict[str, list[Mark]] = {}
         self._before: dict[str, np.ndarray | None] = {}
+        self._content: dict[str, bytes | None] = {}
         if kind == "tags":
-            self.path, columns = data.labels_file, data.classes
+            self.path, self._own = data.labels_file, data.classes
         elif kind in PAINTED:
             self.path = data.root / FILES["scribble"] if kind == "scribble" else data.masks
-            return
         else:
             table = "points" if kind == "points" else "boxes"
-            self.path, columns = data.root / FILES[table], ("class", *COLUMNS[table])
-        self._columns = ("id", *columns)
-        there = self.path.is_file()
-        self._rows = read_rows(self.path, self._columns) if there else []
-        more = [name for row in self._rows[:1] for name in row if name not in self._columns]
-        if kind == "tags" and (foreign := [name for name in more if name.lower() != "split"]):
+            self.path, self._own = data.root / FILES[table], ("class", *COLUMNS[table])
+        self.read()
+
+    def read(self) -> None:
+        """Look at the table again, as somebody else may have written into it.
+
+        Raises:
+            InputError: a table whose classes are not those of the folder, or an entry that means
+                nothing.
+        """
+        if self.kind in PAINTED:
+            return
+        columns = ("id", *self._own)
+        self._rows = read_rows(self.path, columns) if self.path.is_file() else []
+        more = [name for row in self._rows[:1] for name in row if name not in columns]
+        if self.kind == "tags" and (foreign := [name for name in more if name.lower() != "split"]):
             raise InputError(
                 f"{self.path} has a column {foreign[0]!r} that is none of the classes: name all "
                 "classes of the table, or move the file away to begin anew."
             )
-        self._columns += tuple(more)
+        self._columns = (*columns, *more)
+        self._marks = {}
+        for line, row in enumerate(self._rows, start=2):
+            self._marks.setdefault(self._id(row), []).extend(self._read_marks(row, line))
 
     @property
     def done(self) -> tuple[str, ...]:
         """Pictures that have such a label, in their order in the folder."""
         if self.kind in PAINTED:
             return tuple(id for id in self.data.ids if self.layer(id).is_file())
-        labelled = {self._id(row) for row in self._rows}
+        labelled = {self._id(row) for row in self._rows if all(row[name] for name in self._own)}
         return tuple(id for id in self.data.ids if id in labelled)
 
     def layer(self, id: str) -> Path:
@@ -104,48 +119,54 @@ class LabelFile:
         return self.path / f"{id}.png"
 
     def before(self, id: str) -> np.ndarray | None:
-        """(H, W) strokes or outlines that the first mark of this object found there, if any."""
-        if id not in self._before:
-            there = self.layer(id).is_file()
+        """(H, W) strokes or outlines of others, or of an earlier day, if any."""
+        content = self._content_of(id)
+        if id not in self._before or content != self._content[id]:
+            self._content[id] = content
             unseen = IGNORE if self.kind == "scribble" else None
             self._before[id] = (
                 read_labels(self.layer(id), len(self.data.classes), self.data.colours, unseen)
-                if there
+                if content is not None
                 else None
             )
         return self._before[id]
 
     def marks(self, id: str) -> list[Mark]:
         """What is drawn on a picture; of strokes and outlines, what was drawn with this object."""
-        if self.kind in PAINTED:
-            return self._strokes.get(id, [])
-        rows = [row for row in self._rows if self._id(row) == id]
-        if self.kind == "tags":
-            return [Mark(label) for row in rows for label in self._present(row)]
-        return [Mark(self._number(row["class"]), self._places(row)) for row in rows]
+        return self._marks.get(id, [])
 
     def replace(self, id: str, marks: Sequence[Mark]) -> None:
         """Write the marks of one picture in place of those that were there.
 
         Raises:
             InputError: a picture that is not here, a class or a number of places that the kind
-                does not have, or a place outside the picture.
+                does not have, or a place that is no whole pixel inside the picture.
         """
         if id not in self.data.ids:
             raise InputError(f"{self.data.root} has no picture {id!r}.")
         height, width = self.data.size(id)
+        marks = [_in_whole_numbers(mark) for mark in marks]
         for mark in marks:
             self._check(mark, width, height)
-        if self.kind in PAINTED:
-            before = self.before(id)
-            if marks or before is not None:
-                labels = painted(self.kind, marks, (width, height), before)
-                write_labels(self.layer(id), labels)
+        with one_at_a_time(self.path):
+            if self.kind in PAINTED:
+                self._paint(id, marks, (width, height))
             else:
-                self.layer(id).unlink(missing_ok=True)
-            self._strokes[id] = list(marks)
+                self.read()
+                self._write(id, self._lines(id, marks))
+
+    def _content_of(self, id: str) -> bytes | None:
+        """What the file of a layer holds, by which this object knows its own work again."""
+        return self.layer(id).read_bytes() if self.layer(id).is_file() else None
+
+    def _paint(self, id: str, marks: Sequence[Mark], size: tuple[int, int]) -> None:
+        before = self.before(id)
+        if marks or before is not None:
+            write_labels(self.layer(id), painted(self.kind, marks, size, before))
         else:
-            self._write(id, self._lines(id, marks))
+            self.layer(id).unlink(missing_ok=True)
+        self._content[id] = self._content_of(id)
+        self._marks[id] = list(marks)
 
     def _check(self, mark: Mark, width: int, height: int) -> None:
         fewest, most = _PLACES.get(self.kind, (1, None))
@@ -171,11 +192,16 @@ class LabelFile:
             }
             before = next((row for row in self._rows if self._id(row) == id), {})
             return [{**before, "id": id, **entries}]
-        lines = []
+        old = [row for row in self._rows if self._id(row) == id]
+        lines: list[dict[str, Any]] = []
         for mark in marks:
             place = mark.places[0] if self.kind == "points" else box_of(mark)
-            numbers = dict(zip(self._columns[2:], place, strict=False))
-            lines.append({"id": id, "class": self.names[mark.label], **numbers})
+            cells = (self.names[mark.label], *(str(number) for number in place))
+            line = dict(zip(self._own, cells, strict=True))
+            same = next((row for row in old if line.items() <= row.items()), None)
+            if same is not None:
+                old.remove(same)
+            lines.append({**(same or {}), "id": id, **line})
         return lines
 
     def _write(self, id: str, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -192,29 +218,47 @@ class LabelFile:
             table = csv.DictWriter(file, self._columns)
             table.writeheader()
             table.writerows(rows)
-        self._rows = rows
+        self.read()
 
     def _id(self, row: Mapping[str, str]) -> str:
         return id_of(row["id"], self.data.pictures)
 
-    def _present(self, row: Mapping[str, str]) -> list[int]:
-        yes = ("1", "1.0", "true")
-        return [
-            label
-            for label, name in enumerate(self.data.classes, start=1)
-            if row[name].lower() in yes
-        ]
+    def _read_marks(self, row: Mapping[str, str], line: int) -> list[Mark]:
+        """What a line of the table says."""
+        where = f"{self.path}, line {line}"
+        if self.kind == "tags":
+            for name in self._own:
+                if row[name] and row[name].lower() not in ENTRIES:
+                    raise InputError(
+                        f"{where}: column {name!r} holds {row[name]!r}; write 1 where the class is "
+                        "present, 0 where it is not, and nothing where nobody has looked."
+                    )
+            present = (label for label, name in enumerate(self._own, start=1) if _is_yes(row[name]))
+            return [Mark(label) for label in present]
+        if row["class"] not in self.names:
+            raise InputError(f"{where}: {row['class']!r} is no class of {self.data.root}.")
+        columns = self._own[1:]
+        try:
+            numbers = [int(row[name]) for name in columns]
+        except ValueError as error:
+            raise InputError(f"{where}: {', '.join(columns)} must be whole pixels.") from error
+        first, last = (numbers[0], numbers[1]), tuple(number - 1 for number in numbers[2:])
+        places = (first, (last[0], last[1])) if last else (first,)
+        return [Mark(self.names.index(row["class"]), places)]
 
-    def _number(self, name: str) -> int:
-        if name not in self.names:
-            raise InputError(f"{self.path}: {name!r} is no class of {self.data.root}.")
-        return self.names.index(name)
 
-    def _places(self, row: Mapping[str, str]) -> tuple[tuple[int, int], ...]:
-        numbers = [int(row[name]) for name in COLUMNS["points" if "x" in row else "boxes"]]
-        if len(numbers) == 2:
-            return ((numbers[0], numbers[1]),)
-        return ((numbers[0], numbers[1]), (numbers[2] - 1, numbers[3] - 1))
+def _is_yes(entry: str) -> bool:
+    return ENTRIES.get(entry.lower()) == 1
+
+
+def _in_whole_numbers(mark: Mark) -> Mark:
+    """A mark in Python's own integers, whichever kind of whole number it came in."""
+    try:
+        return Mark(index(mark.label), tuple((index(x), index(y)) for x, y in mark.places))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{mark} is no mark: its class and its places, each (x, y), are whole numbers."
+        ) from error
 
 
 def box_of(mark: Mark) -> tuple[int, int, int, int]:

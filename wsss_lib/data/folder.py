@@ -42,7 +42,7 @@ VOC_CLASSES = (
 )  # fmt: skip
 MOST_CLASSES = IGNORE - 1
 """Label images have one byte a pixel, for background, classes and void."""
-_YES = {"0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
+ENTRIES = {"0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
 """Entries of labels; tables that held gaps or truth values once come back like this."""
 
 
@@ -199,7 +199,7 @@ class SegmentationFolder:
                 f"{self.labels_file} has no column for class {missing[0]!r}: add one, or "
                 "correct the names of the classes."
             )
-        values = [_YES.get(row[name].lower()) for name in self.classes]
+        values = [ENTRIES.get(row[name].lower()) for name in self.classes]
         if None in values:
             name = self.classes[values.index(None)]
             raise InputError(
@@ -327,10 +327,13 @@ class SegmentationFolder:
                     f"{file} names {listed}, but labelmap.txt {before}: correct or delete one."
                 )
             self._compare(file.name, listed)
-        if given and self.colours is not None and tuple(given) != listed:
-            raise InputError(f"labelmap.txt gives colours to {listed}, not to classes={given}.")
-        if given:
-            return check_classes(tuple(given), "classes=")
+        if given or isinstance(given, str):
+            chosen = check_classes(given, "classes=")
+            if self.colours is not None and chosen != listed:
+                raise InputError(
+                    f"labelmap.txt gives colours to {listed}, not to classes={chosen}."
+                )
+            return chosen
         if listed is not None:
             return listed
         if self.table is not None:

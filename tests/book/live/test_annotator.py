@@ -79,7 +79,8 @@ def test_a_page_without_a_tick_says_that_no_class_is_there(open_widget):
 
 
 def test_the_widget_shows_why_python_did_not_write(open_widget):
-    page = open_widget("tags")
+    page = open_widget("tags", note="the disk is slow")
+    assert page.inner_text(".annotator-note") == "the disk is slow"
     page.evaluate("model.receive('note', 'the disk is full')")
     assert page.inner_text(".annotator-note") == "the disk is full"
 
@@ -146,6 +147,28 @@ def test_an_outline_closes_on_its_first_corner_or_is_drawn_in_one_go(open_widget
     first, second = marks(page)
     assert first == (1, [list(place) for place in corners])
     assert second == (1, [list(place) for place in round_about])
+
+
+@pytest.mark.parametrize("away", ["text=next", "text=previous", "text=2 dog"])
+def test_an_outline_that_is_left_unfinished_is_kept(open_widget, away):
+    page = open_widget("masks", place=1)
+    corners = [(20, 20), (80, 20), (80, 60), (20, 60)]
+    for place in corners:
+        page.mouse.click(*at(page, *place))
+    assert sent(page) is None
+    page.click(away)
+    assert marks(page) == [(1, [list(place) for place in corners])]
+    assert sent(page)["id"] == "a"
+
+
+@pytest.mark.parametrize(("kind", "corners"), [("masks", 2), ("boxes", 1), ("extremes", 3)])
+def test_what_is_too_little_for_a_mark_is_not_sent(open_widget, kind, corners):
+    page = open_widget(kind)
+    for place in [(20, 20), (80, 20), (80, 60)][:corners]:
+        page.mouse.click(*at(page, *place))
+    page.click("text=next")
+    assert sent(page) is None
+    assert sent(page, "place") == 1
 
 
 def test_a_finger_draws_too(open_widget):

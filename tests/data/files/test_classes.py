@@ -57,6 +57,29 @@ def test_lists_of_classes(tmp_path, text, message):
         read_class_list(tmp_path / "classes.txt")
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["cat "], "gives back as 'cat'"),
+        (["cafe\u0301"], "gives back as 'caf\u00e9'"),
+        ([""], "gives back as ''"),
+        (["cat", "Cat"], "'Cat' twice, also as 'cat'"),
+        (["cat", "cat"], "'cat' twice; delete"),
+        (["ID"], "a column of another use"),
+        (["cat", "split"], "a column of another use"),
+        (["Unnamed: 0"], "a column of another use"),
+        ("cat", r"one text, 'cat': give a list of names, \['cat'\]"),
+        ("", "one text, ''"),
+        ([1], "names 1 as a class: names are texts"),
+    ],
+)
+def test_names_that_no_table_would_give_back(tmp_path, names, message):
+    root = plain_folder(tmp_path / "mine")
+    (root / "labels.csv").unlink()
+    with pytest.raises(InputError, match=message):
+        SegmentationFolder(root, None, classes=names)
+
+
 def test_the_background_is_no_class_anywhere(tmp_path):
     root = plain_folder(tmp_path / "mine")
     text = (root / "labels.csv").read_text()

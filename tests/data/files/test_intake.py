@@ -123,6 +123,62 @@ def test_what_nobody_would_see_is_named(pictures, tmp_path, make, words):
         take_in(pictures, tmp_path / "mine")
 
 
+def test_one_picture(pictures, tmp_path):
+    assert taken(pictures / "b.PNG", tmp_path)[1].ids == ("b",)
+
+
+@pytest.mark.parametrize("names", [("a/x.jpg", "b/x.jpg"), ("x.jpg", "x.png")])
+def test_two_pictures_of_one_name_are_refused(tmp_path, names):
+    paths = [picture(tmp_path / name) for name in names]
+    with pytest.raises(InputError, match="share the name 'x'"):
+        take_in(paths, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_list_of_nothing_or_of_no_picture_is_refused(pictures, tmp_path):
+    with pytest.raises(InputError, match="list of pictures is empty"):
+        take_in([], tmp_path / "mine")
+    (pictures / "a.jpg").rename(pictures / "a")
+    with pytest.raises(InputError, match="a is no picture that is read here"):
+        take_in([pictures / "a"], tmp_path / "mine")
+    with pytest.raises(InputError, match="phone is no picture"):
+        take_in([pictures], tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_another_picture_of_a_name_that_is_there_is_refused(pictures, tmp_path, name):
+    root = take_in(pictures, tmp_path / "mine")
+    (root / "labels.csv").write_text("id,cat\na,1\nb,0\n")
+    new = [picture(tmp_path / "second" / "0.jpg"), picture(tmp_path / "second" / name, "blue")]
+    with pytest.raises(InputError, match="another picture of this name is there"):
+        take_in(new, root)
+    assert sorted(path.name for path in (root / "images").iterdir()) == ["a.jpg", "b.PNG"]
+    assert (root / "images" / "a.jpg").read_bytes() == (pictures / "a.jpg").read_bytes()
+
+
+def test_what_dataset_json_says_is_kept(pictures, tmp_path):
+    root = take_in(pictures, tmp_path / "mine")
+    (root / "dataset.json").write_text('{"name": "zoo"}')
+    take_in(pictures, root)
+    assert SegmentationFolder(root, None, ["cat"]).name == "zoo"
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("encrypted"), NotImplementedError("x"), OSError("full")]
+)
+def test_a_zip_that_cannot_be_unpacked_here_is_named(pictures, tmp_path, monkeypatch, error):
+    archive = zipped(tmp_path / "photos.zip", pictures)
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("zipfile.ZipFile.extract", refuse)
+    with pytest.raises(InputError, match=r"photos\.zip cannot be unpacked here"):
+        take_in(archive, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
 def test_nothing_there(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="No folder and no zip at"):

@@ -1,5 +1,6 @@
 """Names of classes, and the colours that a label map gives them."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,25 +14,46 @@ FOREIGN = (
     "label_map.pbtxt", "labelmap.pbtxt", "label_map.txt", "data.yaml", "classes.json",
 )  # fmt: skip
 """Files in which other programs name classes, and which are not read."""
+TAKEN = ("id", "split")
+"""Columns of the table of image labels that are no classes."""
 VOID = (224, 224, 192)
 """Colour of void pixels in masks of PASCAL VOC."""
 
 
 def check_classes(names: Sequence[str], source: object) -> tuple[str, ...]:
-    """Class names that can be used, unchanged.
+    """Class names that can be used, unchanged: each is read as it was written into a table.
 
     Args:
         names: of the C foreground classes.
         source: who names them, for the message.
 
     Raises:
-        InputError: no name, one that stands there twice, or the background among them.
+        InputError: no name, one that stands there twice, in capitals too, one that a table would
+            give back otherwise or has another use for, or the background among them.
     """
+    if isinstance(names, str):
+        raise InputError(f"{source} is one text, {names!r}: give a list of names, [{names!r}].")
     if not names:
         raise InputError(f"{source} names no classes: add them.")
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise InputError(f"{source} names class {name!r} twice; delete or rename one.")
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"{source} names {name!r} as a class: names are texts.")
+        read = unicodedata.normalize("NFC", name).strip()
+        if not read or name != read:
+            raise InputError(
+                f"{source} names class {name!r}, which a table gives back as {read!r}: write it "
+                "without spaces around it, and its accents in one piece (Unicode NFC)."
+            )
+        if read.lower() in TAKEN or read.startswith("Unnamed: "):
+            raise InputError(f"{source} names class {name!r}, a column of another use: rename it.")
+        if read.casefold() in seen:
+            raise InputError(
+                f"{source} names class {name!r} twice"
+                + (f", also as {seen[read.casefold()]!r}" if seen[read.casefold()] != name else "")
+                + "; delete or rename one."
+            )
+        seen[read.casefold()] = name
         if is_background(name):
             raise InputError(
                 f"{source} names {name!r} as a class. The background is always there, as index 0 "

@@ -126,6 +126,11 @@ def _picture_below(folder: Path) -> str:
     return ""
 
 
+def id_of_file(name: str) -> str:
+    """The id of a file: its name without its ending, composed (NFC)."""
+    return _split(name)[0]
+
+
 def id_of(name: str, ids: Collection[str] | Files) -> str:
     """The id that a name means which may have an ending or a path; the name itself if none."""
     return next((meant for meant in (name, *_short(name)) if meant in ids), name)

@@ -33,7 +33,8 @@ def unpack(archive: Path, folder: Path, wanted: Wanted = everything) -> Path:
         The folder; if it is there already, nothing is done.
 
     Raises:
-        InputError: damaged, no archive, or with a member that points out of the folder.
+        InputError: damaged, no archive, encrypted, packed in a way that is not read here, or with
+            a member that points out of the folder; and a disk that does not take it.
     """
     if folder.is_dir():
         return folder
@@ -48,6 +49,11 @@ def unpack(archive: Path, folder: Path, wanted: Wanted = everything) -> Path:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise InputError(
             f"{archive} is damaged or no archive ({error}); delete it and fetch it again."
+        ) from error
+    except (RuntimeError, OSError) as error:  # passwords and Deflate64 among them
+        raise InputError(
+            f"{archive} cannot be unpacked here ({error}): unpack it with another program, and "
+            "give the folder."
         ) from error
     return folder
 

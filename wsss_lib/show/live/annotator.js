@@ -76,13 +76,15 @@ export function render({ model, el }) {
 
   function choose() {
     touch();
-    if (tags) write();
-    else pad.use(kind, chosen()[0]);
+    if (tags) return write();
+    pad.finish(); // what is begun belongs to the class that it was begun with
+    pad.use(kind, chosen()[0]);
   }
 
   function turn(by) {
     const place = model.get("place") + by;
     if (tags) write(); // no tick says that no class is there
+    else pad.finish();
     if (place < 0 || place >= model.get("count")) return;
     model.set("place", place);
     model.save_changes();
@@ -127,10 +129,12 @@ export function render({ model, el }) {
   model.on("change:picture", show);
   const layOver = () => pad.overlay(model.get("overlay"));
   model.on("change:overlay", layOver);
-  model.on("change:note", () => {
+  const say = () => {
     el.querySelector(".annotator-note").textContent = model.get("note");
-  });
+  };
+  model.on("change:note", say);
   show();
+  say();
   layOver();
   const ticks = setInterval(tick, 100);
   return () => clearInterval(ticks);

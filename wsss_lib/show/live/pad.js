@@ -3,6 +3,7 @@
 
 // How many places a mark has; a free one is drawn in one go, or place by place until it is ended.
 const MOST = { tags: 0, points: 1, boxes: 2, extremes: 4, scribble: Infinity, masks: Infinity };
+const FEWEST = { points: 1, boxes: 2, extremes: 4, scribble: 1, masks: 3 };
 const FREE = ["scribble", "masks"];
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const LONGEST = 1000; // dots of the canvas
@@ -107,8 +108,7 @@ export function makePad({ colours, touched, marked }) {
     (Math.hypot(one[0] - other[0], one[1] - other[1]) * zoom()) / dots();
 
   function finish() {
-    const fewest = state.kind === "masks" ? 3 : 1;
-    if (!state.open || state.open.places.length < fewest) return;
+    if (!state.open || state.open.places.length < FEWEST[state.kind]) return;
     state.marks.push(state.open);
     state.open = null;
     draw();
