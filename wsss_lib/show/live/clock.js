@@ -1,5 +1,6 @@
 // Label one photograph in six ways against the clock, and see what ten hours buy at that speed.
 
+import { escaped } from "./maps.js";
 import { boxOf, makePad } from "./pad.js";
 
 const HOURS = 10;
@@ -169,7 +170,7 @@ export function render({ model, el }) {
     pad.rest();
     pad.canvas.setAttribute("aria-label", `The photograph. ${one.how}`);
     start.innerHTML = `<b>${tasks.indexOf(one) + 1} of ${tasks.length}: ${one.called}</b>
-      <span>${one.how}</span><i>The clock starts when you touch.</i>`;
+      <span>${escaped(one.how)}</span><i>The clock starts when you touch.</i>`;
     said.value = "";
     for (const tick of ticks) tick.checked = false;
     fill();

@@ -55,7 +55,7 @@ class LiveFigure:
     def _repr_html_(self) -> str:
         """Everything inline: pages are read from files, where no module can be fetched."""
         source = source_of(self.module)
-        data = json.dumps(self.data).replace("</", "<\\/")
+        data = json.dumps(self.data).replace("<", "\\u003c")  # "<!--" would swallow the page
         return PAGE.format(
             id=f"live-{hashlib.sha256((source + data).encode()).hexdigest()[:12]}",
             picture=light(self.picture),

@@ -1,0 +1,94 @@
+"""What all live figures share: names are text, and each script finds its own figure."""
+
+import pytest
+import torch
+
+from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.show.live import (
+    Answer,
+    Asked,
+    Entry,
+    Example,
+    LiveFigure,
+    Mapped,
+    Scribbled,
+    Seen,
+    Walk,
+    live_affinity,
+    live_clock,
+    live_doses,
+    live_erase,
+    live_leaderboard,
+    live_pamr,
+    live_scribble,
+    live_threshold,
+)
+
+pytestmark = pytest.mark.xdist_group("browser")
+NAME = """<!--<script><b title="me">&amp;"""
+SIDE = 16
+
+
+def square():
+    """A photograph and the truth of a square on it."""
+    truth = torch.zeros(SIDE, SIDE, dtype=torch.long)
+    truth[4:12, 4:12] = 1
+    return torch.rand(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)), truth
+
+
+def threshold(name):
+    image, truth = square()
+    return live_threshold(image, image[0], truth, name)
+
+
+def affinity(name):
+    image, truth = square()
+    walk = Walk(name, name, 1, "matrix")
+    return live_affinity([Asked(name, image, truth, {name: torch.rand(4, 4)})], [walk], [name])
+
+
+def doses(name):
+    image, truth = square()
+    seen = Seen(image, name, truth == 1, [Answer(name, image[0], truth == 1, 0.5)], name, truth)
+    return live_doses({name: [[0.1, 0.2]]}, (1,), 0, name, name, {name: [seen]}, name)
+
+
+def erase(name):
+    image, truth = square()
+    return live_erase(CAM.toy(1), [name], [Example(name, image, truth, truth, 1)])
+
+
+def pamr(name):
+    image, truth = square()
+    return live_pamr([Mapped(name, image, image[0], truth, 0.5)])
+
+
+def scribble(name):
+    strokes = [(1, [(8.0, 8.0)]), (0, [(1.0, 1.0)])]
+    return live_scribble([Scribbled(name, *square(), strokes)])
+
+
+def clock(name):
+    kinds = ("tags", "points", "scribble", "boxes", "masks")
+    return live_clock(*square(), name, name, [name], {kind: [(1, 0.5), (2, 0.6)] for kind in kinds})
+
+
+def leaderboard(name):
+    return live_leaderboard([Entry(name, "", name, "boxes", (name,), True, 0.5, 0.1, None, 1, 0)])
+
+
+FIGURES = (threshold, affinity, doses, erase, pamr, scribble, clock, leaderboard)
+
+
+@pytest.mark.parametrize("made", FIGURES)
+def test_names_are_text_whatever_signs_they_hold(made, opened):
+    page = opened(made(NAME), threshold("cat"))
+    page.wait_for_function(
+        "name => document.querySelector('.live-root').textContent.includes(name)", arg=NAME
+    )
+    assert page.locator(".live").count() == 2
+    assert page.locator("[title=me]").count() == 0
+    labels = page.eval_on_selector_all(
+        ".live-root [aria-label]", "all => all.map((one) => one.ariaLabel)"
+    )
+    assert not [label for label in labels if label.endswith("<!--<script><b title=")]
