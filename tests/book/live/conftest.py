@@ -34,7 +34,7 @@ def opened(address: Callable[..., str], browser: Browser) -> Iterator[Callable[.
         pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address(*figures))
-        page.wait_for_selector(f":nth-match(.live.ready, {len(figures)})")
+        page.wait_for_selector(f":nth-match(.live.ready, {len(figures)})", timeout=9_000)
         return page
 
     yield open_figures

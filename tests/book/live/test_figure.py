@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from wsss_lib.core import InputError
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.show.live import (
     Answer,
@@ -92,3 +93,60 @@ def test_names_are_text_whatever_signs_they_hold(made, opened):
         ".live-root [aria-label]", "all => all.map((one) => one.ariaLabel)"
     )
     assert not [label for label in labels if label.endswith("<!--<script><b title=")]
+
+
+def test_a_figure_that_is_shown_twice_answers_twice(opened):
+    figure = threshold("cat")
+    assert figure._repr_html_() == figure._repr_html_()
+    page = opened(figure, threshold("dog"), figure)
+    said = page.locator("output").all_inner_texts()
+    assert [text.split()[5].strip(",") for text in said] == ["cat", "dog", "cat"], said
+
+
+def test_what_json_cannot_say_is_refused():
+    _, truth = square()
+    with pytest.raises(InputError, match="live figure 'pamr': .*NaN"):
+        LiveFigure("pamr", {"iou": float("nan")}, threshold("cat").picture, "")
+    with pytest.raises(InputError, match="live_threshold: .* NaN"):
+        live_threshold(torch.rand(3, SIDE, SIDE), truth / 0, truth, "cat")
+
+
+def test_what_cannot_be_drawn_is_refused_in_words():
+    image, truth = square()
+    seen = Seen(image, "cat", truth == 1, [Answer("ours", image[0], truth == 1, 0.5)])
+    small = Seen(image[..., :8], "cat", truth[:, :8] == 1, seen.answers)
+
+    def dosed(pictures, gains=None, home=0):
+        gains = {"ours": [[0.1]]} if gains is None else gains
+        return live_doses(gains, (1,), home, "share", "mean IoU", pictures, "alt")
+
+    with pytest.raises(InputError, match="at least one picture"):
+        dosed({})
+    with pytest.raises(InputError, match="needs a picture for each of 1 doses"):
+        dosed({"p": []})
+    with pytest.raises(InputError, match="home 5"):
+        dosed({"p": [seen]}, home=5)
+    with pytest.raises(InputError, match="gains of 'ours'"):
+        dosed({"p": [seen]}, {"ours": [[]]})
+    with pytest.raises(InputError, match="'q'.* one size"):
+        dosed({"p": [seen], "q": [small]})
+
+    walk = Walk("links", "colour", 1, "matrix")
+    asked = Asked("first", image, truth, {"links": torch.rand(4, 4)})
+    with pytest.raises(InputError, match="at least one walk"):
+        live_affinity([asked], [], ["cat"])
+    for other in (
+        Asked("other", image[..., :8], truth, asked.said),
+        Asked("other", image[..., :12], truth[:, :12], asked.said),
+        Asked("other", image, truth, {"links": torch.rand(16, 16)}),
+    ):
+        with pytest.raises(InputError, match="'other'.* one size"):
+            live_affinity([asked, other], [walk], ["cat"])
+
+    with pytest.raises(InputError, match="cat: a stroke needs at least one place"):
+        Scribbled("cat", image, truth, [(1, [])])
+    kinds = ("tags", "points", "scribble", "boxes", "masks")
+    with pytest.raises(InputError, match="'points' is empty"):
+        live_clock(
+            image, truth, "cup", "it", ["cup"], {k: [(1, 0.5)] * (k != "points") for k in kinds}
+        )
