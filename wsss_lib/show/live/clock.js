@@ -81,7 +81,7 @@ export function render({ model, el }) {
       <p class="clock-now"><b class="clock-digits" aria-hidden="true">0.0 s</b>
         <button class="clock-done">That is all</button>
         <button class="clock-next"></button></p>
-      <output class="clock-said" aria-live="polite"></output>
+      <output class="clock-said" aria-live="polite" tabindex="-1"></output>
     </div>
     <table class="clock-labels"><caption>One label of this photograph</caption>
       <thead><tr><th>label</th><th>yours</th><th>published</th><th>IoU of yours</th></tr></thead>
@@ -228,7 +228,7 @@ export function render({ model, el }) {
       start.focus({ preventScroll: true });
     };
     fill();
-    next.focus({ preventScroll: true });
+    (after ? next : said).focus({ preventScroll: true }); // Enter once more must not begin anew
     const all = Object.entries(found).map(([kind, label]) => [kind, label.seconds]);
     model.set("seconds", Object.fromEntries(all));
     model.save_changes();
