@@ -136,7 +136,7 @@ export async function render({ model, el }) {
   el.innerHTML = `
     <div class="live-legend">${curves.map(({ name, colour }, number) =>
       `<span><svg width="34" height="12" viewBox="-17 -6 34 12" aria-hidden="true"><path d="M-17 0H17" stroke="${colour}" stroke-width="1.8" stroke-dasharray="${DASHES[number % DASHES.length]}"/>${marker(number, 0, 0, 1.1, true).replaceAll("COLOUR", colour)}</svg> ${escaped(name)} <b class="live-gain"></b></span>`).join("")}</div>
-    <p class="live-response">up: gain in ${escaped(model.get("response"))}</p>
+    <p class="live-response">gain in ${escaped(model.get("response"))}</p>
     <div class="live-plot"></div>
     <label><span>${escaped(model.get("axis"))}</span> <input type="range" min="0" max="${doses.length - 1}" step="1"><output aria-live="polite"></output></label>
     <div class="live-choices" role="group" aria-label="Picture">${pictures.map(({ title }) => `<button type="button">${escaped(title)}</button>`).join("")}</div>

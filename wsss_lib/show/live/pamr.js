@@ -17,7 +17,7 @@ export function render({ model, el }) {
       <figure><canvas role="img" aria-label="The photograph; what lies outside the mask is dark"></canvas>
         <figcaption>mask</figcaption></figure>
     </div>
-    <div class="live-side">${curveOf("IoU over the steps", "steps; up: IoU", [0, steps])}</div>
+    <div class="live-side">${curveOf("IoU against the steps", "IoU against the steps", [0, steps])}</div>
     <div class="live-said"><label>steps <input type="range" min="0" max="${steps}" step="1"></label>
       <output aria-live="polite"></output></div>`;
   const [map, mask] = el.querySelectorAll("canvas");
