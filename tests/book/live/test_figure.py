@@ -105,9 +105,9 @@ def test_a_figure_that_is_shown_twice_answers_twice(opened):
 
 def test_what_json_cannot_say_is_refused():
     _, truth = square()
-    with pytest.raises(InputError, match="live figure 'pamr': .*NaN"):
+    with pytest.raises(InputError, match=r"live figure 'pamr': .*NaN"):
         LiveFigure("pamr", {"iou": float("nan")}, threshold("cat").picture, "")
-    with pytest.raises(InputError, match="live_threshold: .* NaN"):
+    with pytest.raises(InputError, match=r"live_threshold: .* NaN"):
         live_threshold(torch.rand(3, SIDE, SIDE), truth / 0, truth, "cat")
 
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_drawn_is_refused_in_words():
         dosed({"p": [seen]}, home=5)
     with pytest.raises(InputError, match="gains of 'ours'"):
         dosed({"p": [seen]}, {"ours": [[]]})
-    with pytest.raises(InputError, match="'q'.* one size"):
+    with pytest.raises(InputError, match=r"'q'.* one size"):
         dosed({"p": [seen], "q": [small]})
 
     walk = Walk("links", "colour", 1, "matrix")
@@ -140,7 +140,7 @@ def test_what_cannot_be_drawn_is_refused_in_words():
         Asked("other", image[..., :12], truth[:, :12], asked.said),
         Asked("other", image, truth, {"links": torch.rand(16, 16)}),
     ):
-        with pytest.raises(InputError, match="'other'.* one size"):
+        with pytest.raises(InputError, match=r"'other'.* one size"):
             live_affinity([asked, other], [walk], ["cat"])
 
     with pytest.raises(InputError, match="cat: a stroke needs at least one place"):
