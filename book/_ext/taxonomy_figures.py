@@ -9,9 +9,8 @@ from itertools import groupby
 from typing import Any
 
 import drawsvg as draw
-from matplotlib.colors import to_hex
 
-from wsss_lib.show.picture import line_colour
+from wsss_lib.show.picture import LABEL_COLOURS
 from wsss_lib.survey import FAMILIES, System, systems
 
 Address = Callable[[str], str]
@@ -23,7 +22,7 @@ KINDS = {
     "foundation": "Large models",
 }
 """Branches of the taxonomy, by the first part of a family."""
-_COLOURS = dict(zip(KINDS, (to_hex(line_colour(k)) for k in (0, 1, 2, 3, 5)), strict=True))
+_COLOURS = {kind: LABEL_COLOURS[name.lower()] for kind, name in KINDS.items()}
 _WIDE, _NARROW = 760, 350
 _LETTER = 11.5
 _THIN, _BROAD = set("ijlrtfI.,-()' "), set("mwMW+@")

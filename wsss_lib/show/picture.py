@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy.ndimage import binary_dilation
@@ -133,3 +134,15 @@ def line_colour(number: int) -> tuple[float, float, float]:
     order = (1, 5, 2, 6, 0, 4)
     red, green, blue = COLOURS[order[number % len(order)]]
     return (red, green, blue)
+
+
+LABEL_COLOURS = {
+    "image labels": to_hex(line_colour(0)),
+    "boxes": to_hex(line_colour(1)),
+    "scribbles": to_hex(line_colour(2)),
+    "points": to_hex(line_colour(3)),
+    "extreme points": to_hex(line_colour(4)),
+    "large models": to_hex(line_colour(5)),
+    "masks": INK,
+}
+"""Of what a system learns from, the same on every page."""

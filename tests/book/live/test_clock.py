@@ -216,6 +216,25 @@ def test_keys_alone_do_it(page, truth):
     assert f"IoU {ious(confusion_of(truth, box, 1))[1]:.3f}" in page.inner_text(".clock-said")
 
 
+def test_enter_after_the_last_label_keeps_all_six(page):
+    drag, corners = [(20, 5), (39, 34)], [(20, 10), (39, 10), (39, 29)]
+    places = {"extremes": [(20, 20), (39, 20), (30, 5), (30, 34)], "masks": corners}
+    begin(page, "tags")
+    page.click(".clock-done")
+    for kind in KINDS[1:]:
+        begin(page, kind)
+        if kind in ("boxes", "scribble"):
+            page.mouse.move(*at(page, *drag[0]))
+            page.mouse.down()
+            page.mouse.move(*at(page, *drag[1]))
+            page.mouse.up()
+        for place in places.get(kind, [(30, 20)] if kind == "points" else []):
+            page.mouse.click(*at(page, *place))
+    for _ in range(2):
+        page.keyboard.press("Enter")
+        assert all(cells(page, "labels", kind)[0] for kind in KINDS)
+
+
 def test_a_wrong_answer_is_called_wrong(page):
     begin(page, "tags")
     page.keyboard.press("1")

@@ -122,6 +122,10 @@ def test_panels_show_truth_label_score_and_region(made, page):
         assert not bright[26:, :, 3].any()
 
 
+def test_the_curve_says_what_it_shows(page):
+    assert page.inner_text(".live-response") == "gain in mean IoU"
+
+
 def test_another_picture_is_chosen(page):
     page.click("text=second")
     pressed = page.eval_on_selector_all("button", "all => all.map(b => b.ariaPressed)")

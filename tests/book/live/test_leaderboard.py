@@ -7,9 +7,11 @@ from itertools import groupby
 import numpy as np
 import pytest
 from leaderboard_figures import CONTROL, HIDDEN, LABELS, standard_leaderboard
+from taxonomy_figures import taxonomy
 
 from wsss_lib.core import InputError
 from wsss_lib.show.live import Entry, live_leaderboard
+from wsss_lib.show.picture import LABEL_COLOURS
 from wsss_lib.survey import find_cards
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -205,6 +207,15 @@ def test_paper_has_the_dots(page, results):
     alt = page.get_attribute(".live-fallback", "alt")
     best = max(cards_of(results), key=lambda id: results[id]["summary"]["miou"]["mean"])
     assert f"top: {find_cards()[best].name} 0." in alt
+
+
+def test_labels_have_one_colour_on_every_page():
+    shown = standard_leaderboard(lambda _: "").data["colours"]
+    tree = taxonomy(lambda _: "")
+    for label in ("image labels", "boxes", "scribbles", "points"):
+        assert shown[label] in tree
+        assert shown[label] == LABEL_COLOURS[label]
+    assert len(set(shown.values())) == len(shown)
 
 
 def test_it_is_light():

@@ -89,6 +89,10 @@ def test_another_photograph_has_steps_of_its_own(figure, shown, page):
     assert said.endswith("cut at 0.11")
 
 
+def test_the_curve_says_what_it_shows(page):
+    assert "IoU against the steps" in page.text_content("svg")
+
+
 def test_the_map_and_the_mask_change_with_the_steps(page):
     look = """() => [...document.querySelectorAll("canvas")].map((c) =>
         [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data])"""

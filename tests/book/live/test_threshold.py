@@ -97,6 +97,10 @@ def test_the_figure_is_described_and_light(made):
     assert len(text) < 300_000
 
 
+def test_the_curve_says_what_it_shows(page):
+    assert "mean IoU against the threshold" in page.text_content("svg")
+
+
 def test_sizes_must_agree():
     with pytest.raises(InputError, match="must have one size"):
         live_threshold(torch.rand(3, 4, 5), torch.rand(4, 4), torch.zeros(4, 5), "cat")

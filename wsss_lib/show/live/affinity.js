@@ -3,6 +3,7 @@
 // steps the score of pixel q is a mean of the first scores; the weights of this mean are where a
 // walker from q stands after n steps.
 
+import { escaped } from "./maps.js";
 import { neighboursOf, pamrWeights } from "./refine.js";
 
 const SCALE = 4;
@@ -197,13 +198,13 @@ export async function render({ model, el }) {
 
   el.classList.add("live-affinity");
   el.innerHTML = `
-    <div class="live-choices" role="group" aria-label="Picture">${pictures.map(({ title }) => `<button type="button">${title}</button>`).join("")}</div>
+    <div class="live-choices" role="group" aria-label="Picture">${pictures.map(({ title }) => `<button type="button">${escaped(title)}</button>`).join("")}</div>
     <div class="live-panels">
       <div class="live-panel"><b>point at a pixel</b>
         <canvas width="${width * SCALE}" height="${height * SCALE}" tabindex="0" role="application" aria-label="The picture; arrow keys move the pixel"></canvas>
         <span class="live-asked"></span></div>
-      ${walks.map(({ name }) => `<div class="live-panel"><b>${name}</b>
-        <canvas width="${width * SCALE}" height="${height * SCALE}" role="img" aria-label="${name}: what the pixel's score is the mean of"></canvas>
+      ${walks.map(({ name }) => `<div class="live-panel"><b>${escaped(name)}</b>
+        <canvas width="${width * SCALE}" height="${height * SCALE}" role="img" aria-label="${escaped(name)}: what the pixel's score is the mean of"></canvas>
         <span class="live-bar"><i></i><u></u></span><span class="live-share"></span></div>`).join("")}
     </div>
     <label>steps <input type="range" min="0" max="${stops.length - 1}" step="1"><span class="live-steps"></span></label>
@@ -254,7 +255,7 @@ export async function render({ model, el }) {
       tick.style.left = `${100 * none}%`;
       panels[n].querySelector(".live-share").innerHTML =
         `own <strong>${percent(own)}</strong><br>blind ${percent(none)}<br>reach ${percent(reach)}<br>` +
-        `${walk.asks}<br>${steps} step${steps > 1 ? "s" : ""}`;
+        `${escaped(walk.asks)}<br>${steps} step${steps > 1 ? "s" : ""}`;
       return `${walk.name} ${percent(whole)}`;
     });
     el.querySelector(".live-steps").textContent = most === last ? "as far as each goes" : `${most} at most`;

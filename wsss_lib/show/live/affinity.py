@@ -120,10 +120,13 @@ def live_affinity(
         classes: names of the C classes.
 
     Raises:
-        InputError: there is no picture, a walk has nothing to say of one, or none has an object.
+        InputError: there is no picture or no walk, a walk has nothing to say of a picture, one has
+            no object, or sizes differ.
     """
     if not pictures:
         raise InputError("live_affinity: give at least one picture.")
+    if not walks:
+        raise InputError("live_affinity: give at least one walk.")
     content = b""
     for one in pictures:
         lacking = [w.name for w in walks if w.kind != "colours" and w.name not in one.said]
@@ -131,6 +134,14 @@ def live_affinity(
             raise InputError(
                 f"live_affinity: picture {one.title!r} needs an object, and what is said of it by "
                 f"each walk; missing: {', '.join(lacking) or 'the object'}."
+            )
+        if (
+            _sizes(one, walks) != _sizes(pictures[0], walks)
+            or one.image.shape[1:] != one.truth.shape
+        ):
+            raise InputError(
+                f"live_affinity: picture {one.title!r}: image and truth must have one size, and "
+                "with what is said of them that of the first picture."
             )
         parts = [one.image.permute(1, 2, 0) * 255, one.truth]
         parts += [one.said[w.name] * 255 for w in walks if w.kind != "colours"]
@@ -153,6 +164,11 @@ def live_affinity(
         "it comes from the pixel's own object."
     )
     return LiveFigure("affinity", data, _picture(pictures[0], walks), alt)
+
+
+def _sizes(one: Asked, walks: Sequence[Walk]) -> list[tuple[int, ...]]:
+    said = [tuple(_said(one, walk).shape) for walk in walks if walk.kind != "colours"]
+    return [tuple(one.truth.shape), *said]
 
 
 def _said(one: Asked, walk: Walk) -> Tensor:

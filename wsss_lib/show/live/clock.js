@@ -1,5 +1,6 @@
 // Label one photograph in six ways against the clock, and see what ten hours buy at that speed.
 
+import { escaped } from "./maps.js";
 import { boxOf, makePad } from "./pad.js";
 
 const HOURS = 10;
@@ -80,7 +81,7 @@ export function render({ model, el }) {
       <p class="clock-now"><b class="clock-digits" aria-hidden="true">0.0 s</b>
         <button class="clock-done">That is all</button>
         <button class="clock-next"></button></p>
-      <output class="clock-said" aria-live="polite"></output>
+      <output class="clock-said" aria-live="polite" tabindex="-1"></output>
     </div>
     <table class="clock-labels"><caption>One label of this photograph</caption>
       <thead><tr><th>label</th><th>yours</th><th>published</th><th>IoU of yours</th></tr></thead>
@@ -169,7 +170,7 @@ export function render({ model, el }) {
     pad.rest();
     pad.canvas.setAttribute("aria-label", `The photograph. ${one.how}`);
     start.innerHTML = `<b>${tasks.indexOf(one) + 1} of ${tasks.length}: ${one.called}</b>
-      <span>${one.how}</span><i>The clock starts when you touch.</i>`;
+      <span>${escaped(one.how)}</span><i>The clock starts when you touch.</i>`;
     said.value = "";
     for (const tick of ticks) tick.checked = false;
     fill();
@@ -227,7 +228,7 @@ export function render({ model, el }) {
       start.focus({ preventScroll: true });
     };
     fill();
-    next.focus({ preventScroll: true });
+    (after ? next : said).focus({ preventScroll: true }); // Enter once more must not begin anew
     const all = Object.entries(found).map(([kind, label]) => [kind, label.seconds]);
     model.set("seconds", Object.fromEntries(all));
     model.save_changes();

@@ -48,7 +48,7 @@ def live_clock(
         curves: mean IoU over hours by kind of label, rising in hours; extreme points buy boxes.
 
     Raises:
-        InputError: sizes differ, or a kind has no curve.
+        InputError: sizes differ, or a kind has no curve or an empty one.
     """
     if image.shape[1:] != truth.shape:
         raise InputError(
@@ -90,6 +90,8 @@ def _task(
     bought = "boxes" if kind == "extremes" else kind
     if bought not in curves:
         raise InputError(f"live_clock: no curve of {bought!r}; there are {', '.join(curves)}.")
+    if not curves[bought]:
+        raise InputError(f"live_clock: the curve of {bought!r} is empty; give (hours, mean IoU).")
     how = {
         "tags": f"Which of these is in the picture: {', '.join(choices)}?",
         "points": f"Click once on {about}.",

@@ -1,5 +1,7 @@
 // A dose to slide over: the curve of gains with the dose marked, and the same pictures at it.
 
+import { escaped } from "./maps.js";
+
 const SCALE = 4;
 const TINT = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]];
 const SHAPES = [
@@ -74,7 +76,7 @@ function plotOf(curves, doses, home, chosen, response, width) {
     `<g class="live-band" data-dose="${place}"><rect x="${left + band * place}" y="${top}" width="${band}" height="${height + 34}" fill="currentColor" opacity="${place === home ? 0.1 : 0}"/>`
     + `<text x="${left + band * (place + 0.5)}" y="${top + height + 18}" text-anchor="middle" font-weight="${place === chosen ? 700 : 400}">${dose}${place === home ? " (home)" : ""}</text></g>`);
   const at = left + band * chosen;
-  return `<svg width="${width}" height="${top + height + 36}" viewBox="0 0 ${width} ${top + height + 36}" role="img" aria-label="${response}: gains over the control by dose">
+  return `<svg width="${width}" height="${top + height + 36}" viewBox="0 0 ${width} ${top + height + 36}" role="img" aria-label="${escaped(response)}: gains over the control by dose">
     <g fill="currentColor" font-size="13">${bands.join("")}${ticks.join("")}</g>
     ${lines.join("")}
     <rect class="live-chosen" data-dose="${chosen}" x="${at + 3}" y="${top + 1}" width="${band - 6}" height="${height + 28}" rx="5" fill="none" stroke="currentColor" stroke-width="2"/>
@@ -133,11 +135,11 @@ export async function render({ model, el }) {
   el.classList.add("live-doses");
   el.innerHTML = `
     <div class="live-legend">${curves.map(({ name, colour }, number) =>
-      `<span><svg width="34" height="12" viewBox="-17 -6 34 12" aria-hidden="true"><path d="M-17 0H17" stroke="${colour}" stroke-width="1.8" stroke-dasharray="${DASHES[number % DASHES.length]}"/>${marker(number, 0, 0, 1.1, true).replaceAll("COLOUR", colour)}</svg> ${name} <b class="live-gain"></b></span>`).join("")}</div>
-    <p class="live-response">up: gain in ${model.get("response")}</p>
+      `<span><svg width="34" height="12" viewBox="-17 -6 34 12" aria-hidden="true"><path d="M-17 0H17" stroke="${colour}" stroke-width="1.8" stroke-dasharray="${DASHES[number % DASHES.length]}"/>${marker(number, 0, 0, 1.1, true).replaceAll("COLOUR", colour)}</svg> ${escaped(name)} <b class="live-gain"></b></span>`).join("")}</div>
+    <p class="live-response">gain in ${escaped(model.get("response"))}</p>
     <div class="live-plot"></div>
-    <label><span>${model.get("axis")}</span> <input type="range" min="0" max="${doses.length - 1}" step="1"><output aria-live="polite"></output></label>
-    <div class="live-choices" role="group" aria-label="Picture">${pictures.map(({ title }) => `<button type="button">${title}</button>`).join("")}</div>
+    <label><span>${escaped(model.get("axis"))}</span> <input type="range" min="0" max="${doses.length - 1}" step="1"><output aria-live="polite"></output></label>
+    <div class="live-choices" role="group" aria-label="Picture">${pictures.map(({ title }) => `<button type="button">${escaped(title)}</button>`).join("")}</div>
     <div class="live-panels">${["truth", ...(labelled ? ["label"] : []), ...names].map((name) => `
       <div class="live-panel"><b></b><span class="live-stack"><img alt="" width="${width}" height="${height}"><canvas width="${width * SCALE}" height="${height * SCALE}" role="img"></canvas></span><span class="live-note"></span></div>`).join("")}</div>`;
   const [slider, said, plot] = ["input", "output", ".live-plot"].map((part) => el.querySelector(part));

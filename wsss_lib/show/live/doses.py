@@ -75,8 +75,10 @@ def live_doses(
         alt: says in words what the curve shows.
 
     Raises:
-        InputError: a picture lacks a dose, or a system.
+        InputError: there is no picture or no dose at home, gains lack a dose, a picture lacks a
+            dose or a system, or sizes differ.
     """
+    _check(gains, doses, home, seen)
     first = next(iter(seen.values()))[0]
     names = [answer.name for answer in first.answers]
     images: list[str] = []
@@ -97,10 +99,6 @@ def live_doses(
                 }
             )  # fmt: skip
             content += _bytes(one)
-        if len(entries) != len(doses):
-            raise InputError(
-                f"live_doses: {title!r} needs a picture for each of {len(doses)} doses."
-            )
         pictures.append({"title": title, "doses": entries})
     height, width = first.truth.shape
     data = {
@@ -115,6 +113,39 @@ def live_doses(
     }  # fmt: skip
     picture = plot_doses(gains, doses, home, axis, f"gain: {response}")
     return LiveFigure("doses", data, picture, alt)
+
+
+def _check(
+    gains: Mapping[str, Sequence[Sequence[float]]],
+    doses: Sequence[float],
+    home: int,
+    seen: Mapping[str, Sequence[Seen]],
+) -> None:
+    if not seen:
+        raise InputError("live_doses: give at least one picture.")
+    if home not in range(len(doses)):
+        raise InputError(f"live_doses: home {home} must be the index of one of {len(doses)} doses.")
+    for name, each in gains.items():
+        if len(each) != len(doses) or not all(len(worlds) for worlds in each):
+            raise InputError(
+                f"live_doses: gains of {name!r} need at least one world for each of "
+                f"{len(doses)} doses."
+            )
+    for title, pictures in seen.items():
+        if len(pictures) != len(doses):
+            raise InputError(
+                f"live_doses: {title!r} needs a picture for each of {len(doses)} doses."
+            )
+    size = next(iter(seen.values()))[0].truth.shape
+    for title, pictures in seen.items():
+        for one in pictures:
+            grids = [one.image[0], one.truth]
+            grids += [grid for answer in one.answers for grid in (answer.score, answer.region)]
+            if any(grid.shape != size for grid in grids):
+                raise InputError(
+                    f"live_doses: {title!r}: images, truth, scores and regions of all pictures "
+                    f"must have one size; the first has {tuple(size)}."
+                )
 
 
 def _bytes(one: Seen) -> bytes:

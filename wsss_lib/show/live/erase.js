@@ -2,14 +2,12 @@
 // Pictures and features are rows of pixels, each with its channels side by side. The same module
 // serves pages, which hand it a small model, and anywidget in notebooks.
 
+import { bytes, escaped } from "./maps.js";
+
 const AT_ONCE = 8; // outputs whose sums are kept while the inputs are read once
 const ZOOM = 6; // pixels of a canvas for a pixel of the picture
 const [HEAD, BODY] = [1, 2];
 const OPACITY = 0.65;
-
-function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
 
 function floats(text) {
   return new Float32Array(bytes(text).buffer);
@@ -179,13 +177,13 @@ function outline(context, regions, width) {
 
 function page(classes, pictures, number) {
   const says = classes.map((name, c) => `
-    <label><input type="radio" name="erase-${number}" value="${c}"><span>${name}</span>
+    <label><input type="radio" name="erase-${number}" value="${c}"><span>${escaped(name)}</span>
     <span class="live-bar"><i></i><b></b></span><span class="live-number"></span></label>`);
   const lies = ["before", "now"].map((when) => `
     <div><span>${when}</span><span class="live-parts"><i></i><i></i></span><span class="live-number"></span></div>`);
   return `
     <div class="live-choices" role="group" aria-label="Pictures">${pictures.map(({ name }) => `
-      <button type="button" aria-pressed="false"><span>${name}</span></button>`).join("")}</div>
+      <button type="button" aria-pressed="false"><span>${escaped(name)}</span></button>`).join("")}</div>
     <div class="live-pair">
       <div><canvas tabindex="0" role="application" aria-label="The picture. Arrow keys move the brush, with Shift by one pixel; space or Enter hides what is under it."></canvas>paint here</div>
       <div><canvas role="img" aria-label="Where the classifier sees the class, as a tint over what is left of the picture"></canvas><span class="live-whose"></span></div>

@@ -15,15 +15,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from wsss_lib.core import InputError
 from wsss_lib.show.picture import Picture, pixels
 
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";$', re.MULTILINE)
-PAGE = """<div class="live" id="{id}">
+PAGE = """<div class="live" data-figure="{id}">
 <div class="live-root"></div>
 <img class="live-fallback" src="{picture}" alt="{alt}">
 <script type="application/json">{data}</script>
 <script type="module">
-const figure = document.getElementById("{id}");
+const figure = document.querySelector(".live[data-figure='{id}']:not(.taken)");
+figure.classList.add("taken"); // the same figure may stand on a page twice
 const data = JSON.parse(figure.querySelector("script").textContent);
 const model = {{
   get: (key) => data[key], set: (key, value) => {{ data[key] = value; }},
@@ -45,6 +47,9 @@ class LiveFigure:
         data: what the module's model holds, by name; JSON.
         picture: stands in where no script runs.
         alt: says in words what the picture shows.
+
+    Raises:
+        InputError: the data holds NaN or infinity.
     """
 
     module: str
@@ -52,12 +57,22 @@ class LiveFigure:
     picture: Picture
     alt: str
 
+    def __post_init__(self) -> None:
+        """Refuse what a page could not read, where it is made and not where it is shown."""
+        try:
+            json.dumps(self.data, allow_nan=False)
+        except ValueError as error:
+            raise InputError(
+                f"live figure {self.module!r}: its data holds NaN or infinity; give it finite "
+                "numbers alone."
+            ) from error
+
     def _repr_html_(self) -> str:
         """Everything inline: pages are read from files, where no module can be fetched."""
         source = source_of(self.module)
-        data = json.dumps(self.data).replace("</", "<\\/")
+        data = json.dumps(self.data).replace("<", "\\u003c")  # "<!--" would swallow the page
         return PAGE.format(
-            id=f"live-{hashlib.sha256((source + data).encode()).hexdigest()[:12]}",
+            id=hashlib.sha256((source + data).encode()).hexdigest()[:12],
             picture=light(self.picture),
             alt=escape(self.alt, quote=True),
             data=data,

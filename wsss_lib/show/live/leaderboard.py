@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from matplotlib.colors import to_hex
-
 from wsss_lib.core import InputError
 from wsss_lib.show.live.figure import LiveFigure
-from wsss_lib.show.picture import FONT, INK, WIDTH, Picture, drawn_on, line_colour
+from wsss_lib.show.picture import FONT, INK, LABEL_COLOURS, WIDTH, Picture, drawn_on
 
 PLACES = 3
 """Digits behind the point that are shown."""
@@ -36,7 +34,7 @@ class Entry:
         name: of the system.
         address: of the section that explains it, "" where none does.
         family: leaf of the taxonomy, in words.
-        label: weak label that it learns from, in words.
+        label: weak label that it learns from, a key of ``LABEL_COLOURS``.
         hidden: supervision besides, in a word or two each, such as "masks of SAM".
         system: whether a paper has it; otherwise a control or a variant.
         miou: mean IoU over the runs.
@@ -66,7 +64,7 @@ def live_leaderboard(entries: Sequence[Entry]) -> LiveFigure:
         entries: in any order; the figure begins with the best mean IoU.
 
     Raises:
-        InputError: two entries have one name, or there is none.
+        InputError: two entries have one name, there is none, or a label is unknown.
     """
     names = [entry.name for entry in entries]
     if not names or len(set(names)) < len(names):
@@ -75,7 +73,12 @@ def live_leaderboard(entries: Sequence[Entry]) -> LiveFigure:
             "give at least one, and each a name of its own."
         )
     labels = list(dict.fromkeys(entry.label for entry in entries))
-    colours = {label: to_hex(line_colour(k)) for k, label in enumerate(labels)}
+    if unknown := set(labels) - set(LABEL_COLOURS):
+        raise InputError(
+            f"live_leaderboard: no colour of {', '.join(sorted(unknown))}; labels are "
+            f"{', '.join(LABEL_COLOURS)}."
+        )
+    colours = {label: LABEL_COLOURS[label] for label in labels}
     best = sorted((e for e in entries if e.system), key=lambda entry: -entry.miou)
     data = {"rows": [asdict(entry) for entry in entries], "colours": colours, "places": PLACES}
     alt = "Dots with bars on one axis of mean IoU, the best on top: " + ", ".join(

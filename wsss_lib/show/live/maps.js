@@ -1,8 +1,13 @@
-// What figures with a map over a photograph share: bytes, IoU, the region cut out, a curve.
+// What figures share: names as HTML, bytes, IoU, the region cut out, a curve.
 
 const VOID = 255;
 const DARK = 0.45;
 const CURVE = { width: 240, height: 120 };
+
+// A name may hold what would begin a tag or end an attribute.
+export function escaped(text) {
+  return text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
 
 export function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

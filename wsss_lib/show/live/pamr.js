@@ -1,6 +1,6 @@
 // PAMR in the page: the map and its mask after each step, and the IoU of all steps as a curve.
 
-import { bytes, curveOf, cutOut, drawCurve, ious, planesOf, tinted, unrolled } from "./maps.js";
+import { bytes, curveOf, cutOut, drawCurve, escaped, ious, planesOf, tinted, unrolled } from "./maps.js";
 import { neighboursOf, pamrStep, pamrWeights } from "./refine.js";
 
 const TINT = [240, 228, 66];
@@ -10,14 +10,14 @@ export function render({ model, el }) {
   const steps = model.get("steps");
   el.classList.add("live-pamr");
   el.innerHTML = `
-    <label>photograph <select>${photographs.map(({ name }, i) => `<option value="${i}">${name}</option>`).join("")}</select></label>
+    <label>photograph <select>${photographs.map(({ name }, i) => `<option value="${i}">${escaped(name)}</option>`).join("")}</select></label>
     <div class="live-pair">
       <figure><canvas role="img" aria-label="The photograph, tinted where the score is high"></canvas>
         <figcaption>score</figcaption></figure>
       <figure><canvas role="img" aria-label="The photograph; what lies outside the mask is dark"></canvas>
         <figcaption>mask</figcaption></figure>
     </div>
-    <div class="live-side">${curveOf("IoU over the steps", "steps; up: IoU", [0, steps])}</div>
+    <div class="live-side">${curveOf("IoU against the steps", "IoU against the steps", [0, steps])}</div>
     <div class="live-said"><label>steps <input type="range" min="0" max="${steps}" step="1"></label>
       <output aria-live="polite"></output></div>`;
   const [map, mask] = el.querySelectorAll("canvas");

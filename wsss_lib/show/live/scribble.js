@@ -1,6 +1,6 @@
 // Strokes on a photograph, and what the random walker or PAMR makes of them while they are drawn.
 
-import { cutOut, dashedLine, ious, planesOf, unrolled } from "./maps.js";
+import { cutOut, dashedLine, escaped, ious, planesOf, unrolled } from "./maps.js";
 import { FREE, colourEdges, neighboursOf, pamrStep, pamrWeights, walk } from "./refine.js";
 
 const COLOURS = ["#56b4e9", "#e69f00"]; // ground, object
@@ -55,7 +55,7 @@ export function render({ model, el }) {
   const [form, canvas, choice] = [el.querySelector("form"), el.querySelector("canvas"), el.querySelector("select")];
   const [steps, byHand] = [form.querySelector(".steps input"), form.querySelector("[type=checkbox]")];
   const said = el.querySelector("output");
-  choice.innerHTML = photographs.map(({ name }, i) => `<option value="${i}">${name}</option>`).join("");
+  choice.innerHTML = photographs.map(({ name }, i) => `<option value="${i}">${escaped(name)}</option>`).join("");
   steps.max = model.get("steps");
   steps.value = model.get("start");
 

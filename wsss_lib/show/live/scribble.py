@@ -41,6 +41,8 @@ class Scribbled:
     strokes: Sequence[Stroke]
 
     def __post_init__(self) -> None:
+        if not all(len(places) for _, places in self.strokes):
+            raise InputError(f"{self.name}: a stroke needs at least one place (x, y).")
         (height, width), (h, w) = self.image.shape[1:], self.truth.shape
         if height % h or width % w or height // h != width // w:
             raise InputError(

@@ -17,7 +17,7 @@ export function render({ model, el }) {
   el.classList.add("live-threshold");
   el.innerHTML = `
     <canvas width="${width}" height="${height}" role="img" aria-label="The photograph; what lies below the threshold is dark"></canvas>
-    <div class="live-side">${curveOf("Mean IoU over the threshold", "threshold; up: mean IoU", [0, 1])}</div>
+    <div class="live-side">${curveOf("Mean IoU against the threshold", "mean IoU against the threshold", [0, 1])}</div>
     <label>threshold <input type="range" min="0" max="${STEPS - 1}" step="1"></label>
     <output aria-live="polite"></output>`;
   const [canvas, curve] = [el.querySelector("canvas"), el.querySelector("svg")];

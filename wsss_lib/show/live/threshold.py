@@ -20,13 +20,15 @@ def live_threshold(
         start: threshold to begin with.
 
     Raises:
-        InputError: sizes differ.
+        InputError: sizes differ, or a score is NaN.
     """
     if not image.shape[1:] == score.shape == truth.shape:
         raise InputError(
             f"live_threshold: image {tuple(image.shape[1:])}, score {tuple(score.shape)} and truth "
             f"{tuple(truth.shape)} must have one size."
         )
+    if score.isnan().any():
+        raise InputError("live_threshold: the score holds NaN; give a number for each pixel.")
     levels = (score.clamp(0, 1) * 255).round().byte()
     cuts = [
         Panel(image, region=score > t, title=f"above {t:.1f}") for t in (0.1, 0.3, 0.5, 0.7)
