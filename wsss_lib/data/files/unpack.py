@@ -34,7 +34,7 @@ def unpack(archive: Path, folder: Path, wanted: Wanted = everything) -> Path:
 
     Raises:
         InputError: damaged, no archive, encrypted, packed in a way that is not read here, or with
-            a member that points out of the folder; and a disk that does not take it.
+            a member that points out of the folder.
     """
     if folder.is_dir():
         return folder
@@ -50,7 +50,7 @@ def unpack(archive: Path, folder: Path, wanted: Wanted = everything) -> Path:
         raise InputError(
             f"{archive} is damaged or no archive ({error}); delete it and fetch it again."
         ) from error
-    except (RuntimeError, OSError) as error:  # passwords and Deflate64 among them
+    except RuntimeError as error:  # passwords and Deflate64 among them
         raise InputError(
             f"{archive} cannot be unpacked here ({error}): unpack it with another program, and "
             "give the folder."
