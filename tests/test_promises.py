@@ -60,12 +60,8 @@ def test_every_result_says_how_it_came_about(root):
 
 
 AT_THE_END = {
-    # Mean field answers nearly hard: nine of ten scores lie below 0.01 or above 0.99, so the curve
-    # hardly moves before its end. What the background's power, set for the raw maps, leaves too
-    # large in the few held-out photographs can be cut off there only, and beyond, at 0.999, objects
-    # go. A longer grid would not help; the photographs reported on would rather have a low one.
-    "refiners_horses/densecrf",
-    "refiners_voc/densecrf",
+    # It answers with masks, whose scores lie above one half: all lower thresholds are the same.
+    "refiners_voc/grabcut",
     # What rivals leave of a map is smaller than the object, and rectified: all of it is wanted.
     "standard/clip_rivals",
     # The step along the attention of these layers leaves maps that nothing can be cut out of.
@@ -138,14 +134,16 @@ def test_what_a_network_makes_of_its_labels(toy):
     assert mean(toy("segmenter_pamr")) > mean(toy("segmenter_cam"))
 
 
-def test_every_refiner_helps_on_photographs(root):
-    for data in ("horses", "voc"):
+def test_refiners_help_on_photographs_but_for_the_walker_on_poor_maps(root):
+    for data, harmed in (("horses", set()), ("voc", {"walker"})):
         found = {
-            path.stem: read_result(path) for path in (root / "results").glob(f"refiners_{data}/*")
+            path.stem: read_result(path)["runs"][0]
+            for path in (root / "results").glob(f"refiners_{data}/*")
         }
         assert {"cam", "pamr", "densecrf", "walker", "grabcut", "superpixels"} == set(found)
-        for name, result in found.items():
-            assert result["runs"][0]["miou"] >= found["cam"]["runs"][0]["miou"], name
+        worse = {name for name, run in found.items() if run["miou"] < found["cam"]["miou"]}
+        assert worse == harmed
+    assert found["cam"]["precision"] < 0.5, "more than half of what the maps of VOC mark is wrong"
 
 
 @pytest.fixture
