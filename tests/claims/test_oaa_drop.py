@@ -135,6 +135,17 @@ def test_a_visit_with_something_hidden_is_accumulated_and_becomes_the_last():
     assert torch.equal(found[2], found[0])
 
 
+def test_no_gradient_comes_back_from_what_is_hidden():
+    """What was kept is a fact: a memory that held on to its steps would grow with every visit."""
+    method, image = make(), two_spots()
+    for _ in range(2):
+        visit(method, image)
+        assert not any(
+            maps.requires_grad
+            for maps in (*method.last.maps.values(), *method.memory.maps.values())
+        )
+
+
 def test_nothing_is_hidden_before_anything_is_kept():
     method, image = make(), two_spots()
     method.progress = 0.1
