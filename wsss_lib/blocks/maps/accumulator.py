@@ -25,7 +25,7 @@ def trusted(logits: Tensor, tags: Tensor) -> Tensor:
 
 
 def latest(kept: Tensor, new: Tensor) -> Tensor:
-    """The new map, whatever was kept: a memory that joins like this holds the last trusted one."""
+    """The new map (C, h, w): a memory that joins like this holds what was trusted last."""
     return new
 
 
