@@ -36,6 +36,7 @@ from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.toy import toy_vit
 from wsss_lib.nets.large.saliency import toy_saliency
+from wsss_lib.recipes import BEFORE
 from wsss_lib.results import commit, read_result, write_json
 from wsss_lib.saliency import write_saliency
 from wsss_lib.survey import find_methods
@@ -343,9 +344,10 @@ def contend(name: str, place: Place) -> Stage:
     method = place.make(kind)
     if not kind.card.needs_scores:
         return place.run(method, kind.card.supervision)
+    teacher = BEFORE.get(name, "cam")
     if getattr(method, "threshold", 0.0) is None:
-        method.threshold = threshold_of("cam", place.folder)
-    return place.run(method, kind.card.supervision, contend("cam", place).scores)
+        method.threshold = threshold_of(teacher, place.folder)
+    return place.run(method, kind.card.supervision, contend(teacher, place).scores)
 
 
 def threshold_of(name: str, folder: Path) -> float:

@@ -32,12 +32,13 @@ GIVEN = ("scribble", "points", "extremes", "boxes", "saliency")
 
 
 def contenders(family: Family) -> list[str]:
-    """Each control, followed by the systems that stand beside it."""
-    return [
+    """Each control, followed by the systems that stand beside it; what is both stands once."""
+    named = [
         name
         for control in dict.fromkeys(family.controls.values())
         for name in (control, *(id for id, own in family.controls.items() if own == control))
     ]
+    return list(dict.fromkeys(named))
 
 
 def scene_of(family: Family, dose: int, id: str) -> Scene:

@@ -119,7 +119,9 @@ def _partial(controls: dict[str, str]) -> Family:
 
 
 FAMILIES: dict[str, Family] = {
-    "ensemble": _partial({"ficklenet": "undropped", "oaa": "cam_once"}),
+    "ensemble": _partial(
+        {"ficklenet": "undropped", "oaa": "cam_once", "oaa_plus": "oaa", "oaa_drop": "oaa"}
+    ),
     "erasing": _partial({"ae_psl": "cam_360", "cse": "cam_600"}),
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(

@@ -216,6 +216,7 @@ def test_a_network_for_photographs_and_a_split_column(tmp_path):
     [
         (("run", "camm"), r"No system 'camm' can be run; .* Do you mean cam?"),
         (("run", "pamr"), "wsss run cam pamr"),
+        (("run", "oaa_plus", "segmenter"), "wsss run oaa oaa_plus segmenter"),
         (("run", "cam", "--net", "vgg"), "No network 'vgg'"),
         (("run", "cam", "--weights", "a.npz"), "is for --net mobilenet_v2"),
         (("run", "cam", "--net", "mobilenet_v2", "--weights", "no.npz"), "No weights at no.npz"),

@@ -25,6 +25,8 @@ from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.cooccurrence.cda import CDA
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
+from wsss_lib.methods.image_level.ensemble.oaa_drop import OAADrop
+from wsss_lib.methods.image_level.ensemble.oaa_plus import OAAPlus
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
@@ -143,6 +145,8 @@ def _grounded_sam(parts: Parts) -> GroundedSam:
 BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "cam": lambda parts: CAM(parts.resnet(), parts.count),
     "oaa": lambda parts: OAA(parts.resnet(), parts.count),
+    "oaa_drop": lambda parts: OAADrop(parts.resnet(), parts.count),
+    "oaa_plus": lambda parts: OAAPlus(parts.resnet(), parts.count),
     "ficklenet": lambda parts: FickleNet(parts.resnet(), parts.count),
     "cse": lambda parts: ClassSpecificErasing(parts.resnet(8), parts.count),
     "ae_psl": lambda parts: AdversarialErasing(parts.deeplab(), parts.resnet(), parts.count),
@@ -189,6 +193,9 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
+BEFORE = {"oaa_plus": "oaa"}
+"""What makes the scores that a system needs, where that is not CAM."""
+
 AFTER = {
     "cda": "affinitynet",
     "cse": "affinitynet",
@@ -208,7 +215,7 @@ def chain(id: str) -> tuple[str, ...]:
     """
     _check(id)
     card = find_methods()[id].card
-    before = ("cam",) if card.needs_scores else ()
+    before = (BEFORE.get(id, "cam"),) if card.needs_scores else ()
     after = (AFTER[id],) if id in AFTER else ()
     return (*before, id) if card.is_network else (*before, id, *after, "segmenter")
 

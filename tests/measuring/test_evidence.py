@@ -98,6 +98,20 @@ def test_one_draw_is_of_the_weights_that_were_trained(tiny):
         assert all(torch.equal(trained[key], value) for key, value in asked.state_dict().items())
 
 
+def test_scores_come_from_the_stage_that_a_recipe_names(tiny, monkeypatch):
+    """OAA+ is taught by the memory of OAA, its control, and not by CAM."""
+    taught, run = {}, Place.run
+
+    def watched(place, method, supervision, scores=None):
+        taught[method.card.id] = scores and scores.made_by
+        return run(place, method, supervision, scores)
+
+    monkeypatch.setattr(Place, "run", watched)
+    place = Place(0, USUAL, tiny / "runs")
+    contend("oaa_plus", place)
+    assert taught == {"oaa": None, "oaa_plus": contend("oaa", place).folder.name}
+
+
 def test_former_controls_keep_their_curves(tiny, monkeypatch):
     monkeypatch.setattr(experiments.doses, "MOST", 2)
     monkeypatch.setattr(experiments.doses, "FEWEST", 1)

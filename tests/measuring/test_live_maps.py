@@ -68,6 +68,12 @@ def test_controls_stand_before_their_systems():
     ]  # fmt: skip
 
 
+def test_a_system_that_is_a_control_as_well_stands_once():
+    assert contenders(FAMILIES["ensemble"]) == [
+        "undropped", "ficklenet", "cam_once", "oaa", "oaa_plus", "oaa_drop",
+    ]  # fmt: skip
+
+
 def test_a_class_in_bytes_keeps_its_region_and_its_iou():
     truth = torch.tensor([[1, 1, 0, 2]])
     scores = torch.tensor([[[0.9, 0.2, 0.6, 0.3]], [[0.0, 0.0, 0.0, 1.0]]])

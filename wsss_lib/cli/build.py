@@ -34,9 +34,10 @@ def find(systems: Sequence[str]) -> list[type[Method]]:
             raise InputError(f"No system {system!r} can be run; choose from {[*known]}.{hint}")
     first = known[systems[0]].card
     if first.needs_scores:
+        before = recipes.BEFORE.get(first.id, "cam")
         raise InputError(
             f"{first.id} works on the scores of another system: name one before it, such as "
-            f"`wsss run cam {' '.join(systems)}`."
+            f"`wsss run {before} {' '.join(systems)}`."
         )
     return [known[system] for system in systems]
 

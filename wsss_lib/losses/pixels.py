@@ -15,3 +15,27 @@ def pixel_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """
     total = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
     return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+def hybrid_loss(logits: Tensor, target: Tensor, least: float = 1e-3) -> Tensor:
+    """Soft scores as targets: strong ones teach much, faint ones little, and only zeros say no.
+
+    With q the sigmoid of the logits, ``-1/|P| sum_P G log q - 1/|N| sum_N log(1 - q)``: P are the
+    places of all classes and images whose target G exceeds ``least``, N the others. Where G is
+    between 0 and 1 nothing pulls q down to it.
+
+    Source: Jiang et al. (ICCV 2019), section 3.3; the border of P and N is that of the released
+    code.
+
+    Args:
+        logits: (B, C, h, w).
+        target: (B, C, h, w) in [0, 1].
+        least: targets up to it count as zero.
+
+    Returns:
+        A scalar; a side without a place adds 0 (with a gradient of 0).
+    """
+    yes = target > least
+    drawn = -(target * F.logsigmoid(logits) * yes).sum() / yes.sum().clamp(min=1)
+    held = -(F.logsigmoid(-logits) * ~yes).sum() / (~yes).sum().clamp(min=1)
+    return drawn + held

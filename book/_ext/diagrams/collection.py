@@ -1,6 +1,7 @@
 """All diagrams by name."""
 
 from diagrams import (
+    accumulation,
     affinity,
     foundation,
     image_level,
@@ -12,7 +13,9 @@ from diagrams import (
 from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
-FAMILIES = (pipeline, affinity, image_level, self_supervised, online, marks, foundation)
+FAMILIES = (
+    pipeline, affinity, image_level, accumulation, self_supervised, online, marks, foundation,
+)  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
 

@@ -1,7 +1,7 @@
 import torch
 
 from wsss_lib.core import IGNORE
-from wsss_lib.losses.pixels import pixel_loss
+from wsss_lib.losses.pixels import hybrid_loss, pixel_loss
 from wsss_lib.losses.tags import tag_loss
 
 
@@ -24,3 +24,51 @@ def test_pixel_loss_without_labels_is_zero_and_differentiable():
     loss.backward()
     assert loss == 0
     assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+def slow_hybrid(logits, target, least=1e-3):
+    yes, no = [], []
+    for place, value in enumerate(target.flatten()):
+        q = logits.flatten()[place].sigmoid()
+        (yes if value > least else no).append(
+            -(value * q.log() if value > least else (1 - q).log())
+        )
+    return torch.stack(yes).mean() + torch.stack(no).mean()
+
+
+def test_hybrid_loss_equals_loops_over_both_sides():
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
+    target[target < 0.4] = 0
+    target[0, 0, 0, 0] = 0.0005  # found as good as never
+    assert torch.isclose(hybrid_loss(logits, target), slow_hybrid(logits, target))
+    assert torch.isclose(hybrid_loss(logits, target, 0.7), slow_hybrid(logits, target, 0.7))
+
+
+def test_hybrid_loss_is_least_where_zeros_say_no_and_all_else_yes():
+    target = torch.tensor([[[[0.0, 0.2, 1.0]]]])
+    assert hybrid_loss(torch.tensor([[[[-60.0, 60.0, 60.0]]]]), target) < 1e-6
+    half = hybrid_loss(torch.tensor([[[[-60.0, 0.0, 60.0]]]]), target)
+    assert half > 0.05, "a faint target draws upwards too"
+
+
+def test_scaling_the_target_scales_the_positive_side_alone():
+    logits, target = torch.randn(1, 2, 3, 3), torch.rand(1, 2, 3, 3) + 0.1
+    target[:, 1] = 0
+    no = hybrid_loss(logits[:, 1:], target[:, 1:])
+    whole, halved = hybrid_loss(logits, target) - no, hybrid_loss(logits, target / 2) - no
+    assert torch.isclose(halved, whole / 2, rtol=1e-4)
+
+
+def test_many_zeros_weigh_no_more_than_few():
+    logits, target = torch.full((1, 1, 1, 9), 0.3), torch.tensor([[[[1.0] + [0.0] * 8]]])
+    assert torch.isclose(hybrid_loss(logits, target), hybrid_loss(logits[..., :2], target[..., :2]))
+
+
+def test_hybrid_loss_with_an_empty_side_has_a_finite_gradient():
+    for value in (0.0, 1.0):
+        logits = torch.randn(1, 2, 3, 3, requires_grad=True)
+        loss = hybrid_loss(logits, torch.full((1, 2, 3, 3), value))
+        loss.backward()
+        assert loss > 0
+        assert logits.grad.isfinite().all()

@@ -26,3 +26,21 @@ class Classifier(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> raw class maps (B, C, h, w); their means are the logits."""
         return self.head(self.backbone(image)[-1])
+
+
+def map_head(width: int, num_classes: int, convs: int, bias: bool = False) -> nn.Sequential:
+    """3x3 convolutions, each followed by a ReLU, in front of a linear classifier at every position.
+
+    Source: Jiang et al. (ICCV 2019), section 3.1, where there are three.
+
+    Args:
+        width: D of the features, which the convolutions keep.
+        num_classes: C, without background.
+        convs: how many convolutions.
+        bias: whether the classifier adds one number to each class map.
+
+    Returns:
+        (B, D, h, w) features -> raw class maps (B, C, h, w).
+    """
+    blocks = [nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU()) for _ in range(convs)]
+    return nn.Sequential(*blocks, nn.Conv2d(width, num_classes, 1, bias=bias))

@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from wsss_lib.blocks.maps.accumulator import Accumulator
 from wsss_lib.blocks.maps.cam import multi_scale_flip
-from wsss_lib.blocks.maps.class_maps import normalize, resize_like
+from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_cnn
+from wsss_lib.nets.heads.classifier import map_head
 
 CARD = Card(
     id="oaa",
@@ -33,8 +34,7 @@ CARD = Card(
     survey_section="2.1.1",
     fidelity="reduced",
     differs=(
-        "OAA alone, without the integral attention model of OAA+, to which the survey's figures "
-        "probably belong",
+        "OAA alone; OAA+, to which the survey's figures probably belong, is a system of its own",
         "no saliency marks the background of the labels; the threshold does",
         "training images are neither mirrored nor moved, as in the official code, so that maps of "
         "one image lie on top of each other; its colour jitter is left out",
@@ -44,7 +44,7 @@ CARD = Card(
         "an image that was never classified well answers with the class map of the trained "
         "network; the official code writes that of the last epoch",
         "the toy network reads its features with one 1x1 convolution, like CAM here, and not with "
-        "three 3x3 convolutions in front of it",
+        "three 3x3 convolutions in front of it; it adds no bias",
     ),
 )
 
@@ -73,10 +73,8 @@ class OAA(Method):
     ) -> None:
         super().__init__()
         self.backbone, self.start, self.scales = backbone, start, scales
-        d = backbone.channels[-1]
-        blocks = [nn.Sequential(nn.Conv2d(d, d, 3, padding=1), nn.ReLU()) for _ in range(convs)]
-        self.head = nn.Sequential(*blocks, nn.Conv2d(d, num_classes, 1, bias=False))
-        self._memory: dict[str, Tensor] = {}
+        self.head = map_head(backbone.channels[-1], num_classes, convs)
+        self.memory = Accumulator()
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
@@ -87,41 +85,25 @@ class OAA(Method):
 
     def get_extra_state(self) -> dict[str, Tensor]:
         """The memory, (C, h, w) by image: checkpoints carry it."""
-        return dict(self._memory)
+        return dict(self.memory.maps)
 
     def set_extra_state(self, state: Any) -> None:
         """Put a memory back."""
-        self._memory = dict(state)
+        self.memory.restore(state)
 
     def class_maps(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> raw class maps (B, C, h, w), any real values."""
         return self.head(self.backbone(image)[-1])
-
-    @staticmethod
-    def trusted(logits: Tensor, tags: Tensor) -> Tensor:
-        """(B, C) logits and tags -> (B, C): present, and among as many best as are present."""
-        better = (logits[:, :, None] < logits[:, None]).sum(dim=2)
-        return tags * (better < tags.sum(dim=1, keepdim=True))
-
-    def remember(self, ids: Sequence[str], maps: Tensor, tags: Tensor) -> None:
-        """Add raw class maps (B, C, h, w) to the memory; doubtful ones are 0 and change nothing."""
-        accepted = self.trusted(maps.mean(dim=(2, 3)), tags)
-        for id, new in zip(ids, normalize(maps, accepted).half().cpu(), strict=True):
-            self._memory[id] = torch.maximum(self._memory.get(id, new), new)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The classification loss of the pooled maps; the maps go to the memory."""
         tags = batch.require("tags", CARD.name)
         maps = self.class_maps(batch.image)
         if self.progress >= self.start:
-            self.remember(batch.ids, maps.detach(), tags)
+            self.memory.remember(batch.ids, maps.detach(), tags)
         return {"cls": tag_loss(maps.mean(dim=(2, 3)), tags)}
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): the memory where it has a map, else the class map of the network."""
         now = normalize(multi_scale_flip(self.class_maps, batch.image, self.scales), batch.tags)
-        for place, id in enumerate(batch.ids):
-            if id in self._memory:
-                kept = resize_like(self._memory[id][None].to(now), now)[0]
-                now[place] = torch.where(kept.amax(dim=(1, 2), keepdim=True) > 0, kept, now[place])
-        return now
+        return self.memory.recall(batch.ids, now)
