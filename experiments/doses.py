@@ -119,7 +119,8 @@ def _partial(controls: dict[str, str]) -> Family:
 
 
 FAMILIES: dict[str, Family] = {
-    "ensemble": _partial({"ficklenet": "undropped", "oaa": "cam_once"}),
+    "cam": _partial({"lpcam": "cam"}),
+    "ensemble": _partial({"ficklenet": "undropped", "oaa": "cam_once", "mdc": "undilated"}),
     "erasing": _partial({"ae_psl": "cam_360", "cse": "cam_600"}),
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(
