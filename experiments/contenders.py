@@ -30,6 +30,7 @@ from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
+from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
@@ -149,6 +150,14 @@ def undropped(place: Place) -> Stage:
     """FickleNet whose convolution drops nothing, so that one draw is all of them."""
     method = place.make(FickleNet)
     method.rate, method.passes = 0.0, 1
+    return place.run(method, ("tags",))
+
+
+def undilated(place: Place) -> Stage:
+    """MDC whose branches all look at what is next to them."""
+    method = place.make(MDC)
+    for branch in method.branches:
+        branch.dilation = branch.padding = (1, 1)
     return place.run(method, ("tags",))
 
 
@@ -310,6 +319,7 @@ MAKERS: dict[str, Maker] = {
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
     "cam_once": Maker(CAM.card, cam_once),
     "undropped": Maker(FickleNet.card, undropped),
+    "undilated": Maker(MDC.card, undilated),
     "ficklenet_whole": Maker(FickleNet.card, one_draw(0.0)),
     "ficklenet_once": Maker(FickleNet.card, one_draw(0.7)),
     "cam_vit": Maker(CAM.card, cam_on_vit),

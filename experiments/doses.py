@@ -119,8 +119,12 @@ def _partial(controls: dict[str, str]) -> Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "cam": _partial({"lpcam": "cam"}),
     "ensemble": _partial(
-        {"ficklenet": "undropped", "oaa": "cam_once", "oaa_plus": "oaa", "oaa_drop": "oaa"}
+        {
+            "ficklenet": "undropped", "oaa": "cam_once", "oaa_plus": "oaa", "oaa_drop": "oaa",
+            "mdc": "undilated",
+        }
     ),
     "erasing": _partial({"ae_psl": "cam_360", "cse": "cam_600"}),
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),

@@ -258,7 +258,7 @@ def protocol_of(name: str) -> Protocol:
 
 TABLE = (
     "cam", "cam_vit", "pamr", "densecrf", "cam_once", "undropped", "ficklenet_whole",
-    "ficklenet_once", "clip_logits", "clip_rivals", "bbox_rect", "pce",
+    "ficklenet_once", "undilated", "clip_logits", "clip_rivals", "bbox_rect", "pce",
     "segmenter_cam", "segmenter_pamr", "segmenter_affinitynet", "segmenter_bbox_rect",
     "segmenter_grabcut", "fifty_one_masks", "ceiling", *READ_OUTS,
 )  # fmt: skip

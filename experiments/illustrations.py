@@ -37,6 +37,21 @@ def draws(method: Any, batch: Batch) -> dict[str, Tensor]:
     return {f"draw {n}:{label + 1}": one[0, 0] for n, one in enumerate(maps, 1)}
 
 
+def dilations(method: Any, batch: Batch) -> dict[str, Tensor]:
+    """MDC: the map of each branch for the first class of the image."""
+    label = int(_tags(batch)[0].nonzero()[0])
+    maps = [normalize(one)[0, label] for one in method.class_maps(batch.image)]
+    apart = [branch.dilation[0] for branch in method.branches]
+    return {f"dilation {n}:{label + 1}": one for n, one in zip(apart, maps, strict=True)}
+
+
+def likeness(method: Any, batch: Batch) -> dict[str, Tensor]:
+    """LPCAM: how much each place is like the prototypes of the first class, of either kind."""
+    label = int(_tags(batch)[0].nonzero()[0])
+    maps = zip(("class", "context"), method.alike(batch.image), strict=True)
+    return {f"like the {kind}:{label + 1}": one[0, label].relu() for kind, one in maps}
+
+
 def boundary(method: Any, batch: Batch) -> dict[str, Tensor]:
     """IRNet: where the network sees a boundary between classes."""
     return {"boundary": method.relations.boundary(batch.image)[0, 0]}
@@ -94,6 +109,8 @@ def saliency(method: Any, batch: Batch) -> dict[str, Tensor]:
 ILLUSTRATIONS: dict[str, Callable[[Any, Batch], dict[str, Tensor]]] = {
     "ae_psl": rounds,
     "ficklenet": draws,
+    "lpcam": likeness,
+    "mdc": dilations,
     "irnet": boundary,
     "cam": half_size(lambda method, view: method.class_maps(view)),
     "seam": half_size(lambda method, view: method.look(view)[0]),

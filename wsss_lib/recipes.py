@@ -22,8 +22,10 @@ from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.cooccurrence.cda import CDA
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
+from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
 from wsss_lib.methods.image_level.ensemble.oaa_drop import OAADrop
 from wsss_lib.methods.image_level.ensemble.oaa_plus import OAAPlus
@@ -144,10 +146,12 @@ def _grounded_sam(parts: Parts) -> GroundedSam:
 
 BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "cam": lambda parts: CAM(parts.resnet(), parts.count),
+    "lpcam": lambda parts: LPCAM(parts.resnet(), parts.count),
     "oaa": lambda parts: OAA(parts.resnet(), parts.count),
     "oaa_drop": lambda parts: OAADrop(parts.resnet(), parts.count),
     "oaa_plus": lambda parts: OAAPlus(parts.resnet(), parts.count),
     "ficklenet": lambda parts: FickleNet(parts.resnet(), parts.count),
+    "mdc": lambda parts: MDC(parts.resnet(), parts.count),
     "cse": lambda parts: ClassSpecificErasing(parts.resnet(8), parts.count),
     "ae_psl": lambda parts: AdversarialErasing(parts.deeplab(), parts.resnet(), parts.count),
     "cda": lambda parts: CDA(parts.resnet(), parts.count),

@@ -20,6 +20,7 @@ NAMES = {
     "cam_longer": "CAM, trained longer (control)",
     "cam_once": "CAM, same looks",
     "undropped": "the same network, nothing dropped",
+    "undilated": "the same network, every dilation 1",
     "ficklenet_whole": "FickleNet, asked once with nothing dropped",
     "ficklenet_once": "FickleNet, a single draw",
     "cam_360": "CAM, 360 steps",

@@ -106,10 +106,56 @@ def _figure_of_held_out(curve: Tensor, held_out: Tensor) -> tuple[float, float]:
     return int(held_out.argmax()) / 100, float(held_out.max())
 
 
+def factors(t: float) -> tuple[float, float]:
+    """Factors of CAM's and of LPCAM's raw map where all features become t times as large."""
+    return t, 1.0  # a sum grows with its terms; an angle does not know lengths
+
+
+def check_factors(answer: Callable[[float], tuple[float, float]]) -> str:
+    """A weighted sum is proportional to the features, a cosine depends on their direction."""
+    for t in (2.0, 0.5):
+        result = answer(t)
+        if not isinstance(result, tuple) or len(result) != 2:
+            return "Return two numbers: the factor of CAM, then the factor of LPCAM."
+        cam, lpcam = map(float, result)
+        if abs(cam - 1) < 1e-6:
+            return "CAM weighs the features and adds up. What happens to a sum of larger terms?"
+        if abs(cam - t) > 1e-6:
+            return (
+                "CAM is linear in the features: put t times f into its sum, and take t out again."
+            )
+        if abs(lpcam - t) < 1e-6:
+            return (
+                "CAM is right. LPCAM asks for the angle between two vectors, not for their lengths."
+            )
+        if abs(lpcam - 1) > 1e-6:
+            return "CAM is right. Write out the cosine: where does t stand, and where else?"
+    return ""
+
+
+def _both_grow(t: float) -> tuple[float, float]:
+    return t, t
+
+
+def _neither_grows(t: float) -> tuple[float, float]:
+    return 1.0, 1.0
+
+
+def _squared(t: float) -> tuple[float, float]:
+    return t**2, 1.0
+
+
+def _divided_twice(t: float) -> tuple[float, float]:
+    return t, 1 / t
+
+
 EXERCISES = {
     "class_map": Exercise(check_class_map, class_map, (_pooled_everywhere, _rectified)),
     "scores": Exercise(check_scores, scores, (_min_max, _tags_forgotten)),
     "best_threshold": Exercise(
         check_best_threshold, best_threshold, (_chosen_on_report, _figure_of_held_out)
+    ),
+    "factors": Exercise(
+        check_factors, factors, (_both_grow, _neither_grows, _squared, _divided_twice)
     ),
 }

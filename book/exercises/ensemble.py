@@ -270,6 +270,44 @@ def _rescaled(noise: Tensor, rate: float) -> Tensor:
     return fickle_mask(noise, rate) / (1 - rate)
 
 
+def made_up(n: int) -> float:
+    """What one of n dilated maps makes up alone, as a share of where all maps agree."""
+    return (0 + 1 / n) / (1 + n / n)
+
+
+def check_made_up(answer: Callable[[int], float]) -> str:
+    """An n-th of a mean, beside a head that has the standard map as well."""
+    for n in (3, 5):
+        share = float(answer(n))
+        if abs(share - 1 / n) < 1e-6:
+            return "You divided by the dilated maps at the head; the standard map shines there too."
+        if abs(share - 1 / (n + 1)) < 1e-6:
+            return (
+                "That is the plain mean of all maps; here the standard one stands outside the mean."
+            )
+        if abs(share - 0.5) < 1e-6:
+            return "One dilated map does not count whole: only the mean of the n is added."
+        if abs(share - 1 / (2 * n)) > 1e-6:
+            return "Put both places into the equation, then divide one value by the other."
+    return ""
+
+
+def _standard_forgotten(n: int) -> float:
+    return 1 / n
+
+
+def _plain_mean(n: int) -> float:
+    return 1 / (n + 1)
+
+
+def _sum_of_all(n: int) -> float:
+    return 0.5
+
+
+def _not_divided(n: int) -> float:
+    return 2.0
+
+
 EXERCISES = {
     "accept": Exercise(check_accept, accept, (_every_tag, _winner_only, _best_of_all, _positive)),
     "accumulate": Exercise(check_accumulate, accumulate, (_latest, _total, _always)),
@@ -282,5 +320,8 @@ EXERCISES = {
     ),
     "fickle_mask": Exercise(
         check_fickle_mask, fickle_mask, (_dropped_and_kept, _fickle_centre, _rescaled)
+    ),
+    "made_up": Exercise(
+        check_made_up, made_up, (_standard_forgotten, _plain_mean, _sum_of_all, _not_divided)
     ),
 }

@@ -87,6 +87,12 @@ def test_controls_of_ensembles_lack_the_idea_alone(tiny):
         first, second = (whole.draw(parts, 1) for _ in range(2))
     assert torch.equal(first, second)
     assert whole.passes == 1
+    close, far = contend("undilated", place).method, place.make(find_methods()["mdc"])
+    assert {branch.dilation for branch in close.branches} == {(1, 1)}
+    assert close.recipe == far.recipe
+    assert close.scales == far.scales
+    shapes = [[weight.shape for weight in one.parameters()] for one in (close, far)]
+    assert shapes[0] == shapes[1]
 
 
 def test_one_draw_is_of_the_weights_that_were_trained(tiny):

@@ -105,6 +105,60 @@ FICKLENET = Diagram(
     ),
 )  # fmt: skip
 
+MDC = Diagram(
+    "mdc",
+    "MDC",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "backbone", (0, 1)),
+        learned(
+            "far", "three that look\nfurther, with a\nclassifier each", (0, 2),
+            *(f"{part}.{n}" for part in ("branches", "classifiers") for n in (1, 2, 3)), idea=True,
+        ),
+        learned(
+            "near", "convolution,\ndilation 1, and\nclassifier", (1, 2),
+            "branches.0", "classifiers.0",
+        ),
+        step("far maps", "class maps", (0, 3)),
+        step("near map", "class maps", (1, 3)),
+        term("cls_0", "classification", (2, 3)),
+        term("cls_1, cls_2, cls_3", "classification,\none for each", (2, 4)),
+        step("mean", "mean of the\nthree", (0, 4), idea=True),
+        step("sum", "added", (0, 5)),
+        answer("rectified, over\nits maximum", (0, 6)),
+    ),
+    (
+        *flow("image", "backbone", "far", "far maps", "cls_1, cls_2, cls_3"),
+        *flow("backbone", "near", "near map", "cls_0"), *flow("tags", "cls_0"),
+        *flow("tags", "cls_1, cls_2, cls_3"), *reply("far maps", "mean", "sum", "answer"),
+        *reply("near map", "sum"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
+LPCAM = Diagram(
+    "lpcam",
+    "LPCAM",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "backbone", (0, 1)),
+        learned("classifier", "classifier,\nat each pixel", (1, 1)),
+        step("maps", "class maps", (1, 2)),
+        term("cls", "classification", (2, 2)),
+        step("kinds", "features of the\nobject, and of\nits context", (1, 3)),
+        step("prototypes", "centres of each\nthat resemble\nthe class", (1, 4), idea=True),
+        step("alike", "more like the\nclass than like\nits context", (0, 5), idea=True),
+        answer("divided by\nits maximum", (0, 6)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "maps", "cls"), *flow("tags", "cls"),
+        *stop("backbone", "kinds"), *stop("maps", "kinds"), *flow("tags", "kinds"),
+        *flow("kinds", "prototypes"), *reply("backbone", "alike"), *reply("prototypes", "alike"),
+        *reply("alike", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
 CDA = Diagram(
     "cda",
     "CDA",
@@ -150,4 +204,4 @@ EPS = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (AE_PSL, CSE, OAA, FICKLENET, CDA, EPS)
+DIAGRAMS = (AE_PSL, CSE, OAA, FICKLENET, MDC, LPCAM, CDA, EPS)

@@ -1,0 +1,156 @@
+"""Clusters of features, and maps of similarity to their centres."""
+
+import math
+
+import pytest
+import torch
+
+from wsss_lib.blocks.maps.prototypes import (
+    Clustering,
+    divide_features,
+    k_means,
+    likeness,
+    local_prototypes,
+    mean_cosine,
+)
+from wsss_lib.core import InputError
+
+
+def fans(each=40):
+    """Three bundles of vectors of all lengths, around three directions of the plane."""
+    chance = torch.Generator().manual_seed(0)
+    angles = torch.tensor([0.0, 2.0, 4.0]).repeat_interleave(each)
+    angles = angles + 0.1 * torch.randn(3 * each, generator=chance)
+    lengths = 0.1 + 10 * torch.rand(3 * each, 1, generator=chance)
+    return lengths * torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+def test_bundles_of_directions_are_found_whatever_the_lengths():
+    centres, owners = k_means(fans(), 3, seed=1)
+    assert centres.shape == (3, 2)
+    for bundle in owners.view(3, -1):
+        assert len(bundle.unique()) == 1
+    found = torch.atan2(centres[:, 1], centres[:, 0]).remainder(2 * math.pi)[owners[::40]]
+    apart = (found - torch.tensor([0.0, 2.0, 4.0])).remainder(2 * math.pi)
+    assert torch.minimum(apart, 2 * math.pi - apart).max() < 0.1
+
+
+def test_no_point_wants_to_move_and_each_centre_is_the_mean_of_its_points():
+    points = torch.randn(200, 4, generator=torch.Generator().manual_seed(3))
+    centres, owners = k_means(points, 5)
+    for n in range(len(points)):
+        cosines = [
+            float(points[n] @ centre) / float(points[n].norm() * centre.norm())
+            for centre in centres
+        ]
+        assert cosines[int(owners[n])] == pytest.approx(max(cosines), abs=1e-5)
+    for k in range(5):
+        assert torch.allclose(centres[k], points[owners == k].mean(dim=0), atol=1e-5)
+
+
+def test_the_seed_decides_and_the_global_generator_is_left_alone():
+    points = torch.randn(300, 3, generator=torch.Generator().manual_seed(0))
+    before = torch.random.get_rng_state()
+    one, other, third = (k_means(points, 6, seed)[0] for seed in (0, 0, 1))
+    assert torch.equal(one, other)
+    assert not torch.equal(one, third)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_few_points_are_centres_themselves_and_none_give_none():
+    points = torch.eye(3)[:2] * 5
+    centres, owners = k_means(points, 12)
+    assert torch.equal(centres[owners], points)
+    centres, owners = k_means(torch.zeros(0, 3), 12)
+    assert centres.shape == (0, 3)
+    assert owners.shape == (0,)
+
+
+def test_a_centre_without_points_stays_where_it_was():
+    """Of two equal first centres, one gets everything."""
+    points = torch.ones(6, 2)
+    centres, owners = k_means(points, 2)
+    assert torch.equal(centres, torch.ones(2, 2))
+    assert len(owners.unique()) == 1
+
+
+def test_a_search_that_may_not_take_a_round_longer_ends():
+    points = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(k_means(points, 8, rounds=1)[0], k_means(points, 8)[0])
+
+
+def test_what_cannot_be_clustered_is_refused():
+    with pytest.raises(InputError, match=r"points must be \(n, D\), not \(1, 2, 3, 4\)"):
+        k_means(torch.zeros(1, 2, 3, 4), 2)
+    with pytest.raises(InputError, match="count at least 1, not 0"):
+        k_means(torch.zeros(5, 2), 0)
+
+
+def test_the_map_is_the_mean_of_cosines_at_each_place():
+    chance = torch.Generator().manual_seed(0)
+    features, prototypes = (torch.randn(*s, generator=chance) for s in ((2, 5, 3, 4), (3, 5)))
+    found = mean_cosine(features, prototypes)
+    for b in range(2):
+        for y in range(3):
+            for x in range(4):
+                f = features[b, :, y, x]
+                each = [float(f @ z) / float(f.norm() * z.norm()) for z in prototypes]
+                assert float(found[b, y, x]) == pytest.approx(sum(each) / 3, abs=1e-5)
+    assert torch.allclose(mean_cosine(7 * features, prototypes), found, atol=1e-6)
+    assert torch.equal(mean_cosine(features, prototypes[:0]), torch.zeros(2, 3, 4))
+
+
+WEIGHTS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+def test_features_are_divided_by_the_share_of_each_maps_own_maximum():
+    """Two images of unequal peaks; the second has two classes and lends its features to both."""
+    features = torch.zeros(2, 3, 1, 4)
+    features[0, 0, 0] = torch.tensor([8.0, 2.0, 0.4, -5.0])
+    features[1, 0, 0] = torch.tensor([0.1, 0.05, 0.0, 0.0])
+    features[1, 2, 0] = torch.tensor([0.0, 0.0, 3.0, 1.0])
+    tags = torch.tensor([[1.0, 0, 0], [1.0, 0, 1.0]])
+    found = divide_features([(features, tags)], WEIGHTS, inside=0.1)
+    assert {*found} == {"object 0", "context 0", "object 2", "context 2"}
+    assert found["object 0"][:, 0].tolist() == pytest.approx([8.0, 2.0, 0.1, 0.05])
+    assert found["context 0"][:, 0].tolist() == pytest.approx([0.4, -5.0, 0.0, 0.0])
+    assert found["object 2"][:, 2].tolist() == [3.0, 1.0]
+    half = divide_features([(features, tags)], WEIGHTS, inside=0.4)
+    assert [len(half[name]) for name in ("object 0", "object 2")] == [3, 1]
+    apart = divide_features([(features[:1], tags[:1]), (features[1:], tags[1:])], WEIGHTS, 0.1)
+    assert all(torch.equal(apart[name], value) for name, value in found.items())
+
+
+def test_centres_are_kept_by_what_the_classifier_makes_of_them():
+    """Of an object those that it is sure of; of the context those that it doubts."""
+    features = torch.zeros(1, 3, 1, 4)
+    features[0, :, 0] = torch.tensor([[9.0, 0, 0], [3.0, 1.9, 0], [0.5, 0.0, 0.5], [0.0, 0, 6.0]]).T
+    looks = [(features, torch.tensor([[1.0, 0.0, 0.0]]))]
+    # P(class 0) of the four places: 1.00, .72, .38, .002.
+    kept = local_prototypes(looks, WEIGHTS, Clustering(2))
+    assert kept["object 0"].tolist() == [[9.0, 0.0, 0.0]]
+    assert kept["context 0"].tolist() == [[0.5, 0.0, 0.5]]
+    assert len(local_prototypes(looks, WEIGHTS, Clustering(2, sure=0.7))["object 0"]) == 2
+    for doubtful in ((0.4, 0.9), (0.05, 0.3)):
+        rule = Clustering(2, doubtful=doubtful)
+        assert not len(local_prototypes(looks, WEIGHTS, rule)["context 0"])
+    unsure = local_prototypes([(features / 20, looks[0][1])], WEIGHTS, Clustering(2))
+    assert torch.allclose(unsure["object 0"], features[0, :, 0, :1].T / 20), "the clearest"
+
+
+def test_a_class_that_lies_nowhere_has_no_prototypes_of_its_own():
+    """A map that is negative everywhere gives its features to the context."""
+    looks = [(-torch.ones(1, 3, 2, 2), torch.tensor([[1.0, 0.0, 0.0]]))]
+    kept = local_prototypes(looks, WEIGHTS, Clustering(2))
+    assert {*kept} == {"context 0"}
+
+
+def test_a_class_without_prototypes_is_known_by_its_weights():
+    features = torch.randn(2, 3, 2, 4, generator=torch.Generator().manual_seed(0))
+    own = {"object 1": torch.ones(1, 3), "context 0": torch.eye(3)[:2]}
+    found = likeness(features, own, "object", WEIGHTS)
+    assert torch.allclose(found[:, 0], mean_cosine(features, WEIGHTS[:1]))
+    assert torch.allclose(found[:, 1], mean_cosine(features, torch.ones(1, 3)))
+    around = likeness(features, own, "context", WEIGHTS)
+    assert torch.allclose(around[:, 0], mean_cosine(features, torch.eye(3)[:2]))
+    assert not around[:, 1:].any()
