@@ -27,6 +27,8 @@ from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
+from wsss_lib.methods.image_level.erasing.seenet import SeeNet
+from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
@@ -144,6 +146,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "cam": lambda parts: CAM(parts.resnet(), parts.count),
     "oaa": lambda parts: OAA(parts.resnet(), parts.count),
     "ficklenet": lambda parts: FickleNet(parts.resnet(), parts.count),
+    "two_phase": lambda parts: TwoPhase(parts.resnet(), parts.count),
+    "seenet": lambda parts: SeeNet(parts.resnet(), parts.count),
     "cse": lambda parts: ClassSpecificErasing(parts.resnet(8), parts.count),
     "ae_psl": lambda parts: AdversarialErasing(parts.deeplab(), parts.resnet(), parts.count),
     "cda": lambda parts: CDA(parts.resnet(), parts.count),

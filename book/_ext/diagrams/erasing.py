@@ -13,6 +13,52 @@ from diagrams.description import (
     term,
 )
 
+TWO_PHASE = Diagram(
+    "two_phase",
+    "Two-phase learning",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "backbone", (0, 1), "live.backbone"),
+        frozen("first", "network of the\nfirst phase,\nfrozen", (1, 1), "first"),
+        step("masked", "features, zero\nwhere the first\nis hot", (0, 2), idea=True),
+        learned("head", "linear\nclassifier", (0, 3), "live.head"),
+        term("cls", "classification", (1, 4)),
+        answer("larger of both,\nover their\nmaxima", (0, 5)),
+    ),
+    (
+        *flow("image", "backbone", "masked", "head", "cls"), *flow("image", "first"),
+        *stop("first", "masked"), *flow("tags", "masked"), *flow("tags", "cls"),
+        *reply("head", "answer"), *reply("first", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
+SEENET = Diagram(
+    "seenet",
+    "SeeNet",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "backbone", (0, 1)),
+        learned("first", "first branch", (0, 2)),
+        step("turned", "hot zero, cold\nwith its sign\nturned", (1, 3), idea=True),
+        step("cold", "cold alone", (2, 3), idea=True),
+        learned("second", "second branch", (1, 4)),
+        learned("third", "third branch", (2, 4)),
+        term("first", "classification", (0, 5), key="first term"),
+        term("second", "classification", (1, 5), key="second term"),
+        term("nothing", "no class at all", (2, 5), idea=True),
+        answer("larger of both,\nover their\nmaxima", (0, 6)),
+    ),
+    (
+        *flow("image", "backbone", "first", "first term"), *flow("tags", "first term"),
+        *flow("backbone", "turned", "second", "second term"), *flow("tags", "second term"),
+        *flow("backbone", "cold", "third", "nothing"), *stop("first", "turned"),
+        *stop("first", "cold"), *flow("tags", "turned"), *flow("tags", "cold"),
+        *reply("first", "answer"), *reply("second", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
 AE_PSL = Diagram(
     "ae_psl",
     "Adversarial erasing",
@@ -63,5 +109,5 @@ CSE = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (AE_PSL, CSE)
+DIAGRAMS = (TWO_PHASE, AE_PSL, SEENET, CSE)
 """All diagrams by name."""
