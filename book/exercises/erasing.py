@@ -137,7 +137,7 @@ def check_turn(answer: Callable[[Tensor, Tensor, float, float], Tensor]) -> str:
     if turned[0, 0, 1] != 2 or turned[2, 0, 1] != 5:
         return "The second place lies between the borders: its rectified features stay as they are."
     if not turned[:, 0, 2].any():
-        return "The third place is cold, and nothing is left of it. It is not hot: which number is its?"
+        return "The third place is cold, and nothing is left of it. Only what is hot may vanish."
     if turned[0, 0, 2] != -3 or turned[2, 0, 2] != -6:
         return "The third place is cold: each of its rectified features changes its sign."
     edge = answer(torch.ones(1, 1, 2), torch.tensor([[0.75, 0.25]]), 0.75, 0.25)
