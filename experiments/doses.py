@@ -126,7 +126,9 @@ FAMILIES: dict[str, Family] = {
             "mdc": "undilated",
         }
     ),
-    "erasing": _partial({"ae_psl": "cam_360", "cse": "cam_600"}),
+    "erasing": _partial(
+        {"two_phase": "cam_600", "ae_psl": "cam_360", "seenet": "cam", "cse": "cam_600"}
+    ),
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(
         "what always comes with a class is called by its name",

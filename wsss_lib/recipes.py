@@ -31,6 +31,8 @@ from wsss_lib.methods.image_level.ensemble.oaa_drop import OAADrop
 from wsss_lib.methods.image_level.ensemble.oaa_plus import OAAPlus
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
+from wsss_lib.methods.image_level.erasing.seenet import SeeNet
+from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
@@ -152,6 +154,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "oaa_plus": lambda parts: OAAPlus(parts.resnet(), parts.count),
     "ficklenet": lambda parts: FickleNet(parts.resnet(), parts.count),
     "mdc": lambda parts: MDC(parts.resnet(), parts.count),
+    "two_phase": lambda parts: TwoPhase(parts.resnet(), parts.count),
+    "seenet": lambda parts: SeeNet(parts.resnet(), parts.count),
     "cse": lambda parts: ClassSpecificErasing(parts.resnet(8), parts.count),
     "ae_psl": lambda parts: AdversarialErasing(parts.deeplab(), parts.resnet(), parts.count),
     "cda": lambda parts: CDA(parts.resnet(), parts.count),

@@ -3,6 +3,7 @@
 from diagrams import (
     accumulation,
     affinity,
+    erasing,
     foundation,
     image_level,
     marks,
@@ -14,7 +15,8 @@ from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
-    pipeline, affinity, image_level, accumulation, self_supervised, online, marks, foundation,
+    pipeline, affinity, erasing, image_level, accumulation, self_supervised, online, marks,
+    foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

@@ -3,6 +3,8 @@
 Systems that keep several classifiers, frozen ones beside one that learns, hold one of these each.
 """
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from wsss_lib.nets.backbones.backbone import Backbone
@@ -28,19 +30,26 @@ class Classifier(nn.Module):
         return self.head(self.backbone(image)[-1])
 
 
-def map_head(width: int, num_classes: int, convs: int, bias: bool = False) -> nn.Sequential:
+def map_head(
+    d_in: int, num_classes: int, convs: int, width: int | None = None, bias: bool = False
+) -> nn.Sequential:
     """3x3 convolutions, each followed by a ReLU, in front of a linear classifier at every position.
 
     Source: Jiang et al. (ICCV 2019), section 3.1, where there are three.
 
     Args:
-        width: D of the features, which the convolutions keep.
+        d_in: channels of the features.
         num_classes: C, without background.
-        convs: how many convolutions.
+        convs: how many convolutions; 0 leaves the linear classifier.
+        width: channels of each of them; None keeps those of the features.
         bias: whether the classifier adds one number to each class map.
 
     Returns:
-        (B, D, h, w) features -> raw class maps (B, C, h, w).
+        (B, d_in, h, w) features -> raw class maps (B, C, h, w).
     """
-    blocks = [nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU()) for _ in range(convs)]
-    return nn.Sequential(*blocks, nn.Conv2d(width, num_classes, 1, bias=bias))
+    widths = [d_in, *[width or d_in] * convs]
+    blocks = [
+        nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.ReLU())
+        for before, after in pairwise(widths)
+    ]
+    return nn.Sequential(*blocks, nn.Conv2d(widths[-1], num_classes, 1, bias=bias))
