@@ -39,8 +39,8 @@ CARD = Card(
         "two branches is taken; the paper takes the largest of branches and mirror image at one "
         "scale",
         "no dropout in the branches",
-        "on the toy world, branches are linear classifiers as that of CAM is, without the paper's two "
-        "convolutions each",
+        "on the toy world, branches are linear classifiers as that of CAM is, without the two "
+        "convolutions of the paper",
         "no saliency map marks the background, and no network learns from the labels",
     ),
 )
