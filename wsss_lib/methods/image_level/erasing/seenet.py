@@ -39,6 +39,8 @@ CARD = Card(
         "two branches is taken; the paper takes the largest of branches and mirror image at one "
         "scale",
         "no dropout in the branches",
+        "on the toy world, branches are linear classifiers as that of CAM is, without the two "
+        "convolutions of the paper",
         "no saliency map marks the background, and no network learns from the labels",
     ),
 )
@@ -81,7 +83,7 @@ class SeeNet(Method):
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        method = cls(backbone or toy_cnn(), num_classes, width=128, scales=(1.0, 1.5))
+        method = cls(backbone or toy_cnn(), num_classes, depth=0, scales=(1.0, 1.5))
         method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
 
