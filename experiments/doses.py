@@ -120,7 +120,9 @@ def _partial(controls: dict[str, str]) -> Family:
 
 FAMILIES: dict[str, Family] = {
     "ensemble": _partial({"ficklenet": "undropped", "oaa": "cam_once"}),
-    "erasing": _partial({"ae_psl": "cam_360", "cse": "cam_600"}),
+    "erasing": _partial(
+        {"ae_psl": "cam_360", "cse": "cam_600", "ecs_net": "cam_600", "acr": "cam_600"}
+    ),
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(
         "what always comes with a class is called by its name",
