@@ -121,7 +121,10 @@ def _partial(controls: dict[str, str]) -> Family:
 FAMILIES: dict[str, Family] = {
     "ensemble": _partial({"ficklenet": "undropped", "oaa": "cam_once"}),
     "erasing": _partial(
-        {"ae_psl": "cam_360", "cse": "cam_600", "ecs_net": "cam_600", "acr": "cam_600"}
+        {
+            "two_phase": "cam_600", "ae_psl": "cam_360", "seenet": "cam", "cse": "cam_600",
+            "ecs_net": "cam_600", "acr": "cam_600",
+        }
     ),
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(

@@ -29,6 +29,8 @@ from wsss_lib.methods.image_level.erasing.acr import ACR
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
 from wsss_lib.methods.image_level.erasing.ecs_net import ECSNet
+from wsss_lib.methods.image_level.erasing.seenet import SeeNet
+from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
@@ -153,6 +155,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "cam": lambda parts: CAM(parts.resnet(), parts.count),
     "oaa": lambda parts: OAA(parts.resnet(), parts.count),
     "ficklenet": lambda parts: FickleNet(parts.resnet(), parts.count),
+    "two_phase": lambda parts: TwoPhase(parts.resnet(), parts.count),
+    "seenet": lambda parts: SeeNet(parts.resnet(), parts.count),
     "cse": lambda parts: ClassSpecificErasing(parts.resnet(8), parts.count),
     "ae_psl": lambda parts: AdversarialErasing(parts.deeplab(), parts.resnet(), parts.count),
     "ecs_net": lambda parts: ECSNet(parts.resnet(8), parts.count),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+from wsss_lib.blocks.maps.cam import multi_scale_flip
 from wsss_lib.blocks.maps.class_maps import normalize, resize_like
 from wsss_lib.core import IGNORE, InputError
 
@@ -31,6 +32,53 @@ def erase(image: Tensor, mask: Tensor, colour: Sequence[float] = MEAN_COLOUR) ->
     return torch.lerp(image, image.new_tensor(colour).view(1, 3, 1, 1).expand_as(image), mask)
 
 
+def hot_mask(scores: Tensor, border: float) -> Tensor:
+    """Where some class is hot: a hard mask, to erase from an image or to take from features.
+
+    ``erase(image, hot_mask(...))`` hides what is hot; ``features * (1 - hot_mask(...))`` silences
+    it in features. The highest score, ``scores.amax(dim=1, keepdim=True)``, is the soft mask.
+
+    Source: Kim et al. (ICCV 2017).
+
+    Args:
+        scores: (B, C, h, w) in [0, 1]; absent classes score 0.
+        border: scores above it are hot.
+
+    Returns:
+        (B, 1, h, w) of zeros and ones.
+
+    Raises:
+        InputError: the border does not lie inside (0, 1).
+    """
+    _check_border("hot_mask", border)
+    return (scores.amax(dim=1, keepdim=True) > border).to(scores)
+
+
+def ternary_mask(scores: Tensor, high: float, low: float) -> Tensor:
+    """What silences the hot, turns the sign of the cold, and keeps what lies between.
+
+    Source: Hou et al. (NeurIPS 2018), where it multiplies rectified features.
+
+    Args:
+        scores: (B, C, h, w) in [0, 1]; absent classes score 0.
+        high: the mask is 0 where the highest score reaches it.
+        low: the mask is -1 where the highest score stays below it.
+
+    Returns:
+        (B, 1, h, w) of -1, 0 and 1.
+
+    Raises:
+        InputError: not ``0 < low < high < 1``.
+    """
+    _check_border("ternary_mask", low)
+    _check_border("ternary_mask", high)
+    if low >= high:
+        raise InputError(f"ternary_mask: low={low} must lie below high={high}.")
+    heat = scores.amax(dim=1, keepdim=True)
+    kept = torch.where(heat < low, -torch.ones_like(heat), torch.ones_like(heat))
+    return kept * (heat < high)
+
+
 def hot_regions(scores: Tensor, erased: Tensor, border: float) -> Tensor:
     """The hottest region of each class among the pixels that have not been erased yet.
 
@@ -49,8 +97,7 @@ def hot_regions(scores: Tensor, erased: Tensor, border: float) -> Tensor:
     Raises:
         InputError: the border does not lie inside (0, 1).
     """
-    if not 0 < border < 1:
-        raise InputError(f"hot_regions: border={border} must lie between 0 and 1.")
+    _check_border("hot_regions", border)
     best = torch.zeros_like(scores).scatter(1, scores.argmax(dim=1, keepdim=True), 1.0)
     return best * (scores > border) * (1 - erased)
 
@@ -103,3 +150,35 @@ def look_again(
         heat = torch.maximum(heat, scores.amax(dim=1, keepdim=True) * (1 - erased))
         erased = erased + regions[-1].sum(dim=1, keepdim=True)
     return maps, regions, heat
+
+
+def joined_looks(
+    looks: Callable[[Tensor, Tensor | None], Tensor],
+    image: Tensor,
+    tags: Tensor | None,
+    num_classes: int,
+    scales: Sequence[float] = (1.0,),
+) -> Tensor:
+    """The largest of several looks, each divided by its own maximum: what any of them found.
+
+    A look adds up its rectified maps over sizes and mirror images before it is divided.
+
+    Args:
+        looks: images (2B, 3, H', W') and tags (2B, C) -> raw maps (2B, L * C, h, w), the C of one
+            look after those of another.
+        image: (B, 3, H, W) in [0, 1].
+        tags: (B, C), 1 where the class is present; None keeps every class.
+        num_classes: C.
+        scales: factors by which the image is resized.
+
+    Returns:
+        (B, C, H, W) in [0, 1], nowhere below any look.
+    """
+    both = None if tags is None else tags.repeat(2, 1)  # an image and its mirror image
+    maps = multi_scale_flip(lambda views: looks(views, both), image, scales)
+    return torch.stack([normalize(one, tags) for one in maps.split(num_classes, dim=1)]).amax(dim=0)
+
+
+def _check_border(who: str, border: float) -> None:
+    if not 0 < border < 1:
+        raise InputError(f"{who}: border={border} must lie between 0 and 1.")

@@ -26,3 +26,19 @@ class Classifier(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> raw class maps (B, C, h, w); their means are the logits."""
         return self.head(self.backbone(image)[-1])
+
+
+def conv_classifier(d_in: int, num_classes: int, depth: int, width: int) -> nn.Sequential:
+    """Rectified 3 x 3 convolutions and a bias-free linear classifier behind them.
+
+    Args:
+        d_in: channels of the features.
+        num_classes: C, without background.
+        depth: how many convolutions; 0 leaves the linear classifier.
+        width: channels of each of them.
+    """
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Conv2d(d_in, width, 3, padding=1), nn.ReLU()]
+        d_in = width
+    return nn.Sequential(*layers, nn.Conv2d(d_in, num_classes, 1, bias=False))
