@@ -105,13 +105,13 @@ def test_the_gradient_raises_the_body_and_lowers_the_ground(scene):
     assert (slope[:, 3:5] > 0).all(), "and smaller where it has spilt"
 
 
-def batch_of_two():
+def batch_of_two(height=4, width=6):
     torch.manual_seed(1)
-    return Batch(("a", "b"), torch.rand(2, 3, 4, 6), TWO_IMAGES)
+    return Batch(("a", "b"), torch.rand(2, 3, height, width), TWO_IMAGES)
 
 
 def test_each_side_is_taught_by_its_own_terms_alone():
-    method, batch = make(backbone=ToyCNN()), batch_of_two()
+    method, batch = make(backbone=ToyCNN()), batch_of_two(16, 24)
     terms = method.loss(batch)
     own = {"cls", "fool_rest", "fool_segment"}
     for name, term in terms.items():
