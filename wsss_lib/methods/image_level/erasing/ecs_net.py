@@ -98,9 +98,9 @@ class ECSNet(Method):
         """Both looks are classified, and together they label the image for the head."""
         tags, features = batch.require("tags", CARD.name), self.backbone(batch.image)[-1]
         maps = self.classifier(features)
-        whole = normalize(maps.detach(), tags)
+        whole = normalize(maps, tags)
         left = self.classifier(self.backbone(self.without_the_obvious(batch.image, whole))[-1])
-        erased = normalize(left.detach(), tags)
+        erased = normalize(left, tags)
         labels = labels_of_two_looks(whole, erased, tags, self.hot, self.found, self.cold)
         return {
             "cls": tag_loss(maps.mean(dim=(2, 3)), tags),
