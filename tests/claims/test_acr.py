@@ -151,9 +151,9 @@ def test_every_term_is_its_equation_pixel_by_pixel(progress):
     """Two images, each with two classes, of which one is drawn; cells as they are drawn."""
     method, batch = make(progress=progress), batch_of_two()
     method.teach, method.fool = (0.7, 0.2, 0.3, 0.5), (0.8, 0.4)
-    torch.manual_seed(3)
+    torch.manual_seed(0)
     terms = method.loss(batch)
-    torch.manual_seed(3)
+    torch.manual_seed(0)
     chosen = torch.multinomial(batch.tags + 1e-9, 1)[:, 0]
     grid = torch.rand(2, 1, 2, 2) < 0.2 + 0.4 * progress
     assert grid.any()
