@@ -71,7 +71,12 @@ STANDARD: dict[str, Callable[[Card], bool]] = {
 EVERY = frozenset(CARDS)
 FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 """What ideas are measured against: no failure is theirs to mend."""
-PENDING: dict[str, frozenset[str]] = {}
+_UNMEASURED = frozenset({"two_phase", "seenet"})
+PENDING: dict[str, frozenset[str]] = {
+    "figures of three runs": _UNMEASURED,
+    "stored maps": _UNMEASURED,
+    "dose-response curve": _UNMEASURED,
+}
 
 
 @pytest.mark.parametrize("item", STANDARD)

@@ -110,7 +110,133 @@ def _without_background(maps: Tensor, present: Tensor) -> Tensor:
     return (present[:, None, None] * maps[1:]).argmax(dim=0) + 1
 
 
+def turn(features: Tensor, heat: Tensor, high: float, low: float) -> Tensor:
+    """(D, h, w) features, (h, w) heat -> (D, h, w): rectified; hot zero, cold of turned sign."""
+    mask = torch.where(heat >= high, 0.0, torch.where(heat < low, -1.0, 1.0))
+    return features.clamp(min=0) * mask
+
+
+def check_turn(answer: Callable[[Tensor, Tensor, float, float], Tensor]) -> str:
+    """A hot place, one between, a cold one; each with a positive and a negative feature."""
+    features = torch.tensor([[[1.0, 2.0, 3.0]], [[-1.0, -2.0, -3.0]], [[4.0, 5.0, 6.0]]])
+    turned = answer(features, torch.tensor([[0.9, 0.3, 0.01]]), 0.7, 0.05)
+    if turned.shape != (3, 1, 3):
+        return f"The result should be (D, h, w), not {tuple(turned.shape)}."
+    if turned[1, 0, 1] < 0:
+        return (
+            "The second place is kept, but a negative feature is none that a rectifier lets pass."
+        )
+    if turned[1, 0, 2] > 0:
+        return (
+            "In the cold place a negative feature has become positive. In which order do you work?"
+        )
+    if turned[1].any():
+        return "The second channel is negative everywhere: rectified it is zero, and stays so."
+    if turned[:, 0, 0].any():
+        return "The first place is hot: nothing of it may be left, in any channel."
+    if turned[0, 0, 1] != 2 or turned[2, 0, 1] != 5:
+        return "The second place lies between the borders: its rectified features stay as they are."
+    if not turned[:, 0, 2].any():
+        return "The third place is cold, and nothing is left of it. Only what is hot may vanish."
+    if turned[0, 0, 2] != -3 or turned[2, 0, 2] != -6:
+        return "The third place is cold: each of its rectified features changes its sign."
+    edge = answer(torch.ones(1, 1, 2), torch.tensor([[0.75, 0.25]]), 0.75, 0.25)
+    if edge.flatten().tolist() != [0.0, 1.0]:
+        return "What reaches the high border is hot, and what reaches the low one is not cold."
+    return ""
+
+
+def _turned_first(features: Tensor, heat: Tensor, high: float, low: float) -> Tensor:
+    mask = torch.where(heat >= high, 0.0, torch.where(heat < low, -1.0, 1.0))
+    return (features * mask).clamp(min=0)
+
+
+def _cold_is_erased(features: Tensor, heat: Tensor, high: float, low: float) -> Tensor:
+    return features.clamp(min=0) * ((heat < high) & (heat >= low))
+
+
+def _one_channel(features: Tensor, heat: Tensor, high: float, low: float) -> Tensor:
+    turned = features.clamp(min=0)
+    return torch.cat([turned[:-1], turn(features, heat, high, low)[-1:]])
+
+
+def _not_rectified(features: Tensor, heat: Tensor, high: float, low: float) -> Tensor:
+    return features * torch.where(heat >= high, 0.0, torch.where(heat < low, -1.0, 1.0))
+
+
+def deny(width: int, classes: int) -> Tensor:
+    """Weights (C, D) that give every class less than 0.01, whatever non-negative they see."""
+    return torch.full((classes, width), -100.0)
+
+
+def check_deny(answer: Callable[[int, int], Tensor]) -> str:
+    """Features of many kinds: of all channels, of one alone, faint ones and strong ones."""
+    weights = answer(4, 3)
+    if weights.shape != (3, 4):
+        return f"Weights should be (C, D), not {tuple(weights.shape)}."
+    seen = torch.cat([0.1 + torch.rand(20, 4), 0.11 * torch.eye(4), 5 * torch.eye(4)])
+    chances = (seen @ weights.T).sigmoid()
+    if (chances == 0.5).all():
+        return "Zero is no denial: the sigmoid of a logit of zero is one half."
+    if chances.max() > 0.5:
+        return "Some class is called likely. Which sign has a weight times a non-negative feature?"
+    if chances.amax(dim=0).min() < 0.01 < chances.max():
+        return "Some class or some channel is forgotten: each of them must be denied at any sight."
+    if chances.max() >= 0.01:
+        return "The sign is right. Take the smallest sight that counts: is the logit low enough?"
+    return ""
+
+
+def _no_weights(width: int, classes: int) -> Tensor:
+    return torch.zeros(classes, width)
+
+
+def _sure_of_all(width: int, classes: int) -> Tensor:
+    return torch.full((classes, width), 100.0)
+
+
+def _first_class_only(width: int, classes: int) -> Tensor:
+    return torch.cat([deny(width, 1), torch.zeros(classes - 1, width)])
+
+
+def _too_faint(width: int, classes: int) -> Tensor:
+    return torch.full((classes, width), -1.0)
+
+
+def second_logit(s: float, a: float) -> float:
+    """A map of value s where it is not silenced, and the silenced share a -> the mean of all."""
+    return (1 - a) * s
+
+
+def check_second_logit(answer: Callable[[float, float], float]) -> str:
+    """Nothing, half and all of the pixels are silenced."""
+    if answer(2.0, 0.0) != 2:
+        return "With nothing silenced, the mean of a map that is 2 everywhere is 2."
+    if answer(2.0, 1.0) != 0:
+        return "With everything silenced, the map is zero everywhere, and so is its mean."
+    if answer(4.0, 0.5) == 4:
+        return "You average over the visible pixels. The mean is taken over all of them."
+    if abs(answer(4.0, 0.25) - 3) > 1e-6:
+        return "A quarter of the pixels says 0 and three quarters say 4. What is their mean?"
+    return ""
+
+
+def _over_the_visible(s: float, a: float) -> float:
+    return s if a < 1 else 0.0
+
+
+def _silenced_alone(s: float, a: float) -> float:
+    return a * s
+
+
 EXERCISES = {
+    "turn": Exercise(
+        check_turn, turn, (_turned_first, _cold_is_erased, _one_channel, _not_rectified)
+    ),
+    "deny": Exercise(check_deny, deny, (_no_weights, _sure_of_all, _first_class_only, _too_faint)),
+    "second_logit": Exercise(
+        check_second_logit, second_logit, (_over_the_visible, _silenced_alone)
+    ),
     "fade": Exercise(check_fade, fade, (_keeps_the_object, _to_black, _rounded)),
     "next_region": Exercise(check_next_region, next_region, (_finds_it_again, _claimed_twice)),
     "permitted": Exercise(check_permitted, permitted, (_unweighed, _without_background)),

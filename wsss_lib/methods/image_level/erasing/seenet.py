@@ -81,7 +81,7 @@ class SeeNet(Method):
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        method = cls(backbone or toy_cnn(), num_classes, depth=0, scales=(1.0, 1.5))
+        method = cls(backbone or toy_cnn(), num_classes, width=128, scales=(1.0, 1.5))
         method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
 
