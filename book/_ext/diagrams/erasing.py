@@ -159,7 +159,7 @@ ACR = Diagram(
         term("fool_rest, fool_segment", "the other is\npainted badly", (0, 6), idea=True,
              key="fool"),
         term("paint", "all is\npainted well", (1, 6)),
-        term("paint_segment, paint_rest", "what is hidden is\npainted well", (2, 6),
+        term("paint_segment, paint_rest", "the hidden is\npainted well", (2, 6),
              key="parts"),
         answer("rectified and\nstretched", (0, 7)),
     ),
