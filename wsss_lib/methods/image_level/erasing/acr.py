@@ -100,7 +100,7 @@ class ACR(Method):
         segment, won = drawn_segment(maps, image, tags)
         (start, end), known, seen = self.hidden, segment.detach(), features.detach()
         inside, outside = hidden_parts(known, self.cells, start + (end - start) * self.progress)
-        gap = partial(weighed_gap, self.backbone[0].standardize(image))
+        gap = partial(weighed_gap, self.classifier.backbone.standardize(image))
         paint, fooled = self.reconstructor.paint, self.reconstructor.paint_for_another
         return {
             "cls": tag_loss(maps.mean(dim=(2, 3)), tags),
