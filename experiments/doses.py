@@ -127,7 +127,10 @@ FAMILIES: dict[str, Family] = {
         }
     ),
     "erasing": _partial(
-        {"two_phase": "cam_600", "ae_psl": "cam_360", "seenet": "cam", "cse": "cam_600"}
+        {
+            "two_phase": "cam_600", "ae_psl": "cam_360", "seenet": "cam", "cse": "cam_600",
+            "ecs_net": "cam_600", "acr": "cam_600",
+        }
     ),
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(

@@ -14,8 +14,11 @@ from wsss_lib.core import InputError
 from wsss_lib.engine import answer
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
+from wsss_lib.methods.image_level.erasing.acr import ACR
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.nets.backbones.vit import ViT
+from wsss_lib.nets.heads.classifier import Classifier
+from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.large.sam import load_sam
 from wsss_lib.recipes import BUILDERS, Parts, build, chain
 from wsss_lib.survey import find_methods
@@ -74,11 +77,16 @@ def thin(monkeypatch):
     def thin_resnet(name, weights=None, **how):
         return models.resnet.ResNet(models.resnet.Bottleneck, [1, 1, 1, 1], **how)
 
+    def thin_acr(parts):
+        rival = Reconstructor(parts.resnet(8), parts.count, (4, 4, 8), (4, 8))
+        return ACR(Classifier(parts.resnet(8), parts.count), rival)
+
     monkeypatch.setattr("wsss_lib.nets.backbones.resnet.models.get_model", thin_resnet)
     monkeypatch.setattr(Parts, "deit_small", lambda parts: ViT(96, 2, 2))
     monkeypatch.setattr(Parts, "vit_base", lambda parts: ViT(96, 4, 2))
     monkeypatch.setattr("wsss_lib.recipes.untrained_sam", load_sam)
     monkeypatch.setitem(BUILDERS, "ficklenet", lambda p: FickleNet(p.resnet(), p.count, 3))
+    monkeypatch.setitem(BUILDERS, "acr", thin_acr)
 
 
 @pytest.mark.usefixtures("thin")

@@ -29,8 +29,10 @@ from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
 from wsss_lib.methods.image_level.ensemble.oaa_drop import OAADrop
 from wsss_lib.methods.image_level.ensemble.oaa_plus import OAAPlus
+from wsss_lib.methods.image_level.erasing.acr import ACR
 from wsss_lib.methods.image_level.erasing.ae_psl import AdversarialErasing
 from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
+from wsss_lib.methods.image_level.erasing.ecs_net import ECSNet
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
@@ -48,11 +50,13 @@ from wsss_lib.methods.scribble.scribblesup import ScribbleSup
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.vit import ViT, load_vit
+from wsss_lib.nets.heads.classifier import Classifier
 from wsss_lib.nets.heads.contrast import ContrastNet
 from wsss_lib.nets.heads.correlation import PixelCorrelation
 from wsss_lib.nets.heads.deeplab import DeepLab
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.gated import GatedDeepLab
+from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
 from wsss_lib.nets.large.detector import Detector, load_detector
@@ -130,6 +134,11 @@ def _seam(parts: Parts) -> SEAM:
     return SEAM(net, parts.count, PixelCorrelation(net))
 
 
+def _acr(parts: Parts) -> ACR:
+    rival = Reconstructor(parts.resnet(8), parts.count)
+    return ACR(Classifier(parts.resnet(8), parts.count), rival)
+
+
 def _clip_es(parts: Parts) -> ClipES:
     sentence = "a clean origami {}."
     backgrounds = [sentence.format(name) for name in BACKGROUNDS]
@@ -158,6 +167,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "seenet": lambda parts: SeeNet(parts.resnet(), parts.count),
     "cse": lambda parts: ClassSpecificErasing(parts.resnet(8), parts.count),
     "ae_psl": lambda parts: AdversarialErasing(parts.deeplab(), parts.resnet(), parts.count),
+    "ecs_net": lambda parts: ECSNet(parts.resnet(8), parts.count),
+    "acr": _acr,
     "cda": lambda parts: CDA(parts.resnet(), parts.count),
     "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
@@ -207,6 +218,8 @@ BEFORE = {"oaa_plus": "oaa"}
 AFTER = {
     "cda": "affinitynet",
     "cse": "affinitynet",
+    "ecs_net": "affinitynet",
+    "acr": "affinitynet",
     "mctformer": "affinitynet",
     "seam": "affinitynet",
     "advcam": "irnet",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from exercises import Exercise
 
@@ -229,7 +230,108 @@ def _silenced_alone(s: float, a: float) -> float:
     return a * s
 
 
+def joined(found: Tensor, seed: Tensor) -> Tensor:
+    """(h, w) bool each -> (h, w) bool: found pixels that a path of found ones joins to a seed."""
+    reached = seed
+    while True:
+        near = max_pool2d(reached[None].float(), 3, stride=1, padding=1)[0] > 0
+        grown = seed | (near & found)
+        if torch.equal(grown, reached):
+            return reached & found & ~seed
+        reached = grown
+
+
+def check_joined(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    """Next to it, far along a path, around a corner, and beyond a gap."""
+    seed = torch.tensor([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]).bool()
+    found = torch.tensor([[0, 0, 1, 0, 0, 1], [0, 1, 0, 1, 0, 1]]).bool()
+    result = torch.as_tensor(answer(found, seed)).bool()
+    if result.shape != (2, 6):
+        return f"One answer for each pixel, (h, w), not {tuple(result.shape)}."
+    if result[0, 5] or result[1, 5]:
+        return "The pixels on the right are found, but no path leads from them to the seed."
+    if result[0, 0]:
+        return "The seed itself was erased, not found: answer with what was found beside it."
+    if (result & ~found).any():
+        return "You answer with pixels that were not found: a path may not cross them."
+    if not result[1, 1]:
+        return "The pixel below and to the right of the seed is one of its eight neighbours."
+    if not (result[0, 2] and result[1, 3]):
+        return "A path may have many steps: go on until nothing more is reached."
+    return ""
+
+
+def _all_that_is_found(found: Tensor, seed: Tensor) -> Tensor:
+    return found & ~seed
+
+
+def _one_step(found: Tensor, seed: Tensor) -> Tensor:
+    return found & (max_pool2d(seed[None].float(), 3, stride=1, padding=1)[0] > 0)
+
+
+def _straight_neighbours(found: Tensor, seed: Tensor) -> Tensor:
+    above, left = torch.zeros_like(seed), torch.zeros_like(seed)
+    above[1:], left[:, 1:] = seed[:-1], seed[:, :-1]
+    return found & (above | left)
+
+
+def _with_the_seed(found: Tensor, seed: Tensor) -> Tensor:
+    return joined(found, seed) | seed
+
+
+def best_cut(row: Tensor) -> int:
+    """(n,) grey values -> how many lie left of the cut at which the painter errs most."""
+
+    def error(cut: int) -> float:
+        left, right = row[:cut], row[cut:]
+        wrong = torch.cat([(left - right.mean()).abs(), (right - left.mean()).abs()])
+        return float(wrong.mean())
+
+    return max(range(1, len(row)), key=error)
+
+
+def check_best_cut(answer: Callable[[Tensor], int]) -> str:
+    """An object of one colour, one of two, and one dark on bright ground."""
+    found = answer(torch.tensor([0.9, 0.9, 0.9, 0.1, 0.1]))
+    if not isinstance(found, int):
+        return f"The number of pixels left of the cut is an int, not a {type(found).__name__}."
+    if found == 2:
+        return "Three pixels lie left of the step from 0.9 to 0.1. Do you count from 0?"
+    if found != 3:
+        return "One side is 0.9 and the other 0.1: no other cut makes the painter err as much."
+    if answer(torch.tensor([0.1, 0.1, 0.9, 0.9, 0.9])) != 2:
+        return "The object may be darker than the ground: an error has no sign."
+    if answer(torch.tensor([0.9, 0.9, 0.6, 0.6, 0.5, 0.5])) != 2:
+        return "Head, body, ground: where do the two sides differ most?"
+    if answer(torch.tensor([0.9, 0.1, 0.5, 0.5, 0.5, 0.5])) != 1:
+        return (
+            "A cut behind the first pixel leaves it to be painted from five others, and them from "
+            "it. The mean is over the pixels of both sides, each counting once."
+        )
+    return ""
+
+
+def _least_error(row: Tensor) -> int:
+    return min(
+        range(1, len(row)), key=lambda cut: float((row[:cut].mean() - row[cut:].mean()) ** 2)
+    )
+
+
+def _signed(row: Tensor) -> int:
+    return max(range(1, len(row)), key=lambda cut: float(row[:cut].mean() - row[cut:].mean()))
+
+
+def _last_of_the_left(row: Tensor) -> int:
+    return best_cut(row) - 1
+
+
 EXERCISES = {
+    "joined": Exercise(
+        check_joined,
+        joined,
+        (_all_that_is_found, _one_step, _straight_neighbours, _with_the_seed),
+    ),
+    "best_cut": Exercise(check_best_cut, best_cut, (_least_error, _signed, _last_of_the_left)),
     "turn": Exercise(
         check_turn, turn, (_turned_first, _cold_is_erased, _one_channel, _not_rectified)
     ),

@@ -41,6 +41,20 @@ def quietest(maps: Tensor, share: float = 0.25) -> Tensor:
     return peak.topk(_count(peak, share), dim=1, largest=False).values.mean()
 
 
+def weighed_gap(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+    """Mean over all values of ``|one - other|``, weighed pixel by pixel; 0 where nothing weighs.
+
+    Source: ACR (Kweon et al., CVPR 2023), its reconstruction errors, which are taken over all
+    pixels, hidden or not: a small segment has a small say.
+
+    Args:
+        one: (B, D, H, W).
+        other: (B, D, H, W).
+        weight: (B, 1, H, W) in [0, 1].
+    """
+    return ((one - other).abs() * weight).mean()
+
+
 def _count(values: Tensor, share: float) -> int:
     if not 0 < share <= 1:
         raise InputError(f"share={share} must lie in (0, 1]: it is a part of the values.")

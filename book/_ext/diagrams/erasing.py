@@ -8,6 +8,7 @@ from diagrams.description import (
     given,
     learned,
     reply,
+    same,
     step,
     stop,
     term,
@@ -109,5 +110,69 @@ CSE = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (TWO_PHASE, AE_PSL, SEENET, CSE)
+ECS_NET = Diagram(
+    "ecs_net",
+    "ECS-Net",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "backbone", (0, 1)),
+        learned("classifier", "classifier", (1, 2)),
+        term("cls", "classification", (2, 2)),
+        step("left", "image without\nwhat was found", (1, 3), idea=True),
+        learned("again", "backbone", (1, 4), "backbone"),
+        learned("second", "classifier", (1, 5), "classifier"),
+        term("erased", "classification", (2, 5)),
+        step("labels", "labels: erased, or\nfound and joined", (1, 6), idea=True),
+        learned("head", "segmentation\nhead", (0, 7)),
+        term("seg", "cross-entropy", (1, 7)),
+        answer("class against\nbackground", (0, 8)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "cls"), *flow("tags", "cls"),
+        *flow("image", "left"), *stop("classifier", "left"), *flow("tags", "left"),
+        *flow("left", "again", "second", "erased"), *flow("tags", "erased"),
+        *stop("second", "labels"), *flow("tags", "labels"), *flow("labels", "seg"),
+        *flow("backbone", "head", "seg"), *reply("head", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
+ACR = Diagram(
+    "acr",
+    "ACR",
+    (
+        given("image", (0, 0)),
+        given("tags", (1, 0)),
+        learned("classifier", "classifier", (0, 1)),
+        learned(
+            "features", "reconstructor:\nits features", (2, 1),
+            "reconstructor.classifier", "reconstructor.reduce",
+        ),
+        term("cls", "classification", (1, 2)),
+        term("rival", "classification", (2, 2)),
+        step("segment", "one class\nagainst the rest", (0, 3), idea=True),
+        step("alone", "features of one\nof both alone", (0, 4), idea=True),
+        step("hidden", "cells of one\nof both hidden", (2, 4)),
+        frozen("judge", "decoder", (0, 5), "reconstructor.decoder", idea=True),
+        learned("painter", "decoder", (2, 5), "reconstructor.decoder"),
+        learned("whole", "decoder", (1, 5), "reconstructor.decoder"),
+        term("fool_rest, fool_segment", "the other is\npainted badly", (0, 6), idea=True,
+             key="fool"),
+        term("paint", "all is\npainted well", (1, 6)),
+        term("paint_segment, paint_rest", "the hidden is\npainted well", (2, 6),
+             key="parts"),
+        answer("rectified and\nstretched", (0, 7)),
+    ),
+    (
+        *flow("image", "classifier", "cls"), *flow("tags", "cls"),
+        *flow("image", "features", "rival"), *flow("tags", "rival"),
+        *flow("classifier", "segment", "alone", "judge", "fool"), *flow("tags", "segment"),
+        *stop("features", "alone"), *flow("features", "hidden", "painter", "parts"),
+        *stop("segment", "hidden"), *stop("features", "whole"), *flow("whole", "paint"),
+        *same("judge", "whole"), *same("whole", "painter"),
+        *reply("classifier", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (TWO_PHASE, AE_PSL, SEENET, CSE, ECS_NET, ACR)
 """All diagrams by name."""

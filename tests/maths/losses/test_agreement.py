@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wsss_lib.core import InputError
-from wsss_lib.losses.agreement import hardest_gap, quietest
+from wsss_lib.losses.agreement import hardest_gap, quietest, weighed_gap
 
 
 def test_hardest_gap_takes_the_worst_of_each_image():
@@ -28,3 +28,16 @@ def test_a_share_is_a_part(share):
         hardest_gap(maps, maps, share)
     with pytest.raises(InputError, match="share"):
         quietest(maps, share)
+
+
+def test_a_weighed_gap_is_a_mean_over_all_pixels_whatever_they_weigh():
+    torch.manual_seed(0)
+    one, other, weight = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5), torch.rand(2, 1, 4, 5)
+    total = 0.0
+    for b in range(2):
+        for d in range(3):
+            for y in range(4):
+                for x in range(5):
+                    total += weight[b, 0, y, x] * (one[b, d, y, x] - other[b, d, y, x]).abs()
+    assert torch.isclose(weighed_gap(one, other, weight), total / 120)
+    assert weighed_gap(one, other, torch.zeros(2, 1, 4, 5)) == 0
