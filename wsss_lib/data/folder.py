@@ -29,7 +29,15 @@ from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.files.checksums import checksums
 from wsss_lib.data.files.classes import FOREIGN, check_classes, read_class_list, read_labelmap
 from wsss_lib.data.files.lists import read_ids
-from wsss_lib.data.files.names import IMAGES, LABELS, Files, check_names, id_of, is_litter
+from wsss_lib.data.files.names import (
+    IMAGES,
+    LABELS,
+    Files,
+    check_names,
+    id_of,
+    id_of_file,
+    is_litter,
+)
 from wsss_lib.data.files.pictures import image_size, read_image
 from wsss_lib.data.files.tables import read_table
 from wsss_lib.data.files.text import read_text
@@ -209,9 +217,33 @@ class SegmentationFolder:
         return torch.tensor([value for value in values if value is not None])
 
     def mask(self, id: str) -> Tensor:
-        """(H, W) int64 class indices, 255 = void. Only evaluation and label synthesis read it."""
+        """(H, W) int64 class indices, 255 = void. Only evaluation and label synthesis read it.
+
+        Raises:
+            InputError: no mask, one that ``read_labels`` refuses, or that has not the size of its
+                image.
+        """
         labels = read_labels(self.mask_path(id), len(self.classes), self.colours)
+        self.check_size(id, self.mask_path(id), labels.shape)
         return torch.from_numpy(labels.astype(np.int64))
+
+    def check_size(self, id: str, file: Path, size: tuple[int, ...]) -> None:
+        """Refuse a label image that does not fit its image.
+
+        Args:
+            id: of an image.
+            file: the label image.
+            size: its (H, W).
+
+        Raises:
+            InputError: the image has another size.
+        """
+        (height, width), (h, w) = size, self.size(id)
+        if (height, width) != (h, w):
+            raise InputError(
+                f"{file} is {width} x {height} pixels, but its image "
+                f"{self.image_path(id).name} is {w} x {h}: export both at one size."
+            )
 
     def mask_path(self, id: str) -> Path:
         """The file of a mask, which need not be there."""
@@ -221,11 +253,20 @@ class SegmentationFolder:
         """Label images in a folder of the data set, by id.
 
         Raises:
-            InputError: what ``Files`` refuses, or a name that nearly is an image's.
+            InputError: what ``Files`` refuses, a name that nearly is an image's, or a file of an
+                image that has an ending which is not read, and no twin that is.
         """
         if folder not in self._layers:
             files = Files(self.root / folder, LABELS)
             check_names(files.folder, files.ids, self.pictures)
+            for name in files.unread:
+                id = id_of_file(name)
+                if id in self.pictures and id not in files:
+                    raise InputError(
+                        f"{files.folder / name}: {Path(name).suffix or 'no ending'} is not read "
+                        f"here; write it as {id}.png, with one class index a pixel, or take it "
+                        "away."
+                    )
             self._layers[folder] = files
         return self._layers[folder]
 
