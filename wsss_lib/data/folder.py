@@ -271,11 +271,13 @@ class SegmentationFolder:
         return self._layers[folder]
 
     def check_masks(self) -> None:
-        """Refuse masks that belong to no image, or that say nothing.
+        """Refuse masks that belong to no image, have another size, or say nothing.
+
+        Sizes are those of the headers, so that nobody trains for hours to hear of the last mask.
 
         Raises:
-            InputError: no mask has the name of an image, or all masks of these images hold
-                nothing but 0 and 255.
+            InputError: no mask has the name of an image, one of these images has another size than
+                its mask, or all their masks hold nothing but 0 and 255.
         """
         if self._masks_are_fine:
             return
@@ -285,6 +287,9 @@ class SegmentationFolder:
                 f"{self.masks} holds {files.nested or files.path(files.ids[0]).name}, but no mask "
                 "with the name of an image: the mask of IMG_1.jpg is IMG_1.png, in no sub-folder."
             )
+        for id in self.ids:
+            if id in files:
+                self.check_size(id, files.path(id), image_size(files.path(id)))
         if self._only_void():
             raise InputError(
                 f"All masks of these images in {self.masks} hold nothing but 0 and 255, and 255 "
