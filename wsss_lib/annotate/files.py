@@ -14,6 +14,7 @@ from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.atomic import one_at_a_time, written_whole
 from wsss_lib.data.drawn import COLUMNS, FILES
 from wsss_lib.data.files.names import LABELS, Files, id_of
+from wsss_lib.data.files.pictures import check_size
 from wsss_lib.data.files.tables import read_rows
 from wsss_lib.data.folder import ENTRIES, SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
@@ -153,7 +154,7 @@ class LabelFile:
     def _read_layer(self, id: str) -> np.ndarray:
         file, unseen = self.layer(id), IGNORE if self.kind == "scribble" else None
         labels = read_labels(file, len(self.data.classes), self.data.colours, unseen)
-        self.data.check_size(id, file, labels.shape)
+        check_size(file, labels.shape, self.data.image_path(id))
         return labels
 
     def marks(self, id: str) -> list[Mark]:

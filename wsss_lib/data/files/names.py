@@ -149,6 +149,25 @@ def _short(name: str) -> tuple[str, str]:
     return last, stem if ending in PICTURES else last
 
 
+def check_endings(files: Files, pictures: Files) -> None:
+    """Refuse a label image that is not read and leaves its image without one.
+
+    Args:
+        files: label images.
+        pictures: the images.
+
+    Raises:
+        InputError: names the file.
+    """
+    for name in files.unread:
+        id, ending = _split(name)
+        if id in pictures and id not in files:
+            raise InputError(
+                f"{files.folder / name}: {ending or 'a name without ending'} is not read here; "
+                f"write it as {id}.png, with one class index a pixel, or take it away."
+            )
+
+
 def check_names(source: Path, names: Iterable[str], files: Files) -> None:
     """Refuse a name that nearly is the name of an image.
 
