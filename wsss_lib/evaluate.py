@@ -366,7 +366,7 @@ def _aligned(scores: Any, dataset: SegmentationFolder, id: str) -> tuple[Tensor,
     # Scores may be smaller than their image, to the nearest pixel, but not of another shape.
     if abs(high * w - wide * h) > (h + w) / 2 and min(high, wide) > 1:
         raise InputError(
-            f"{id!r}: the mask is {w} x {h} pixels, which is not the shape of the image, whose "
-            f"scores are {wide} x {high}. `wsss doctor {dataset.root}` lists all such masks."
+            f"{id!r}: scores of {wide} x {high} pixels have not the shape of the image, which is "
+            f"{w} x {h}. Are they those of another image?"
         )
     return truth, resize(said[None], (h, w))[0]

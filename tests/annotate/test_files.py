@@ -10,7 +10,7 @@ from wsss_lib.annotate.files import LabelFile, painted
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.drawn import DrawnLabels
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.palette import read_labels
+from wsss_lib.data.palette import read_labels, write_labels
 
 CLASSES = ["cat", "dog"]
 
@@ -241,3 +241,27 @@ def test_large_pictures_are_sent_small_and_keep_their_pixels(tmp_path):
     assert len(annotator.picture["image"]) < 300_000
     sent(annotator, (1, [(1299, 899)]))
     assert read(tmp_path, "points", "big", (900, 1300)).tolist() == [[1299, 899, 1]]
+
+
+@pytest.mark.parametrize("ending", ["bmp", "tif", "TIFF"])
+def test_masks_of_other_formats_lie_below_the_new_outlines_and_become_png(folder, ending):
+    (folder / "masks").mkdir()
+    below = np.zeros((30, 40), np.uint8)
+    below[20:25, 30:38] = 2
+    Image.fromarray(below).save(folder / "masks" / f"a.{ending}")
+    annotator = Annotator(folder, CLASSES, "masks")
+    assert annotator.done == ("a",)
+    annotator.draw("a", [Mark(1, ((1, 1), (9, 1), (9, 9), (1, 9)))])
+    assert [path.name for path in (folder / "masks").iterdir()] == ["a.png"]
+    mask = SegmentationFolder(folder, None, CLASSES).mask("a")
+    assert mask[22, 33] == 2
+    assert mask[5, 5] == 1
+
+
+@pytest.mark.parametrize(("kind", "layer"), [("masks", "masks"), ("scribble", "Scribbles")])
+def test_a_layer_of_another_size_than_its_picture_is_left_as_it_is(folder, kind, layer):
+    write_labels(folder / layer / "a.png", np.ones((15, 20)))
+    before = (folder / layer / "a.png").read_bytes()
+    with pytest.raises(InputError, match=r"a\.png is 20 x 15 pixels, but its image a\.png is 40 x"):
+        LabelFile(SegmentationFolder(folder, None, CLASSES), kind).replace("a", [])
+    assert (folder / layer / "a.png").read_bytes() == before

@@ -1,12 +1,15 @@
 """The tagger without a browser: what it writes, how it goes on, and what it refuses."""
 
+import unicodedata
+
+import numpy as np
 import pytest
 
+from tests.annotate.conftest import CLASSES, SIZES
 from wsss_lib.annotate import Tagger
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import SegmentationFolder
-
-CLASSES = ["cat", "dog"]
+from wsss_lib.data.palette import write_labels
 
 
 def ticked(tagger, *labels):
@@ -97,3 +100,34 @@ def test_the_browser_is_told_why_a_label_was_not_written(folder):
     assert "class 3 is not in 1..2" in tagger.note
     ticked(tagger, 1)
     assert tagger.note == ""
+
+
+def test_masks_tick_what_they_show_until_somebody_corrects_them(folder):
+    for id, label in (("a", 1), ("b", 2)):
+        mask = np.zeros(SIZES[id][::-1])
+        mask[5:9, 5:9] = label
+        write_labels(folder / "masks" / f"{id}.png", mask)
+    tagger = Tagger(folder, CLASSES)
+    assert tagger.tags == {"a": ["cat"], "b": ["dog"]}
+    assert tagger.picture["id"] == "c", "the first of which nobody says anything"
+    tagger.place = 0
+    assert tagger.picture["marks"] == [{"label": 1, "places": ()}]
+    assert not (folder / "labels.csv").exists(), "looking writes nothing"
+    ticked(tagger, 1, 2)
+    assert (folder / "labels.csv").read_text() == "id,cat,dog\na,1,1\nb,0,1\n"
+    write_labels(folder / "masks" / "a.png", np.zeros(SIZES["a"][::-1]))
+    assert Tagger(folder, CLASSES).tags["a"] == ["cat", "dog"], "the table has the last word"
+
+
+@pytest.mark.parametrize("name", ["kä t", "kä t.png", "some/where/kä t .png"])
+def test_a_name_in_any_spelling_finds_its_picture(folder, name):
+    apart, together = (unicodedata.normalize(form, "kä t") for form in ("NFD", "NFC"))
+    (folder / "images" / "b.png").rename(folder / "images" / f" {apart} .png")
+    tagger = Tagger(folder, CLASSES)
+    tagger.place = tagger.ids.index(together)
+    for form in ("NFD", "NFC"):
+        tagger.tag(unicodedata.normalize(form, name), ["dog"])
+        assert tagger.picture["marks"] == [{"label": 2, "places": ()}]
+        assert Tagger(folder, CLASSES).tags == {together: ["dog"]}
+        assert SegmentationFolder(folder, None).tags(together).tolist() == [0, 1]
+        (folder / "labels.csv").unlink()

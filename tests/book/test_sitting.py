@@ -86,6 +86,8 @@ def test_horses(sit_down, shared, tmp_path):
     shown = []
     room = sit_down(tmp_path / "horses", ["horse"], {"horse": ["sorrel"]}, 224, shown.append)
     (tagger,) = (thing for thing in shown if not isinstance(thing, Picture))
-    assert not tagger.done, "nobody ticked: masks say what is there"
+    assert {*tagger.tags} == {*room["photos"].ids}, "masks say what is there: it is ticked"
+    assert {*map(tuple, tagger.tags.values())} == {("horse",)}
+    assert not room["photos"].labels_file.exists(), "and nobody corrected it"
     assert len(room["unseen"]) == 12
     assert room["miou"]["the network"] > room["miou"]["CAM"] > room["miou"]["all background"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsss_lib.core import InputError
 from wsss_lib.data import compositions
 from wsss_lib.data.compositions import COUNTS, GROUNDS, OBJECTS, SIDE, compose, write_compositions
 from wsss_lib.data.folder import SegmentationFolder
@@ -80,9 +81,28 @@ def test_the_seed_decides_everything(folder, tmp_path):
     assert (other / "labels.csv").read_bytes() != (folder / "labels.csv").read_bytes()
 
 
-def test_a_folder_that_is_there_is_left_alone(tmp_path):
-    (tmp_path / "mine").write_text("kept")
-    assert [path.name for path in write_compositions(tmp_path).iterdir()] == ["mine"]
+def test_what_is_there_is_left_alone(folder):
+    kept = (folder / "labels.csv").stat().st_mtime_ns
+    assert write_compositions(folder) == folder
+    assert (folder / "labels.csv").stat().st_mtime_ns == kept
+
+
+@pytest.mark.parametrize("name", ["SIDE", "COUNTS", "seed", "other"])
+def test_a_folder_of_other_pictures_is_not_taken_for_these(folder, tmp_path, monkeypatch, name):
+    root, seed = folder, 0
+    if name == "SIDE":
+        monkeypatch.setattr(compositions, "SIDE", SIDE // 2)
+    elif name == "COUNTS":
+        monkeypatch.setattr(compositions, "COUNTS", {**COUNTS, "val": 3})
+    elif name == "seed":
+        seed = 1
+    else:
+        root = tmp_path
+        (tmp_path / "mine").write_text("kept")
+    before = sorted(path.name for path in root.rglob("*"))
+    with pytest.raises(InputError, match=f"does not hold the compositions of seed {seed}: name"):
+        write_compositions(root, seed)
+    assert sorted(path.name for path in root.rglob("*")) == before
 
 
 @pytest.mark.parametrize("id", drawn())

@@ -11,6 +11,7 @@ from tests.tiny import plain_folder
 from wsss_lib.core import InputError
 from wsss_lib.data.folder import VOC_CLASSES, SegmentationFolder
 from wsss_lib.data.palette import write_labels
+from wsss_lib.data.parts import with_masks
 from wsss_lib.data.view import WeakView
 
 
@@ -225,3 +226,13 @@ def test_masks_that_say_nothing_are_refused_and_some_void_ones_are_not(plain):
     (plain / "labels.csv").unlink()
     with pytest.raises(InputError, match="hold nothing but 0 and 255"):
         WeakView(SegmentationFolder(plain, classes=("cat",)))[0]
+
+
+def test_the_last_mask_of_another_size_is_found_before_anything_is_trained(plain):
+    write_labels(plain / "masks" / "im5.png", np.ones((12, 16)))
+    data = SegmentationFolder(plain)
+    message = r"masks/im5\.png is 16 x 12 pixels, but its image im5\.png is 32 x 24: export both"
+    for look in (data.check_masks, lambda: data.mask("im5"), lambda: with_masks(data)):
+        with pytest.raises(InputError, match=message):
+            look()
+    with_masks(data.subset(["im0"]))

@@ -13,6 +13,7 @@ from wsss_lib.annotate.files import PAINTED, LabelFile, Mark
 from wsss_lib.annotate.preview import check_preview, completed, tinted
 from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import InputError
+from wsss_lib.data.files.names import id_of
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.show.live.figure import jpeg, source_of
 from wsss_lib.show.picture import COLOURS
@@ -120,7 +121,7 @@ class Annotator(anywidget.AnyWidget):
             InputError: a picture, class or place that is not there.
         """
         self._file.replace(id, marks)
-        if id == self.picture["id"]:
+        if id_of(id, self._data.pictures) == self.picture["id"]:
             self._show()
 
     def _image(self, id: str) -> Tensor:
@@ -180,7 +181,8 @@ class Tagger(Annotator):
 
     Digits tick, the arrow keys turn pages. The tags are written to the table of image labels
     (``labels.csv``) after every tick and with every page, so that a picture that was turned over
-    without a tick is known to show none of the classes.
+    without a tick is known to show none of the classes. As long as there is no such table, classes
+    that a mask shows are ticked, and the first correction writes down the tags of all masks.
 
     Args:
         folder: a data folder, or one with pictures in ``images`` and nothing else yet.

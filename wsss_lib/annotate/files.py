@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.data.atomic import one_at_a_time, written_whole
 from wsss_lib.data.drawn import COLUMNS, FILES
-from wsss_lib.data.files.names import id_of
+from wsss_lib.data.files.names import LABELS, Files, id_of
+from wsss_lib.data.files.pictures import check_size
 from wsss_lib.data.files.tables import read_rows
 from wsss_lib.data.folder import ENTRIES, SegmentationFolder
 from wsss_lib.data.palette import read_labels, write_labels
@@ -50,13 +51,13 @@ class Mark:
 class LabelFile:
     """The labels of one kind in a data folder, to be read and replaced picture by picture.
 
-    Tags lie in the table of image labels, points in ``points.csv``, boxes and the boxes of extreme
-    clicks in ``boxes.csv``, strokes in ``Scribbles`` and outlines, filled, in the folder of masks.
-    A file appears whole or stays as it was. Lines about other pictures, and columns with other
-    names, such as ``split``, are kept, also where another object or program has written them in
-    the meantime. Strokes and outlines of an earlier day stay below the new
-    ones: to be rid of them, delete their file. A picture without marks has no label, but for tags:
-    no tag says that none of the classes is there.
+    Tags lie in the table of image labels, or are those of the masks until there is one; points lie
+    in ``points.csv``, boxes and the boxes of extreme clicks in ``boxes.csv``, strokes in
+    ``Scribbles`` and outlines, filled, in the folder of masks. A file appears whole or stays as it
+    was. Lines about other pictures, and columns with other names, such as ``split``, are kept, also
+    where another object or program has written them in the meantime. Strokes and outlines of an
+    earlier day stay below the new ones: to be rid of them, delete their file. A picture without
+    marks has no label, but for tags: no tag says that none of the classes is there.
 
     Args:
         data: the folder.
@@ -75,6 +76,7 @@ class LabelFile:
         self._marks: dict[str, list[Mark]] = {}
         self._before: dict[str, np.ndarray | None] = {}
         self._content: dict[str, bytes | None] = {}
+        self._masked: list[dict[str, str]] | None = None
         if kind == "tags":
             self.path, self._own = data.labels_file, data.classes
         elif kind in PAINTED:
@@ -94,7 +96,11 @@ class LabelFile:
         if self.kind in PAINTED:
             return
         columns = ("id", *self._own)
-        self._rows = read_rows(self.path, columns) if self.path.is_file() else []
+        if self.path.is_file():
+            self._rows = read_rows(self.path, columns)
+        else:
+            made = self.kind == "tags" and self.data.table is None
+            self._rows = self._said_by_masks() if made else []
         more = [name for row in self._rows[:1] for name in row if name not in columns]
         if self.kind == "tags" and (foreign := [name for name in more if name.lower() != "split"]):
             raise InputError(
@@ -106,30 +112,50 @@ class LabelFile:
         for line, row in enumerate(self._rows, start=2):
             self._marks.setdefault(self._id(row), []).extend(self._read_marks(row, line))
 
+    def _said_by_masks(self) -> list[dict[str, str]]:
+        """Lines of the table of tags that masks stand for, as long as there is none.
+
+        Whoever corrects one tag so begins a table that holds all of them.
+        """
+        if self._masked is None:
+            self._masked = []
+            for id in self.data.ids:
+                if self.data.has_mask(id):
+                    entries = map(int, self.data.tags(id).tolist())
+                    cells = dict(zip(self._own, map(str, entries), strict=True))
+                    self._masked.append({"id": id, **cells})
+        return self._masked
+
     @property
     def done(self) -> tuple[str, ...]:
         """Pictures that have such a label, in their order in the folder."""
         if self.kind in PAINTED:
-            return tuple(id for id in self.data.ids if self.layer(id).is_file())
+            there = Files(self.path, LABELS)
+            return tuple(id for id in self.data.ids if id in there)
         labelled = {self._id(row) for row in self._rows if all(row[name] for name in self._own)}
         return tuple(id for id in self.data.ids if id in labelled)
 
     def layer(self, id: str) -> Path:
-        """The file of strokes or outlines on a picture, which need not be there."""
-        return self.path / f"{id}.png"
+        """The file of strokes or outlines on a picture, which need not be there.
+
+        Raises:
+            InputError: several files are this picture's.
+        """
+        return Files(self.path, LABELS).path(id)
 
     def before(self, id: str) -> np.ndarray | None:
         """(H, W) strokes or outlines of others, or of an earlier day, if any."""
         content = self._content_of(id)
         if id not in self._before or content != self._content[id]:
+            self._before[id] = None if content is None else self._read_layer(id)
             self._content[id] = content
-            unseen = IGNORE if self.kind == "scribble" else None
-            self._before[id] = (
-                read_labels(self.layer(id), len(self.data.classes), self.data.colours, unseen)
-                if content is not None
-                else None
-            )
         return self._before[id]
+
+    def _read_layer(self, id: str) -> np.ndarray:
+        file, unseen = self.layer(id), IGNORE if self.kind == "scribble" else None
+        labels = read_labels(file, len(self.data.classes), self.data.colours, unseen)
+        check_size(file, labels.shape, self.data.image_path(id))
+        return labels
 
     def marks(self, id: str) -> list[Mark]:
         """What is drawn on a picture; of strokes and outlines, what was drawn with this object."""
@@ -138,10 +164,15 @@ class LabelFile:
     def replace(self, id: str, marks: Sequence[Mark]) -> None:
         """Write the marks of one picture in place of those that were there.
 
+        Args:
+            id: of the picture, or the name of its file.
+            marks: of the kind of this object.
+
         Raises:
             InputError: a picture that is not here, a class or a number of places that the kind
                 does not have, or a place that is no whole pixel inside the picture.
         """
+        id = id_of(id, self.data.pictures)
         if id not in self.data.ids:
             raise InputError(f"{self.data.root} has no picture {id!r}.")
         height, width = self.data.size(id)
@@ -157,14 +188,18 @@ class LabelFile:
 
     def _content_of(self, id: str) -> bytes | None:
         """What the file of a layer holds, by which this object knows its own work again."""
-        return self.layer(id).read_bytes() if self.layer(id).is_file() else None
+        file = self.layer(id)
+        return file.read_bytes() if file.is_file() else None
 
     def _paint(self, id: str, marks: Sequence[Mark], size: tuple[int, int]) -> None:
-        before = self.before(id)
+        before, old = self.before(id), self.layer(id)
+        new = self.path / f"{id}.png"
         if marks or before is not None:
-            write_labels(self.layer(id), painted(self.kind, marks, size, before))
+            write_labels(new, painted(self.kind, marks, size, before))
         else:
-            self.layer(id).unlink(missing_ok=True)
+            new.unlink(missing_ok=True)
+        if old != new:  # a mask of another format, which lies below the new marks
+            old.unlink()
         self._content[id] = self._content_of(id)
         self._marks[id] = list(marks)
 

@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from wsss_lib.core import InputError
 from wsss_lib.data.atomic import folder_written_whole, one_at_a_time
-from wsss_lib.data.palette import write_labels
+from wsss_lib.data.files.names import IMAGES, Files
+from wsss_lib.data.palette import read_labels, write_labels
 from wsss_lib.data.photographs import cut_out, photograph
 
 OBJECTS = {"cat": "chelsea", "cup": "coffee", "flower": "flower"}
@@ -46,18 +48,34 @@ SHARE = (0.6, 1.0)
 def write_compositions(root: str | Path, seed: int = 0) -> Path:
     """Write the compositions as a data folder: ``images``, ``masks`` and ``labels.csv``.
 
-    A folder that is there is left alone; a new one appears complete or not at all.
+    Where they are already they are left alone; a new folder appears complete or not at all.
 
     Args:
         root: folder to make.
         seed: decides what is pasted where.
+
+    Raises:
+        InputError: the folder holds something else, or compositions of another seed or size.
     """
     root = Path(root)
     with one_at_a_time(root):
         if not root.exists():
             with folder_written_whole(root) as partial:
                 _write(partial, np.random.default_rng(seed))
+        elif not _is_of(root, np.random.default_rng(seed)):
+            raise InputError(
+                f"{root} is there, and does not hold the compositions of seed {seed}: name another "
+                "folder, or delete this one."
+            )
     return root
+
+
+def _is_of(root: Path, lot: np.random.Generator) -> bool:
+    """Whether a folder has the masks that a lot begins with, and as many as it gives."""
+    first = root / "masks" / f"{next(iter(COUNTS))}_00.png"
+    if not first.is_file() or len(Files(root / "images", IMAGES).ids) != sum(COUNTS.values()):
+        return False
+    return np.array_equal(read_labels(first), compose(next(iter(COUNTS)), lot)[1])
 
 
 def _write(root: Path, lot: np.random.Generator) -> None:

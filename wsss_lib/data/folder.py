@@ -16,7 +16,6 @@ present. An id is the name of an image without its ending (``wsss_lib.data.files
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -26,13 +25,21 @@ import torch
 from torch import Tensor
 
 from wsss_lib.core import IGNORE, InputError
+from wsss_lib.data.files.about import read_about
 from wsss_lib.data.files.checksums import checksums
 from wsss_lib.data.files.classes import FOREIGN, check_classes, read_class_list, read_labelmap
 from wsss_lib.data.files.lists import read_ids
-from wsss_lib.data.files.names import IMAGES, LABELS, Files, check_names, id_of, is_litter
-from wsss_lib.data.files.pictures import image_size, read_image
+from wsss_lib.data.files.names import (
+    IMAGES,
+    LABELS,
+    Files,
+    check_endings,
+    check_names,
+    id_of,
+    is_litter,
+)
+from wsss_lib.data.files.pictures import check_size, image_size, read_image
 from wsss_lib.data.files.tables import read_table
-from wsss_lib.data.files.text import read_text
 from wsss_lib.data.palette import read_labels
 
 VOC_CLASSES = (
@@ -108,7 +115,7 @@ class SegmentationFolder:
                 f"{MOST_CLASSES}, beside background (0) and void (255): join or leave out some."
             )
         self.ids = self._find_ids()
-        self.about = self._read_about()
+        self.about = read_about(self.root / "dataset.json")
         self.name: str = self.about.get("name", self.root.name)
         self.allows_empty: bool = self.about.get("allows_empty", False)
         self._captions: dict[str, dict[str, str]] | None = None
@@ -209,8 +216,13 @@ class SegmentationFolder:
         return torch.tensor([value for value in values if value is not None])
 
     def mask(self, id: str) -> Tensor:
-        """(H, W) int64 class indices, 255 = void. Only evaluation and label synthesis read it."""
+        """(H, W) int64 class indices, 255 = void. Only evaluation and label synthesis read it.
+
+        Raises:
+            InputError: no mask, one that ``read_labels`` refuses, or one of another size.
+        """
         labels = read_labels(self.mask_path(id), len(self.classes), self.colours)
+        check_size(self.mask_path(id), labels.shape, self.image_path(id))
         return torch.from_numpy(labels.astype(np.int64))
 
     def mask_path(self, id: str) -> Path:
@@ -221,20 +233,23 @@ class SegmentationFolder:
         """Label images in a folder of the data set, by id.
 
         Raises:
-            InputError: what ``Files`` refuses, or a name that nearly is an image's.
+            InputError: what ``Files``, ``check_names`` and ``check_endings`` refuse.
         """
         if folder not in self._layers:
             files = Files(self.root / folder, LABELS)
             check_names(files.folder, files.ids, self.pictures)
+            check_endings(files, self.pictures)
             self._layers[folder] = files
         return self._layers[folder]
 
     def check_masks(self) -> None:
-        """Refuse masks that belong to no image, or that say nothing.
+        """Refuse masks that belong to no image, have another size, or say nothing.
+
+        Sizes are those of the headers, so that nobody trains for hours to hear of the last mask.
 
         Raises:
-            InputError: no mask has the name of an image, or all masks of these images hold
-                nothing but 0 and 255.
+            InputError: no mask has the name of an image, one of these images has another size than
+                its mask, or all their masks hold nothing but 0 and 255.
         """
         if self._masks_are_fine:
             return
@@ -244,6 +259,10 @@ class SegmentationFolder:
                 f"{self.masks} holds {files.nested or files.path(files.ids[0]).name}, but no mask "
                 "with the name of an image: the mask of IMG_1.jpg is IMG_1.png, in no sub-folder."
             )
+        for id in self.ids:
+            if id in files:
+                mask = files.path(id)
+                check_size(mask, image_size(mask), self.image_path(id))
         if self._only_void():
             raise InputError(
                 f"All masks of these images in {self.masks} hold nothing but 0 and 255, and 255 "
@@ -296,21 +315,6 @@ class SegmentationFolder:
             raise InputError(f"{path} holds no line but the names of its columns; add the images.")
         check_names(path, rows, self.pictures)
         return rows
-
-    def _read_about(self) -> dict:
-        path = self.root / "dataset.json"
-        if not path.is_file():
-            return {}
-        try:
-            about = json.loads(read_text(path))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path} is no JSON ({error}); correct or delete it.") from error
-        if not isinstance(about, dict):
-            raise InputError(f'{path} must be an object, such as {{"name": "zoo"}}.')
-        for key, kind, what in (("name", str, "a text"), ("allows_empty", bool, "true or false")):
-            if not isinstance(about.get(key, kind()), kind):
-                raise InputError(f"{path}: {key!r} must be {what}, not {about[key]!r}.")
-        return about
 
     def _find_classes(self, given: Sequence[str] | None) -> tuple[str, ...]:
         listed = None

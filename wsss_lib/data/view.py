@@ -198,7 +198,7 @@ class WeakView(Dataset[Batch]):
             return self._files.label(kind, id, size)
         # Strokes take longer to draw than to learn from, and are small when packed.
         if (kind, id) not in self._made:
-            label = self._made_from_mask(kind, id, size)
+            label = self._made_from_mask(kind, id)
             self._made[kind, id] = zlib.compress(pickle.dumps(label), level=1)
         return pickle.loads(zlib.decompress(self._made[kind, id]))
 
@@ -215,19 +215,13 @@ class WeakView(Dataset[Batch]):
                 f"image {id!r}: add the mask, or open the data with other supervision."
             )
 
-    def _made_from_mask(self, kind: str, id: str, size: tuple[int, ...]) -> Tensor:
+    def _made_from_mask(self, kind: str, id: str) -> Tensor:
         source = self._dataset
         self._require_mask(kind, id)
         source.check_masks()
         numbered = (source.root / _OBJECTS).is_dir()
         instances = source.layer(_OBJECTS, id) if numbered else None
-        mask = source.mask(id)
-        if tuple(mask.shape) != size:
-            raise InputError(
-                f"The mask of image {id!r} is {tuple(mask.shape)} but the image is {size}: labels "
-                "made from it would lie elsewhere. Write both at one size."
-            )
-        return self.annotator.label(kind, id, mask, instances)
+        return self.annotator.label(kind, id, source.mask(id), instances)
 
 
 def collate(batches: Sequence[Batch]) -> Batch:

@@ -15,6 +15,7 @@ KINDS = {
     "hold colours that are no class.": "colour",
     "hold indices that are no class and not 255.": "indices",
     "hide classes below transparency.": "transparent",
+    "have another size than their image.": "at one size",
 }
 """Kinds of errors, and what their message says."""
 

@@ -1,7 +1,5 @@
 """Image labels, masks and weak labels that somebody drew, each alone and against each other."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -84,7 +82,10 @@ def check_masks(
     sizes: dict[str, tuple[int, int]],
     tags: dict[str, np.ndarray],
 ) -> None:
-    """Masks can be read, fit their image, use the classes' indices, and agree with the labels."""
+    """Masks can be read, fit their image, use the classes' indices, and agree with the labels.
+
+    Those of images that cannot be read wait until these are mended.
+    """
     if not every.has_masks():
         found.add(
             f"There are no masks ({every.masks.name}/).",
@@ -104,15 +105,13 @@ def check_masks(
         there - set(every.ids), serious=False,
     )  # fmt: skip
     broken: dict[str, str] = {}
-    resized, unseen, untagged, void = [], [], [], []
-    for id in tqdm([id for id in every.ids if id in there], desc="masks", leave=False):
+    unseen, untagged, void = [], [], []
+    for id in tqdm([id for id in sizes if id in there], desc="masks", leave=False):
         try:
             mask = every.mask(id).numpy()
         except InputError as error:
             broken[id] = str(error)
             continue
-        if id in sizes and mask.shape != sizes[id]:
-            resized.append(f"{id} ({_by(mask.shape)}, image {_by(sizes[id])})")
         seen = set(np.unique(mask).tolist()) - {0, IGNORE}
         if (mask == IGNORE).all():
             void.append(id)
@@ -122,8 +121,7 @@ def check_masks(
             untagged += [f"{id}: {every.classes[c - 1]}" for c in seen - tagged]
     for kind, messages in by_kind(broken).items():
         found.add(f"{{n}} masks {kind}", first(messages), messages)
-    found.add("{n} masks have another size than their image.", "Export them again.", resized)
-    if not broken:
+    if not broken and len(sizes) == len(every.ids):
         every.check_masks()
     found.add(
         "{n} masks hold nothing but void (255).",
@@ -199,9 +197,3 @@ def _note_disagreement(found: Examination, how: str, where: list[str]) -> None:
         where,
         serious=False,
     )
-
-
-def _by(size: Iterable[int]) -> str:
-    """(H, W) as people write it."""
-    height, width = size
-    return f"{width}x{height}"

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 from PIL import Image
 
+from wsss_lib.annotate import Tagger
 from wsss_lib.core import InputError
 from wsss_lib.data.files.intake import take_in
 from wsss_lib.data.folder import SegmentationFolder
@@ -61,10 +62,6 @@ def test_a_data_folder_is_taken_as_it_is(tmp_path):
     picture(tmp_path / "data" / "images" / "a.jpg")
     (tmp_path / "data" / "labels.csv").write_text("id,cat\na,1\n")
     assert take_in(tmp_path / "data", tmp_path / "mine") == tmp_path / "data"
-    archive = zipped(tmp_path / "data.zip", tmp_path / "data")
-    root, data = taken(archive, tmp_path)
-    assert data.tags("a").tolist() == [1]
-    assert tmp_path / "mine_unpacked" in root.parents
 
 
 def test_tags_survive_and_new_pictures_join(pictures, tmp_path):
@@ -183,3 +180,86 @@ def test_nothing_there(tmp_path):
         take_in(tmp_path / "missing.zip", tmp_path / "mine")
     with pytest.raises(InputError, match="holds no pictures"):
         take_in(tmp_path / "empty", tmp_path / "mine")
+
+
+def a_data_folder(root, lines, layout="images", colour="red"):
+    """Pictures a, b, ... with a table of tags and masks."""
+    name = "labels.csv" if layout == "images" else "image_labels.csv"
+    for id in (line[0] for line in lines):
+        picture(root / layout / f"{id}.png", colour)
+        picture(root / "masks" / f"{id}.png", "black")
+    (root / name).write_text("\n".join(["id,cat", *lines]) + "\n")
+    return root
+
+
+def tags_of(root):
+    data = SegmentationFolder(root, None)
+    return {id: data.tags(id).tolist() for id in data.table}
+
+
+def test_tags_in_a_zip_come_along_and_those_of_the_reader_survive_every_upload(tmp_path):
+    source = a_data_folder(tmp_path / "data", ["a,1", "b,"])
+    archive = zipped(tmp_path / "data.zip", source)
+    root, data = taken(archive, tmp_path)
+    assert root == tmp_path / "mine"
+    assert data.has_mask("b")
+    assert data.allows_empty, "a picture of none of the classes may be tagged as such"
+    Tagger(root, ["cat"]).tag("a", [])
+    Tagger(root, ["cat"]).tag("b", ["cat"])
+    with pytest.warns(UserWarning, match=r"mine keeps its own labels\.csv, although the zip"):
+        take_in(archive, tmp_path / "mine")
+    assert tags_of(root) == {"a": [0], "b": [1]}
+    a_data_folder(source, ["a,1", "b,0", "c.png,1"])
+    (source / "points.csv").write_text("id,class,x,y\na,cat,1,1\n")
+    again = zipped(tmp_path / "data (1).zip", source)
+    with pytest.warns(UserWarning, match="labels"):
+        assert take_in(again, tmp_path / "mine") == root
+    assert tags_of(root) == {"a": [0], "b": [1], "c": [1]}, "what is new came with its tag"
+    assert (root / "points.csv").is_file()
+
+
+def test_the_same_zip_again_says_nothing(tmp_path, recwarn):
+    archive = zipped(tmp_path / "data.zip", a_data_folder(tmp_path / "data", ["a,1"]))
+    for _ in range(2):
+        assert tags_of(take_in(archive, tmp_path / "mine")) == {"a": [1]}
+    assert not [one for one in recwarn if "keeps its own" in str(one.message)]
+
+
+def test_masks_that_somebody_drew_survive_and_are_named(tmp_path):
+    archive = zipped(tmp_path / "data.zip", a_data_folder(tmp_path / "data", ["a,1"]))
+    root = take_in(archive, tmp_path / "mine")
+    drawn = picture(root / "masks" / "a.png", (128, 0, 0)).read_bytes()
+    with pytest.warns(UserWarning, match=r"masks/a\.png"):
+        take_in(archive, root)
+    assert (root / "masks" / "a.png").read_bytes() == drawn
+
+
+def test_a_table_with_other_columns_is_not_mixed_in(tmp_path):
+    root = take_in(
+        zipped(tmp_path / "1.zip", a_data_folder(tmp_path / "1", ["a,1"])), tmp_path / "m"
+    )
+    other = a_data_folder(tmp_path / "2", ["b,1"])
+    (other / "labels.csv").write_text("id,dog\nb,1\n")
+    with pytest.raises(InputError, match=r"columns id, cat, and the one of the zip id, dog: make"):
+        take_in(zipped(tmp_path / "2.zip", other), root)
+    assert tags_of(root) == {"a": [1]}
+
+
+def test_layouts_are_not_mixed(tmp_path):
+    voc = zipped(tmp_path / "voc.zip", a_data_folder(tmp_path / "v", ["a,1"], "JPEGImages"))
+    root = take_in(voc, tmp_path / "voc")
+    assert tags_of(root) == {"a": [1]}
+    take_in(picture(tmp_path / "b.png"), root)
+    assert SegmentationFolder(root, None).ids == ("a", "b"), "pictures join those that are there"
+    plain = zipped(tmp_path / "plain.zip", a_data_folder(tmp_path / "p", ["c,1"]))
+    with pytest.raises(InputError, match=r"pictures in images, and .*voc in JPEGImages: choose an"):
+        take_in(plain, root)
+
+
+def test_pictures_that_a_browser_numbers_when_they_come_again_are_there_once(tmp_path):
+    first = [picture(tmp_path / name) for name in ("IMG_1.jpg", "IMG_2.jpg")]
+    root = take_in(first, tmp_path / "mine")
+    again = [picture(tmp_path / name) for name in ("IMG_1 (1).jpg", "IMG_2(3).jpg")]
+    other = picture(tmp_path / "IMG_2 (1).jpg", "blue")
+    take_in([*again, other], root)
+    assert SegmentationFolder(root, None, ["cat"]).ids == ("IMG_1", "IMG_2", "IMG_2 (1)")

@@ -47,6 +47,18 @@ def test_pictures_that_cannot_be_read_are_named_with_a_cure(folder):
         Files(root, IMAGES)
 
 
+def test_spaces_around_a_name_are_no_part_of_it(folder):
+    """Tables, lists and spreadsheets lose them."""
+    root = folder(" a .png", "b\u00a0.png ")
+    (root / "list.txt").write_text(" a .png\nb\n")
+    files = Files(root, IMAGES)
+    assert (files.ids, files.path("a").name) == (("a", "b"), " a .png")
+    assert read_ids(root / "list.txt", files) == ("a", "b")
+    folder("a.png")
+    with pytest.raises(InputError, match=r" a .png and a.png .* share the id 'a': keep one"):
+        Files(root, IMAGES).path("a")
+
+
 def test_two_files_of_one_id_are_refused_when_asked_for(folder):
     files = Files(folder("a.jpg", "a.png", "b.png"), IMAGES)
     assert files.path("b").exists()
@@ -164,4 +176,13 @@ def test_masks_that_belong_to_no_image_are_named(tmp_path):
     for path in (root / "masks").glob("*.png"):
         path.rename(root / "masks" / "sub" / path.name)
     with pytest.raises(InputError, match=r"holds sub/im0_mask.png, but no mask"):
+        SegmentationFolder(root).check_masks()
+
+
+def test_a_label_image_that_is_not_read_is_named_where_its_image_has_no_other(tmp_path):
+    root = plain_folder(tmp_path / "mine")
+    (root / "masks" / "im0.json").write_text("{}")
+    assert SegmentationFolder(root).has_mask("im0"), "the outlines from which the mask was made"
+    (root / "masks" / "im0.png").unlink()
+    with pytest.raises(InputError, match=r"masks/im0\.json: \.json is not read here; write it as"):
         SegmentationFolder(root).check_masks()

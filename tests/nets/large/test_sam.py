@@ -63,6 +63,25 @@ def test_the_answers_are_those_of_transformers(sam):
     assert boxed.shape == (1, 64, 64)
 
 
+@pytest.mark.parametrize("kind", ["points", "boxes"])
+def test_prompts_are_asked_all_at_once_and_answered_each_for_itself(kind):
+    torch.manual_seed(0)
+    sam = toy_sam(pretrained=False).eval()
+    image = torch.rand(3, 40, 64)
+    prompts = torch.tensor([[3, 4, 30, 20], [20, 2, 60, 39], [0, 0, 9, 9], [31, 7, 50, 30]])
+    prompts = prompts if kind == "boxes" else prompts[:, :2]
+    asked = []
+    sam.model.mask_decoder.register_forward_hook(lambda *_: asked.append("masks"))
+    sam.model.vision_encoder.register_forward_hook(lambda *_: asked.append("image"))
+    with torch.no_grad():
+        seen = sam.embed(image)
+    masks, iou = sam.masks_from(seen, **{kind: prompts})
+    assert asked == ["image", "masks"]
+    alone = [sam.masks_from(seen, **{kind: prompt[None]}) for prompt in prompts]
+    torch.testing.assert_close(iou, torch.cat([trust for _, trust in alone]))
+    assert (masks == torch.cat([mask for mask, _ in alone])).float().mean() > 0.999
+
+
 def test_a_larger_image_is_the_same_image(sam):
     """Prompts live in pixels of the image, whatever SAM scales it to."""
     image, true = filled(1)[0]

@@ -24,8 +24,9 @@ class Files:
     """The files of one folder by id: their name without its ending, composed (NFC).
 
     macOS writes an accent as a letter of its own, other systems do not; composed, both are one
-    name. What systems leave behind is no file: ``._IMG.jpg``, ``.DS_Store``, ``Thumbs.db``. The
-    folder is looked at once.
+    name. Spaces around a name are no part of it, since tables and lists lose them. What systems
+    leave behind is no file: ``._IMG.jpg``, ``.DS_Store``, ``Thumbs.db``. The folder is looked at
+    once.
 
     Args:
         folder: which need not be there.
@@ -91,15 +92,20 @@ class Files:
         return self.folder / names[0]
 
 
+def composed(name: str) -> str:
+    """A name as ids have it: composed (NFC), without spaces around it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def is_litter(name: str) -> bool:
     """Whether an operating system left this file or folder behind."""
     return name.startswith(".") or name.lower() in _LITTER
 
 
 def _split(name: str) -> tuple[str, str]:
-    """A composed stem and an ending in small letters."""
-    path = PurePath(unicodedata.normalize("NFC", name))
-    return path.stem, path.suffix.lower()
+    """A composed stem without spaces around it, and an ending in small letters."""
+    path = PurePath(composed(name))
+    return path.stem.strip(), path.suffix.lower()
 
 
 def _listed(folder: Path) -> list[tuple[str, bool]]:
@@ -127,20 +133,39 @@ def _picture_below(folder: Path) -> str:
 
 
 def id_of_file(name: str) -> str:
-    """The id of a file: its name without its ending, composed (NFC)."""
+    """The id of a file: its name without its ending and spaces around it, composed (NFC)."""
     return _split(name)[0]
 
 
 def id_of(name: str, ids: Collection[str] | Files) -> str:
     """The id that a name means which may have an ending or a path; the name itself if none."""
-    return next((meant for meant in (name, *_short(name)) if meant in ids), name)
+    return next((meant for meant in (composed(name), *_short(name)) if meant in ids), name)
 
 
 def _short(name: str) -> tuple[str, str]:
     """A name without its path, and without its ending too."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    last = composed(name).replace("\\", "/").rsplit("/", 1)[-1]
     stem, ending = _split(last)
     return last, stem if ending in PICTURES else last
+
+
+def check_endings(files: Files, pictures: Files) -> None:
+    """Refuse a label image that is not read and leaves its image without one.
+
+    Args:
+        files: label images.
+        pictures: the images.
+
+    Raises:
+        InputError: names the file.
+    """
+    for name in files.unread:
+        id, ending = _split(name)
+        if id in pictures and id not in files:
+            raise InputError(
+                f"{files.folder / name}: {ending or 'a name without ending'} is not read here; "
+                f"write it as {id}.png, with one class index a pixel, or take it away."
+            )
 
 
 def check_names(source: Path, names: Iterable[str], files: Files) -> None:

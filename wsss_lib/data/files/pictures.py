@@ -60,6 +60,25 @@ def image_size(path: Path) -> tuple[int, int]:
         return file.size if turned else (file.height, file.width)
 
 
+def check_size(file: Path, size: tuple[int, ...], image: Path) -> None:
+    """Refuse a label image that does not fit its image.
+
+    Args:
+        file: the label image.
+        size: its (H, W).
+        image: the file of the image, whose header alone is read.
+
+    Raises:
+        InputError: the image has another size.
+    """
+    (height, width), (h, w) = size, image_size(image)
+    if (height, width) != (h, w):
+        raise InputError(
+            f"{file} is {width} x {height} pixels, but its image {image.name} is {w} x {h}: export "
+            "both at one size."
+        )
+
+
 def decoded_size(path: Path) -> tuple[int, int]:
     """(H, W) of an image that can be decoded to its end.
 
