@@ -16,7 +16,7 @@ from diagrams.description import (
 
 AE_PSL = Diagram(
     "ae_psl",
-    "Adversarial erasing",
+    "AE-PSL",
     (
         given("image", (0, 0)),
         given("tags", (1, 0)),
@@ -42,7 +42,7 @@ AE_PSL = Diagram(
 
 CSE = Diagram(
     "cse",
-    "Class-specific erasing",
+    "OC-CSE",
     (
         given("image", (0, 0)),
         given("tags", (1, 0)),

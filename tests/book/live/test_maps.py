@@ -39,4 +39,4 @@ def test_a_score_has_the_colour_of_still_pictures(ask):
 def test_compressed_bytes_come_back(ask):
     content = bytes(range(256)) * 20
     packed = text_of(zlib.compress(content, 9))
-    assert bytes(ask(f"Array.from(await maps.unpacked('{packed}'))")) == content
+    assert bytes(ask(f"Array.from(await maps.inflated('{packed}'))")) == content

@@ -3,7 +3,7 @@
 // steps the score of pixel q is a mean of the first scores; the weights of this mean are where a
 // walker from q stands after n steps.
 
-import { escaped, plasma, unpacked } from "./maps.js";
+import { escaped, plasma, inflated } from "./maps.js";
 import { neighboursOf, pamrWeights } from "./refine.js";
 
 const SCALE = 4;
@@ -169,7 +169,7 @@ const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 export async function render({ model, el }) {
   const [width, height] = [model.get("width"), model.get("height")];
   const [classes, walks] = [model.get("classes"), model.get("walks")];
-  const content = await unpacked(model.get("content"));
+  const content = await inflated(model.get("content"));
   let at = 0;
   const cut = (length) => content.subarray(at, (at += length));
   const pictures = model.get("pictures").map((one) => ({

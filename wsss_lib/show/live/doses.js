@@ -1,6 +1,6 @@
 // A dose to slide over: the curve of gains with the dose marked, and the same pictures at it.
 
-import { escaped, plasma, unpacked } from "./maps.js";
+import { escaped, plasma, inflated } from "./maps.js";
 
 const SCALE = 4;
 const SHAPES = [
@@ -114,7 +114,7 @@ export async function render({ model, el }) {
   const [width, height, doses, home] = ["width", "height", "doses", "home"].map((key) => model.get(key));
   const [curves, names, images] = ["curves", "names", "images"].map((key) => model.get(key));
   const colours = model.get("colours").map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
-  const content = await unpacked(model.get("content"));
+  const content = await inflated(model.get("content"));
   let start = 0;
   const cut = () => content.subarray(start, (start += width * height));
   const pictures = model.get("pictures").map(({ title, doses: each }) => ({

@@ -15,7 +15,7 @@ export function bytes(text) {
 }
 
 // Bytes that were compressed.
-export async function unpacked(text) {
+export async function inflated(text) {
   const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
