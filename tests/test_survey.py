@@ -19,6 +19,13 @@ def test_all_systems_are_there_once():
     assert all(2004 <= system.year <= 2023 for system in systems)
 
 
+def test_what_is_built_has_one_name_everywhere():
+    built = {system.id: system.name for system in survey.systems() if system.card}
+    cards = {id: card.name for id, card in survey.find_cards().items()}
+    assert built == {id: name for id, name in cards.items() if id in built}
+    assert built["grounded_sam"] == "Grounded SAM"
+
+
 def test_families_are_the_leaves_of_the_taxonomy_in_its_order():
     order = [*survey.FAMILIES]
     seen = [order.index(system.family) for system in survey.systems()]

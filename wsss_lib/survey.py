@@ -43,7 +43,7 @@ class System:
 
     Attributes:
         id: short name, the same as ``Card.id`` once it is built.
-        name: the name that the paper or its readers use.
+        name: that of its card; until it is built, the one that the paper or its readers use.
         authors: first author or authors.
         venue: where it appeared.
         year: when it appeared.
@@ -164,11 +164,13 @@ def systems() -> list[System]:
     cards = find_cards()
     return [
         System(
-            **{key: row[key] for key in ("id", "name", "authors", "venue", "family", "section")},
+            **{key: row[key] for key in ("id", "authors", "venue", "family", "section")},
+            name=card.name if card else row["name"],
             year=int(row["year"]),
-            card=cards.get(row["id"]),
+            card=card,
         )
         for row in _rows("systems")
+        for card in [cards.get(row["id"])]
     ]
 
 

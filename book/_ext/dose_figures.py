@@ -4,7 +4,7 @@ from itertools import count
 
 import numpy as np
 import torch
-from measured import called, curves_of, error_of, every_curve, gains_of, results_folder
+from measured import axis_of, called, curves_of, error_of, every_curve, gains_of, results_folder
 from torch import Tensor
 
 from experiments.dose_maps import INSIDE, LEVELS, scene_of
@@ -102,5 +102,6 @@ def live_dose_figure(family: str, alt: str) -> LiveFigure:
     first = curves[0]
     return live_doses(
         {f"{called(one['system'])} over {called(one['control'])}": gains_of(one) for one in curves},
-        first["doses"], first["home"], first["axis"], first["response_name"], seen_at(family), alt,
+        first["doses"], first["home"], axis_of(family), first["response_name"],
+        seen_at(family), alt,
     )  # fmt: skip

@@ -97,6 +97,15 @@ def every_curve() -> list[dict[str, Any]]:
     return [curve for name in FAMILIES if name in known for curve in curves_of(name)]
 
 
+def axis_of(family: str) -> str:
+    """What the doses of a family are, and what grows to the right of their axis."""
+    from experiments.doses import FAMILIES
+
+    doses = FAMILIES[family].doses
+    grows = "idea" if any(dose.rivals < 1 for dose in doses) else "failure"
+    return f"{FAMILIES[family].axis} (the {grows} grows \N{RIGHTWARDS ARROW})"
+
+
 def home_of(family: str) -> str:
     """The place of results where a family is at home."""
     from experiments.doses import FAMILIES

@@ -176,14 +176,16 @@ def scribbled(id: str) -> Scribbled:
 
 def ways_table() -> Markdown:
     """Every way with its IoU on each photograph, their mean, and seconds for all of them."""
-    ids = photographs().ids
+    data = photographs()
+    ids = data.ids
+    names = [data.classes[int(data.tags(id).argmax())] for id in ids]
     lines = []
     for way, name in WAYS.items():
         one = measured()[way]
         iou = [one["iou"][id] for id in ids]
         figures = [f"{value:.2f}" for value in (*iou, float(np.mean(iou)))]
         lines.append([one["label"], name, *figures, f"{one['seconds']:.1f}"])
-    return table(["told", "way", *ids, "mean", "seconds"], lines)
+    return table(["told", "way", *names, "mean", "seconds"], lines)
 
 
 CLASSICAL = (

@@ -1,11 +1,10 @@
 """Pictures of scribbles and of what a graph cut makes of them; nothing is trained here."""
 
 import torch
-from measured import results_folder
+from measured import axis_of, results_folder
 from stored_figures import label_panel, world
 from torch import Tensor
 
-from experiments.doses import FAMILIES
 from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
 from wsss_lib.blocks.refine.propagation import spread_scribble
 from wsss_lib.core import IGNORE
@@ -71,7 +70,7 @@ def teachers_figure() -> Picture:
         for key, name in names.items()
     }
     figure = plot_doses(
-        found, lengths, len(lengths) - 1, FAMILIES["scribble"].axis, "mean IoU, training images"
+        found, lengths, len(lengths) - 1, axis_of("scribble"), "mean IoU, training images"
     )
     figure.axes[0].set_ylim(0.5, 0.85)
     return figure

@@ -1,5 +1,7 @@
 """Scores under a threshold, without a browser."""
 
+import base64
+
 import pytest
 import torch
 
@@ -43,3 +45,13 @@ def test_names_and_ids_must_fit(made):
         explore(images, {"z": scores["a"]}, masks)
     with pytest.raises(InputError, match="1 names for scores of 2"):
         explore(images, scores, None, ["cat"])
+
+
+def test_a_page_without_python_shows_what_is_shown_first(made):
+    images, scores, masks = made
+    widget = explore(images, scores, masks, ["cat", "dog"])
+    data, about = widget._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert base64.b64decode(data["image/png"]) == bytes(widget.children[3].value)
+    assert about["image/png"]["width"] > 0
+    assert widget.still.axes[0].get_title() == "cat above 0.50"

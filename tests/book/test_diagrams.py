@@ -158,6 +158,11 @@ def wrongly_held(diagram, method):
     ]
 
 
+def test_a_diagram_has_the_name_of_its_system():
+    found = {id: one.name for id, one in DIAGRAMS.items() if id in METHODS}
+    assert found == {id: METHODS[id].card.name for id in found}
+
+
 @every
 def test_a_diagram_shows_what_the_code_reads_learns_and_minimises(kind):
     assert not disagreements(find(kind.card.id), kind)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import stored_figures
 import torch
+from measured import axis_of
 from stored_figures import (
     chosen,
     extra_panels,
@@ -127,3 +128,8 @@ def test_a_label_image_says_how_good_it_is(data):
     id = common_ids(data)[0]
     assert label_panel(id, data.mask(id)).note == "IoU 1.00"
     assert label_panel(id, torch.zeros(24, 32, dtype=torch.long)).note == "IoU 0.00"
+
+
+def test_axes_of_doses_say_what_grows():
+    assert axis_of("erasing").endswith("(the failure grows →)")
+    assert axis_of("clip").endswith("(the idea grows →)")

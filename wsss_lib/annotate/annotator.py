@@ -15,7 +15,8 @@ from wsss_lib.blocks.maps.class_maps import resize
 from wsss_lib.core import InputError
 from wsss_lib.data.files.names import id_of
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.show.live.figure import jpeg, source_of
+from wsss_lib.show.live.figure import LiveFigure, jpeg, source_of
+from wsss_lib.show.panels import Panel, show_panels
 from wsss_lib.show.picture import COLOURS
 
 SHOWN = 640
@@ -39,6 +40,11 @@ STYLE = """
 .annotator-how { margin: 0.6rem 0 0; font-size: 0.9em; opacity: 0.75; }
 .annotator-note { margin: 0.3rem 0 0; font-weight: 600; }
 """  # noqa: E501
+
+
+STILL = """<style>{style}</style><div inert>{figure}</div>
+<p>A still of the widget. Where the notebook runs, it answers, and writes down what you say.</p>"""
+"""What a page shows that has no Python behind it."""
 
 
 class Annotator(anywidget.AnyWidget):
@@ -99,6 +105,21 @@ class Annotator(anywidget.AnyWidget):
         self._show()
         self.observe(lambda change: self._show(), "place")
         self.observe(self._take, "drawn")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget, and for pages without Python what its own script draws of it, as a still."""
+        data, about = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        state = (
+            "kind", "names", "colours", "count", "place", "picture", "drawn", "overlay", "note",
+        )  # fmt: skip
+        id = self.picture["id"]
+        figure = LiveFigure(
+            "annotator", {name: getattr(self, name) for name in state},
+            show_panels([Panel(self._image(id), title=id)]),
+            f"Picture {self.place + 1} of {self.count}, with buttons for {', '.join(self.names)}.",
+        )  # fmt: skip
+        still = STILL.format(style=STYLE, figure=figure._repr_html_())
+        return {**data, "text/html": still}, about
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Scores under a threshold: choose a picture, a class and where to cut."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import ipywidgets
 import torch
@@ -11,6 +13,20 @@ from wsss_lib.blocks.maps.class_maps import resize_like
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.evaluate import confusion_of, ious
 from wsss_lib.show.panels import Panel, show_panels
+from wsss_lib.show.picture import Picture
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls with a picture; pages without Python show the picture alone."""
+
+    still: Picture
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget, and for pages without Python what it shows first, as a still."""
+        data = super()._repr_mimebundle_(**kwargs) or {}
+        picture, about = self.still._repr_png_()
+        png = b64encode(picture).decode()
+        return {**data, "image/png": png}, {"image/png": about}
 
 
 def explore(
@@ -18,7 +34,7 @@ def explore(
     scores: Mapping[str, Tensor],
     masks: Mapping[str, Tensor] | None = None,
     classes: Sequence[str] = (),
-) -> ipywidgets.VBox:
+) -> Explorer:
     """Controls for picture, class and threshold, and the picture with a line around what is cut.
 
     Args:
@@ -49,13 +65,16 @@ def explore(
         value=0.5, min=0, max=1, step=0.01, description="threshold", continuous_update=False
     )
     shown, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
+    explorer = Explorer([picture, label, threshold, shown, said])
 
     def look(_: object = None) -> None:
         id, number = picture.value, label.value
         image = images[id]
         score = resize_like(scores[id][None].float(), image[None])[0, number]
         region = score > threshold.value
-        shown.value = show_panels([Panel(image, region=region)]).png()
+        title = f"{names[number]} above {threshold.value:.2f}"
+        explorer.still = show_panels([Panel(image, region=region, title=title)])
+        shown.value = explorer.still.png()
         text = f"{escape(names[number])}: {region.float().mean():.0%} of the picture"
         if masks is not None and id in masks:
             mask = masks[id]
@@ -66,4 +85,4 @@ def explore(
     for control in (picture, label, threshold):
         control.observe(look, "value")
     look()
-    return ipywidgets.VBox([picture, label, threshold, shown, said])
+    return explorer

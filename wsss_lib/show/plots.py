@@ -135,7 +135,7 @@ def plot_doses(
     labels = [f"{dose:g}" + ("\nhome" if place == home else "") for place, dose in enumerate(doses)]
     axis.set_xticks(range(len(doses)), labels, fontsize=FONT)
     axis.set_xlim(-0.5, len(doses) - 0.5)
-    axis.set_xlabel(axis_name, fontsize=FONT)
+    axis.set_xlabel(fill(axis_name, 75), fontsize=FONT)
     axis.set_ylabel(fill(response, 40), fontsize=FONT)
     axis.legend(
         fontsize=FONT, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), handlelength=3.5,

@@ -62,7 +62,7 @@ SEENET = Diagram(
 
 AE_PSL = Diagram(
     "ae_psl",
-    "Adversarial erasing",
+    "AE-PSL",
     (
         given("image", (0, 0)),
         given("tags", (1, 0)),
@@ -88,7 +88,7 @@ AE_PSL = Diagram(
 
 CSE = Diagram(
     "cse",
-    "Class-specific erasing",
+    "OC-CSE",
     (
         given("image", (0, 0)),
         given("tags", (1, 0)),

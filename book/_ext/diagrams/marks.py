@@ -45,7 +45,7 @@ GRABCUT = Diagram(
 
 BANA = Diagram(
     "bana",
-    "BANA",
+    "BANA (BAP)",
     (
         given("image", (0, 0)),
         given("boxes", (2, 0)),

@@ -15,7 +15,7 @@ from diagrams.description import (
 
 ONESTAGE = Diagram(
     "onestage",
-    "1-stage",
+    "1-stage WSSS",
     (
         given("image", (0, 0)),
         given("tags", (2, 0)),

@@ -101,7 +101,7 @@ DENSECRF = Diagram(
 
 SEGMENTER = Diagram(
     "segmenter",
-    "The second stage",
+    "DeepLab segmenter",
     (
         given("image", (0.5, 0)),
         given("scores", (1.5, 0), "of stage one"),

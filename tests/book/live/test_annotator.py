@@ -1,8 +1,10 @@
 """The annotator's JavaScript in a real browser: what a hand draws is what Python is sent."""
 
 import pytest
+from PIL import Image
 
 from tests.book.live.widget import widget_page
+from wsss_lib.annotate import Tagger
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -202,3 +204,26 @@ def test_the_overlay_is_seen_and_goes_with_the_picture(open_widget):
     page.evaluate("picture => model.receive('picture', picture)", plain)
     page.evaluate("model.receive('overlay', '')")
     page.wait_for_function(f"({look})()[3] === 0")
+
+
+def test_a_page_without_python_has_a_still_that_nobody_can_press(browser, root, tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (90, 60), "teal").save(tmp_path / "images" / "sea.png")
+    data, _ = Tagger(tmp_path, ["cat", "dog"])._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    style = (root / "book" / "_static" / "wsss.css").read_text()
+    file = tmp_path / "still.html"
+    file.write_text(f"<meta charset=utf-8><style>{style}</style>{data['text/html']}")
+    page = browser.new_page(viewport={"width": 390, "height": 700})
+    try:
+        page.goto(file.as_uri())
+        page.wait_for_selector(".live.ready", timeout=9_000)
+        assert page.locator(".annotator-head b").inner_text() == "1 of 1: sea"
+        assert page.locator(".annotator-classes label").all_inner_texts() == ["1 cat", "2 dog"]
+        page.locator("input").first.click(force=True)
+        assert not page.locator("input:checked").count()
+        page.emulate_media(media="print")
+        assert page.locator(".live-fallback").is_visible()
+        assert not page.locator(".annotator-head").is_visible()
+    finally:
+        page.close()

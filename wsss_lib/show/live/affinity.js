@@ -3,18 +3,11 @@
 // steps the score of pixel q is a mean of the first scores; the weights of this mean are where a
 // walker from q stands after n steps.
 
-import { escaped } from "./maps.js";
+import { escaped, plasma, inflated } from "./maps.js";
 import { neighboursOf, pamrWeights } from "./refine.js";
 
 const SCALE = 4;
 const STOPS = [1, 2, 4, 8, 16, 32, 64];
-const TINT = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]];
-
-async function unpacked(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 function normalised(neighbours, weights, each) {
   for (let i = 0; i < weights.length; i += each) {
@@ -119,12 +112,6 @@ function cellOf(y, x, width, height, size) {
   return Math.floor((y * size[0]) / height) * size[1] + Math.floor((x * size[1]) / width);
 }
 
-const COLOURS = Array.from({ length: 256 }, (_, level) => {
-  const at = (level / 255) * (TINT.length - 1);
-  const low = Math.min(Math.floor(at), TINT.length - 2);
-  return TINT[low].map((value, c) => value + (at - low) * (TINT[low + 1][c] - value));
-});
-
 function outlineOf({ width, height, truth, outlines }, kind) {
   if (!outlines.has(kind)) {
     const outline = new Path2D();
@@ -152,7 +139,7 @@ function draw(canvas, picture, kind, [y, x], heat, size) {
   const light = heat ? 0.45 : 1;
   for (let i = 0; i < width * height; i += 1) {
     const share = heat ? heat[cellOf(Math.floor(i / width), i % width, width, height, size)] : 0;
-    const colour = COLOURS[Math.round(255 * share)];
+    const colour = plasma(share);
     const opacity = 0.85 * Math.sqrt(share);
     for (let c = 0; c < 3; c += 1) {
       const seen = image[3 * i + c] * light;
@@ -182,7 +169,7 @@ const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 export async function render({ model, el }) {
   const [width, height] = [model.get("width"), model.get("height")];
   const [classes, walks] = [model.get("classes"), model.get("walks")];
-  const content = await unpacked(model.get("content"));
+  const content = await inflated(model.get("content"));
   let at = 0;
   const cut = (length) => content.subarray(at, (at += length));
   const pictures = model.get("pictures").map((one) => ({

@@ -1,6 +1,6 @@
 // Label one photograph in six ways against the clock, and see what ten hours buy at that speed.
 
-import { escaped } from "./maps.js";
+import { bytes, escaped } from "./maps.js";
 import { boxOf, makePad } from "./pad.js";
 
 const HOURS = 10;
@@ -9,8 +9,8 @@ const TICK = STILL ? 1000 : 100; // milliseconds
 const TRUTH = "#d55e00";
 
 function bits(text, count) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return Uint8Array.from({ length: count }, (_, n) => (bytes[n >> 3] >> (7 - (n & 7))) & 1);
+  const packed = bytes(text);
+  return Uint8Array.from({ length: count }, (_, n) => (packed[n >> 3] >> (7 - (n & 7))) & 1);
 }
 
 export function filledBox(places, width, height) {

@@ -1,20 +1,13 @@
 // A dose to slide over: the curve of gains with the dose marked, and the same pictures at it.
 
-import { escaped } from "./maps.js";
+import { escaped, plasma, inflated } from "./maps.js";
 
 const SCALE = 4;
-const TINT = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]];
 const SHAPES = [
   "M-4 0A4 4 0 1 0 4 0A4 4 0 1 0 -4 0Z", "M-3.5 -3.5H3.5V3.5H-3.5Z", "M0 -5L5 0L0 5L-5 0Z",
   "M0 -5L4.5 3.5H-4.5Z", "M0 5L4.5 -3.5H-4.5Z",
 ];
 const DASHES = ["", "6 3", "8 3 2 3", "2 3"];
-
-async function unpacked(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 // Mean of the gains, and two standard errors where there are more than two worlds.
 export function summary(gains) {
@@ -96,9 +89,7 @@ function edges(inside, width, height) {
 }
 
 function tint(share) {
-  const at = share * (TINT.length - 1);
-  const low = Math.min(Math.floor(at), TINT.length - 2);
-  return [...TINT[low].map((value, c) => value + (at - low) * (TINT[low + 1][c] - value)), 255 * 0.7 * share];
+  return [...plasma(share), 255 * 0.7 * share];
 }
 
 // Paint (R, G, B, A) for each pixel over the picture, and a line around a region.
@@ -123,7 +114,7 @@ export async function render({ model, el }) {
   const [width, height, doses, home] = ["width", "height", "doses", "home"].map((key) => model.get(key));
   const [curves, names, images] = ["curves", "names", "images"].map((key) => model.get(key));
   const colours = model.get("colours").map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
-  const content = await unpacked(model.get("content"));
+  const content = await inflated(model.get("content"));
   let start = 0;
   const cut = () => content.subarray(start, (start += width * height));
   const pictures = model.get("pictures").map(({ title, doses: each }) => ({

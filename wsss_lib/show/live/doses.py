@@ -111,7 +111,7 @@ def live_doses(
         "colours": [to_hex(colour) for colour in COLOURS], "pictures": pictures,
         "content": text_of(zlib.compress(content, 9)),
     }  # fmt: skip
-    picture = plot_doses(gains, doses, home, axis, f"gain: {response}")
+    picture = plot_doses(gains, doses, home, axis, f"gain in {response}")
     return LiveFigure("doses", data, picture, alt)
 
 

@@ -1,7 +1,8 @@
-// What figures share: names as HTML, bytes, IoU, the region cut out, a curve.
+// What figures share: names as HTML, bytes, colours of scores, IoU, the region cut out, a curve.
 
 const VOID = 255;
 const DARK = 0.45;
+const PLASMA = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]];
 const CURVE = { width: 240, height: 120 };
 
 // A name may hold what would begin a tag or end an attribute.
@@ -11,6 +12,19 @@ export function escaped(text) {
 
 export function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+// Bytes that were compressed.
+export async function inflated(text) {
+  const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// RGB of a score in [0, 1], about as Matplotlib's "plasma" has it.
+export function plasma(share) {
+  const at = share * (PLASMA.length - 1);
+  const low = Math.min(Math.floor(at), PLASMA.length - 2);
+  return PLASMA[low].map((value, c) => value + (at - low) * (PLASMA[low + 1][c] - value));
 }
 
 // Labels that were written as value, how often it follows, value, how often, ...
