@@ -223,6 +223,7 @@ AFTER = {
     "mctformer": "affinitynet",
     "seam": "affinitynet",
     "advcam": "irnet",
+    "lpcam": "irnet",
     "clims": "irnet",
 }
 """Systems whose papers refine their maps by another paper's affinities."""
