@@ -7,6 +7,7 @@ a measurement stands in the notebooks.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from experiments.contenders import Place, contend, threshold_of
 from experiments.doses import FAMILIES, Dose, Family
 from wsss_lib.core import InputError, Method
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.toy import KINDS, toy_scene
 from wsss_lib.engine import Stage
 from wsss_lib.evaluate import evaluate, ious, layer_recall
 from wsss_lib.results import read_result
@@ -68,15 +70,22 @@ def words(family: Family, number: int) -> str:
     return f"{family.doses[number].value:g}" + " (home)" * (number == family.home)
 
 
-def changed(family: str) -> dict[str, float]:
+def changed(family: str, kind: str = "") -> dict[str, float]:
     """How much the knob of a family changes pictures of world 0, by id.
 
-    The mean difference of a pixel between the first and the last dose, in [0, 1].
+    Args:
+        family: of ``experiments.doses``.
+        kind: name of a class that the pictures must show, if any.
+
+    Returns:
+        The mean difference of a pixel between the first and the last dose, in [0, 1].
     """
     first, *_, last = FAMILIES[family].doses
+    scene = partial(toy_scene, 0, "standard", "train", knobs=first.knobs)
     return {
         f"train_{number:04}": float((picture(first, number) - picture(last, number)).abs().mean())
         for number in range(AMONG)
+        if not kind or [*KINDS].index(kind) in scene(number).classes
     }
 
 

@@ -20,9 +20,10 @@ from doses_lesson import (
 from measured import gains_of
 
 import experiments.contenders
+from experiments.dose_maps import scene_of
 from experiments.doses import FAMILIES
 from wsss_lib.core import InputError, Recipe
-from wsss_lib.data.toy import write_toy
+from wsss_lib.data.toy import KINDS, write_toy
 from wsss_lib.gallery import ranked
 from wsss_lib.nets.backbones.toy import toy_cnn
 
@@ -68,6 +69,13 @@ def test_pictures_are_ranked_by_what_the_knob_does_to_them():
     most, least = (int(found[place][-4:]) for place in ("largest", "smallest"))
     assert (picture(first, most) != picture(last, most)).any()
     assert (picture(first, least) == picture(last, least)).all()
+
+
+def test_pictures_of_a_class_all_show_it():
+    found = changed("cooccurrence", "boat")
+    assert 0 < len(found) < doses_lesson.AMONG
+    for id in found:
+        assert (scene_of(FAMILIES["cooccurrence"], 0, id).label == 1 + [*KINDS].index("boat")).any()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
