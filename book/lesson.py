@@ -105,11 +105,15 @@ def train_live(
     """
     seed_everything(SEED)
     method = make(len(view.classes))
+    shorten(method, steps, smoke)
+    return _stage(method, view, held_out, after)
+
+
+def shorten(method: Method, steps: int | None = None, smoke: int | None = None) -> None:
+    """Leave a recipe the steps that a training takes here (``steps_of``), and say how many."""
     whole = method.recipe.steps
     method.recipe = replace(method.recipe, steps=steps_of(method, steps, smoke))
-    stage = _stage(method, view, held_out, after)
     print(f"{method.card.name}: {method.recipe.steps} of the {whole} steps of its recipe")
-    return stage
 
 
 def train_for(steps: int, make: Callable[[int], Method], view: WeakView) -> Method:

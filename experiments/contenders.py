@@ -42,7 +42,7 @@ from wsss_lib.results import commit, read_result, write_json
 from wsss_lib.saliency import write_saliency
 from wsss_lib.survey import find_methods
 
-THRESHOLDS = Path("results/thresholds")
+THRESHOLDS = Path(__file__).resolve().parents[1] / "results" / "thresholds"
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,14 @@ def test_code_on_pages_is_not_cut_at_the_right():
 
 
 def trainings(node: ast.AST, times: int = 1) -> int:
-    """How many systems code trains as the library does; what stands in a loop counts twice."""
+    """How many systems code trains as the library does; what stands in a loop counts twice.
+
+    A pair is one system, beside a control that lacks its idea.
+    """
     times *= 1 + isinstance(node, LOOPS)
     called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
     inside = sum(trainings(child, times) for child in ast.iter_child_nodes(node))
-    return times * (called in ("train_live", "fit", "run")) + inside
+    return times * (called in ("train_live", "train_pair", "fit", "run")) + inside
 
 
 def name_of(path: Path) -> str:
