@@ -71,7 +71,12 @@ STANDARD: dict[str, Callable[[Card], bool]] = {
 EVERY = frozenset(CARDS)
 FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 """What ideas are measured against: no failure is theirs to mend."""
-PENDING: dict[str, frozenset[str]] = {}
+UNMEASURED = frozenset({"conta", "c_cam"})
+PENDING: dict[str, frozenset[str]] = {
+    "figures of three runs": UNMEASURED,
+    "stored maps": UNMEASURED,
+    "dose-response curve": UNMEASURED,
+}
 
 
 @pytest.mark.parametrize("item", STANDARD)
