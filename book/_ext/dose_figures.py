@@ -15,7 +15,7 @@ from wsss_lib.show import Panel, Picture, show_grid
 from wsss_lib.show.live import Answer, LiveFigure, Seen, live_doses
 from wsss_lib.show.picture import FONT, INK, WIDTH, drawn_on, line_colour
 
-TURNED = ("erasing", "affinity", "cooccurrence", "organs", "online", "box")
+TURNED = ("erasing", "affinity", "cooccurrence", "online", "box")
 """Families whose doses change the pictures themselves, each in its own way."""
 MARKERS = "osD^"
 

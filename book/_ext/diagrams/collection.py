@@ -2,6 +2,7 @@
 
 from diagrams import (
     affinity,
+    cooccurrence,
     foundation,
     image_level,
     marks,
@@ -12,7 +13,16 @@ from diagrams import (
 from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
-FAMILIES = (pipeline, affinity, image_level, self_supervised, online, marks, foundation)
+FAMILIES = (
+    pipeline,
+    affinity,
+    image_level,
+    cooccurrence,
+    self_supervised,
+    online,
+    marks,
+    foundation,
+)
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
 

@@ -79,7 +79,7 @@ def test_a_prior_is_where_a_mean_is_near_its_maximum():
 
 def test_what_lies_outside_is_the_mean_over_pixels_and_present_classes():
     torch.manual_seed(2)
-    scores, prior = torch.rand(2, 3, 4, 5), torch.rand(1, 3, 4, 5)
+    maps, prior = torch.randn(2, 3, 4, 5), torch.rand(1, 3, 4, 5)
     tags = torch.tensor([[1.0, 0, 1], [0, 1, 0]])
     gaps = []
     for b in range(2):
@@ -87,11 +87,21 @@ def test_what_lies_outside_is_the_mean_over_pixels_and_present_classes():
             for y in range(4):
                 for x in range(5):
                     if tags[b, c]:
-                        one = float(scores[b, c, y, x])
+                        one = max(0.0, float(maps[b, c, y, x] / maps[b, c].max()))
                         gaps.append(abs(one - one * float(prior[0, c, y, x])))
-    assert outside_prior(scores, prior, tags) == pytest.approx(sum(gaps) / len(gaps), abs=1e-6)
-    assert outside_prior(scores, torch.ones_like(prior), tags) == 0
-    assert outside_prior(scores, prior, torch.zeros(2, 3)) == 0
+    assert outside_prior(maps, prior, tags) == pytest.approx(sum(gaps) / len(gaps), abs=1e-6)
+    assert outside_prior(maps, torch.ones_like(prior), tags) == 0
+    assert outside_prior(maps, prior, torch.zeros(2, 3)) == 0
+
+
+def test_what_lies_outside_becomes_less_and_the_peak_not_higher():
+    maps = torch.tensor([[[[4.0, 2.0, 1.0, -1.0]]]], requires_grad=True)
+    prior = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]]]])
+    outside_prior(maps, prior, torch.ones(1, 1)).backward()
+    slope = maps.grad[0, 0, 0].tolist()
+    assert slope[:2] == [0, 0]
+    assert slope[2] > 0
+    assert slope[3] == 0
 
 
 def test_means_change_when_a_round_begins_and_the_first_has_none():

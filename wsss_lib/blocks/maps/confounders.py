@@ -72,18 +72,22 @@ def shape_prior(means: Tensor, size: tuple[int, int], share: float = 0.2) -> Ten
     return (resize(known[None], size) > share).to(means)
 
 
-def outside_prior(scores: Tensor, prior: Tensor, tags: Tensor) -> Tensor:
-    """How much of the present classes' scores lies where their organs never are.
+def outside_prior(maps: Tensor, prior: Tensor, tags: Tensor) -> Tensor:
+    """How much of the present classes' maps lies where their organs never are.
 
-    The mean over pixels and present classes of ``|M_c - M_c S_c|``.
+    The mean over pixels and present classes of ``|M_c - M_c S_c|``, where ``M_c`` is the rectified
+    map over its maximum. No gradient reaches the maximum: otherwise the cheapest way to a small
+    rest would be a high peak.
 
     Args:
-        scores: (B, C, h, w) in [0, 1].
+        maps: (B, C, h, w), any real values.
         prior: (1, C, h, w) in [0, 1].
         tags: (B, C) in {0, 1}.
 
     Returns:
         A scalar in [0, 1]; 0 if no class is present.
     """
+    peak = maps.detach().amax(dim=(2, 3), keepdim=True).clamp(min=1e-5)
+    scores = maps.relu() / peak
     gap = (scores - scores * prior).abs().mean(dim=(2, 3))
     return (gap * tags).sum() / tags.sum().clamp(min=1)

@@ -107,12 +107,12 @@ class CCAM(Method):
         tags = batch.require("tags", CARD.name)
         self.context.begin(int(self.progress * self.rounds))
         maps = self.class_maps(batch.image)
-        scores, prior = normalize(maps, tags), self.prior(maps)
-        kept = resize_like(normalize(scores.detach() * prior), batch.image)
+        prior = self.prior(maps)
+        kept = resize_like(normalize(maps.detach() * prior, tags), batch.image)
         self.context.gather(to_labels(kept, self.cut))
         return {
             "cls": tag_loss(maps.mean(dim=(2, 3)), tags),
-            "shape": self.weight * outside_prior(scores, prior, tags),
+            "shape": self.weight * outside_prior(maps, prior, tags),
         }
 
     def predict(self, batch: Batch) -> Tensor:
