@@ -49,7 +49,7 @@ C_CAM = Diagram(
         term("cls", "classification", (1, 4)),
         step("place", "times where the\norgan was found", (0, 5), idea=True),
         term("shape", "what lies\noutside of it", (2, 5), idea=True),
-        answer("rectified, over\nits maximum", (0, 7)),
+        answer("rectified, over\nits maximum", (0, 6)),
     ),
     (
         *flow("image", "backbone", "classifier", "cls"), *flow("tags", "cls"),
