@@ -74,7 +74,7 @@ class CCAM(Method):
         num_classes: int,
         rounds: int = 2,
         cut: float = 0.3,
-        weight: float = 1.0,
+        weight: float = 0.1,
         side: int = 32,
         scales: Sequence[float] = (0.5, 1.0, 1.5, 2.0),
     ) -> None:
