@@ -2,7 +2,8 @@
 
 A contender answers by name in a ``Place``, a world at a dose, from images and weak labels; whatever
 it builds on is a contender too and is trained once. Thresholds come from a world that is never
-reported, with its masks, and lie in ``results/thresholds``.
+reported, with its masks, and lie in ``results/thresholds``; each variant of the toy world has its
+own, of its usual knobs.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ class Place:
         """The world on disk."""
         name = f"world_{self.world}" + (f"_{self.images}" if self.images != 512 else "")
         return write_toy(
-            self.folder / self.dose.place / name, self.world, "standard", self.images,
+            self.folder / self.dose.place / name, self.world, self.dose.variant, self.images,
             knobs=self.dose.knobs, progress=False,
         )  # fmt: skip
 
@@ -146,6 +147,13 @@ def cam_once(place: Place) -> Stage:
     return place.run(method, ("tags",))
 
 
+def cam_upright(place: Place) -> Stage:
+    """CAM that sees no mirror image, in which organs would change sides; C-CAM sees none either."""
+    method = place.make(CAM)
+    method.recipe, method.flip = replace(method.recipe, flip=False), False
+    return place.run(method, ("tags",))
+
+
 def undropped(place: Place) -> Stage:
     """FickleNet whose convolution drops nothing, so that one draw is all of them."""
     method = place.make(FickleNet)
@@ -199,7 +207,7 @@ def taught_by(name: str, steps: int = 400, vit: bool = False) -> Callable[[Place
         net.recipe = replace(net.recipe, steps=steps)
         if vit:
             net.recipe = replace(net.recipe, lr=VIT_RATE)
-        net.threshold = threshold_of(name, place.folder)
+        net.threshold = threshold_of(name, place.folder, place.dose.variant)
         return place.run(net, ("tags",), contend(name, place).scores)
 
     return stage
@@ -318,6 +326,7 @@ MAKERS: dict[str, Maker] = {
     "cam_360": Maker(CAM.card, lambda place: cam(place, 360)),
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
     "cam_once": Maker(CAM.card, cam_once),
+    "cam_upright": Maker(CAM.card, cam_upright),
     "undropped": Maker(FickleNet.card, undropped),
     "undilated": Maker(MDC.card, undilated),
     "ficklenet_whole": Maker(FickleNet.card, one_draw(0.0)),
@@ -356,27 +365,29 @@ def contend(name: str, place: Place) -> Stage:
         return place.run(method, kind.card.supervision)
     teacher = BEFORE.get(name, "cam")
     if getattr(method, "threshold", 0.0) is None:
-        method.threshold = threshold_of(teacher, place.folder)
+        method.threshold = threshold_of(teacher, place.folder, place.dose.variant)
     return place.run(method, kind.card.supervision, contend(teacher, place).scores)
 
 
-def threshold_of(name: str, folder: Path) -> float:
+def threshold_of(name: str, folder: Path, variant: str = "standard") -> float:
     """Where labels are cut from the scores of a contender.
 
     Scores that weigh classes against a background of their own are cut at one half. For others the
     best threshold of the tuning world is taken; it is chosen once, on all masks of its training
-    images, and kept.
+    images, and kept. Worlds of another variant, such as slices through a body, have other scores:
+    their threshold comes from the tuning world of that variant, none of its knobs turned.
     """
     if card_of(name).own_background:
         return 0.5
-    path = THRESHOLDS / f"{name}.json"
+    path = THRESHOLDS / (f"{name}.json" if variant == "standard" else f"{name}_{variant}.json")
     if path.is_file():
         return float(read_result(path)["threshold"])
-    place = Place(TUNING_WORLD, Dose(0.0), folder)
+    place = Place(TUNING_WORLD, Dose(0.0, variant=variant), folder)
     scores = contend(name, place).scores
     threshold = choose_threshold(scores, place.train)
+    rule = f"masks of world {TUNING_WORLD}" + f", {variant}" * (variant != "standard")
     found = {
-        "contender": name, "threshold": threshold, "rule": f"masks of world {TUNING_WORLD}",
+        "contender": name, "threshold": threshold, "rule": rule,
         "miou": evaluate(scores, place.train, boundary=False).curve.tolist(), "commit": commit(),
     }  # fmt: skip
     write_json(path, found)

@@ -17,7 +17,7 @@ from experiments.contenders import Place, card_of, contend, threshold_of
 from experiments.doses import FAMILIES, Family
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import IGNORE
-from wsss_lib.data.toy import KINDS, Scene, toy_scene
+from wsss_lib.data.toy import Scene, toy_scene
 from wsss_lib.evaluate import confusion_of, ious
 from wsss_lib.gallery import common_ids, image_iou, ranked
 from wsss_lib.results import write_arrays
@@ -43,8 +43,8 @@ def contenders(family: Family) -> list[str]:
 
 def scene_of(family: Family, dose: int, id: str) -> Scene:
     """A training picture of world 0 at a dose of a family, by its id, such as "train_0007"."""
-    number = int(id.removeprefix("train_"))
-    return toy_scene(0, "standard", "train", number, family.doses[dose].knobs)
+    number, chosen = int(id.removeprefix("train_")), family.doses[dose]
+    return toy_scene(0, chosen.variant, "train", number, chosen.knobs)
 
 
 def given(place: Place, family: Family, id: str) -> tuple[str, np.ndarray] | None:
@@ -84,10 +84,8 @@ def given(place: Place, family: Family, id: str) -> tuple[str, np.ndarray] | Non
 
 def class_shown(truth: Tensor, wanted: int) -> int:
     """The class whose maps are shown: the wanted one where the picture has it, or the largest."""
-    found = {c: int((truth == c).sum()) for c in range(1, len(KINDS) + 1)}
-    if found[wanted]:
-        return wanted
-    return max(found, key=lambda c: found[c])
+    found = truth[(truth > 0) & (truth < IGNORE)].bincount(minlength=wanted + 1)
+    return wanted if found[wanted] else max(1, int(found.argmax()))
 
 
 def telling_class(labels: dict[str, Tensor], family: Family, truth: Tensor) -> int:
@@ -98,7 +96,7 @@ def telling_class(labels: dict[str, Tensor], family: Family, truth: Tensor) -> i
         family: the systems and their controls.
         truth: (H, W) class indices.
     """
-    count = len(KINDS)
+    count = len(family.classes)
     each = {name: ious(confusion_of(truth, one, count)) for name, one in labels.items()}
     whole = {name: image_iou(truth, one, count) for name, one in labels.items()}
 
@@ -121,14 +119,14 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
         place: its home, in world 0.
         said: by contender, labels (H, W) by image id.
     """
-    boat = 1 + list(KINDS).index("boat") if family.response == "boat_iou" else None
+    boat = 1 + family.classes.index("boat") if family.response == "boat_iou" else None
     gains, classes = {}, {}
     for id in common_ids(place.train):
         truth = place.train.mask(id)
         if not (truth == boat if boat else truth % IGNORE > 0).any():
             continue
         labels = {name: one(id) for name, one in said.items()}
-        iou = {name: image_iou(truth, one, len(KINDS)) for name, one in labels.items()}
+        iou = {name: image_iou(truth, one, len(family.classes)) for name, one in labels.items()}
         gains[id] = float(np.mean([iou[name] - iou[c] for name, c in family.controls.items()]))
         classes[id] = boat or telling_class(labels, family, truth)
     return {place: (id, classes[id]) for place, id in ranked(gains).items()}
@@ -137,7 +135,7 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
 def stored(scores: Tensor, threshold: float, truth: Tensor, c: int) -> tuple[np.ndarray, float]:
     """Scores (C, H, W) of a class in bytes, with the region that it wins, and its IoU."""
     region = to_labels(scores[None], threshold)[0] == c
-    counts = confusion_of(truth, region.long() * c, len(KINDS))
+    counts = confusion_of(truth, region.long() * c, len(scores))
     byte = (scores[c - 1] * LEVELS).round().byte() + INSIDE * region
     return byte.numpy(), float(np.nan_to_num(ious(counts)[c]))
 
@@ -147,7 +145,7 @@ def measure(name: str, folder: Path) -> None:
     family = FAMILIES[name]
     places = [Place(0, dose, folder) for dose in family.doses]
     names = contenders(family)
-    cuts = {id: threshold_of(id, folder) for id in names}
+    cuts = {id: threshold_of(id, folder, family.variant) for id in names}
     scores = [{id: contend(id, place).scores for id in names} for place in places]
 
     def labels(id: str) -> Any:

@@ -9,6 +9,8 @@ at which the idea is judged: five worlds there, two at each other dose.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wsss_lib.data.toy import VARIANTS
+
 Response = Literal["body_recall", "boat_iou", "miou", "val_miou"]
 RESPONSES: dict[Response, str] = {
     "body_recall": "share of the bodies that is found, at the precision of the control",
@@ -39,10 +41,11 @@ class Dose:
 
     Attributes:
         value: as it stands at the axis.
-        knobs: fields of ``Knobs`` that differ from the standard world.
+        knobs: fields of the world's knobs that differ from what is usual there.
         annotator: fields of ``Annotator`` that differ from the usual one.
         noise: deviation of what is added to the pictures before saliency is asked for, in [0, 1].
         rivals: share of the sentences of the background that a CLIP is told; 1 is all.
+        variant: key of ``wsss_lib.data.toy.VARIANTS``.
     """
 
     value: float
@@ -50,12 +53,14 @@ class Dose:
     annotator: dict[str, Any] = field(default_factory=dict)
     noise: float = 0.0
     rivals: float = 1.0
+    variant: str = "standard"
 
     @property
     def place(self) -> str:
         """Folder of its worlds; doses that see the same pictures share them."""
         turned = [f"{name}={value}" for name, value in sorted(self.knobs.items())]
-        return _folder(turned + ([f"noise={self.noise}"] if self.noise else []))
+        named = [self.variant] * (self.variant != "standard")
+        return _folder(named + turned + ([f"noise={self.noise}"] if self.noise else []))
 
     @property
     def where(self) -> str:
@@ -88,6 +93,16 @@ class Family:
     response: Response
     controls: dict[str, str]
 
+    @property
+    def variant(self) -> str:
+        """Of the toy world; all doses of a family share it."""
+        return self.doses[self.home].variant
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Foreground classes of its worlds."""
+        return VARIANTS[self.variant].classes
+
     def worlds(self, number: int) -> range:
         """Worlds, and seeds, at a dose."""
         return range(MOST if number == self.home else FEWEST)
@@ -106,6 +121,12 @@ WATER = (
     Dose(0.6, {**BOW, "cooccurrence": (0.6, 0.5)}),
     Dose(0.97, {**BOW, "cooccurrence": (0.97, 0.5)}),
 )
+SLICES = (
+    Dose(0.0, {"overlap": 0.0}, variant="organs"),
+    Dose(0.5, variant="organs"),
+    Dose(0.8, {"overlap": 0.8}, variant="organs"),
+)
+"""At home organs lie as they do in the toy body; C-CAM and its control take as many steps."""
 FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}
 THIN = {"weights": {"bus": 0.0, "wreath": 0.0, "boat": 0.0}}
 
@@ -135,7 +156,13 @@ FAMILIES: dict[str, Family] = {
     "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
     "cooccurrence": Family(
         "what always comes with a class is called by its name",
-        "P(water given boat) in training", WATER, 2, "boat_iou", {"cda": "cam_600"},
+        "P(water given boat) in training", WATER, 2, "boat_iou",
+        {"cda": "cam_600", "conta": "cam_600"},
+    ),
+    "organs": Family(
+        "organs that always come together are called by each other's names",
+        "overlap of the heights at which organs lie: 0 never meet, 1 always together",
+        SLICES, 1, "miou", {"c_cam": "cam_upright"},
     ),
     "affinity": Family(
         "colour alone cannot carry the score across a body",

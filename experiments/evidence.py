@@ -91,14 +91,14 @@ def measure(row: Row, folder: Path) -> None:
     if row.read() is not None:
         return
     place = Place(row.world, row.dose, folder)
-    stage, threshold = contend(row.name, place), threshold_of(row.name, folder)
+    stage, threshold = contend(row.name, place), threshold_of(row.name, folder, row.dose.variant)
     found = evaluate(stage.scores, place.train, threshold)
     figures = {**found.figures(), **more_figures(stage, found, place)}
     if row.world == 0 and row.where in PICTURED:
         card, floor = stage.method.card, None
         if row.name in CONTROLS:
             least = CONTROLS[row.name]
-            floor = (contend(least, place).scores, threshold_of(least, folder))
+            floor = (contend(least, place).scores, threshold_of(least, folder, row.dose.variant))
         scores, data = stage.scores, place.train
         if of_new_images(row.name):
             scores, data = place.new_images(stage), place.val

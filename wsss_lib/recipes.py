@@ -23,7 +23,9 @@ from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
+from wsss_lib.methods.image_level.cooccurrence.c_cam import CCAM
 from wsss_lib.methods.image_level.cooccurrence.cda import CDA
+from wsss_lib.methods.image_level.cooccurrence.conta import CONTA
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.ensemble.oaa import OAA
@@ -170,6 +172,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "ecs_net": lambda parts: ECSNet(parts.resnet(8), parts.count),
     "acr": _acr,
     "cda": lambda parts: CDA(parts.resnet(), parts.count),
+    "conta": lambda parts: CONTA(parts.deeplab(), parts.resnet(), parts.count),
+    "c_cam": lambda parts: CCAM(parts.resnet(), parts.count),
     "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),

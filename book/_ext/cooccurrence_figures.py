@@ -1,10 +1,16 @@
 """Pictures of the chapter on co-occurrence: a world where nearly all boats are on water."""
 
+import json
+
 import numpy as np
 import torch
-from measured import home_of, results_folder
+from IPython.display import Markdown
+from measured import called, home_of, results_folder, table
 from stored_figures import gallery, maps_figure, world
 
+from experiments.dose_maps import contenders
+from experiments.doses import FAMILIES
+from wsss_lib.data.toy import toy_scene
 from wsss_lib.data.view import WeakView, collate
 from wsss_lib.engine import seed_everything
 from wsss_lib.evaluate import confusion_of, ious
@@ -70,6 +76,34 @@ def boat_figure() -> Picture:
     shown = {id: place for place, id in reversed(ranked(gains).items())}  # two boats are no three
     columns = [(f"{place} gain", id, boat) for id, place in reversed(shown.items())]
     return maps_figure(("cam_600", "cda"), columns, WORLD)
+
+
+def slices_figure(count: int = 5) -> Picture:
+    """The first slices of the toy body at the three doses, and where their organs are."""
+    family, rows = FAMILIES["organs"], {}
+    for dose in family.doses:
+        panels = []
+        for number in range(count):
+            scene = toy_scene(0, dose.variant, "train", number, dose.knobs)
+            image = torch.from_numpy(scene.image / 255).permute(2, 0, 1).float()
+            panels.append(Panel(image, labels=torch.from_numpy(scene.label.astype(int))))
+        home = ", home" * (dose is family.doses[family.home])
+        rows[f"overlap {dose.value:g}{home}"] = panels
+    return show_grid(rows, classes=family.classes)
+
+
+def dice_table() -> Markdown:
+    """Dice of each organ by C-CAM and its control at the home dose, means of the worlds there."""
+    family, head = FAMILIES["organs"], ["system", *FAMILIES["organs"].classes, "mean Dice"]
+    lines = []
+    for name in contenders(family):
+        path = results_folder() / "rows" / home_of("organs") / f"{name}.json"
+        if path.is_file():
+            worlds = json.loads(path.read_text(encoding="utf-8")).values()
+            iou = np.array([row["iou"][1:] for row in worlds])
+            dice = (2 * iou / (1 + iou)).mean(axis=0)
+            lines.append([called(name), *(f"{value:.3f}" for value in (*dice, dice.mean()))])
+    return table(head, lines) if lines else Markdown("*Not measured yet.*")
 
 
 def closer_figure() -> Picture:

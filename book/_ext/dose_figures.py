@@ -9,7 +9,7 @@ from torch import Tensor
 
 from experiments.dose_maps import INSIDE, LEVELS, scene_of
 from experiments.doses import FAMILIES, RESPONSES, Dose
-from wsss_lib.data.toy import KINDS, toy_scene
+from wsss_lib.data.toy import toy_scene
 from wsss_lib.results import read_arrays
 from wsss_lib.show import Panel, Picture, show_grid
 from wsss_lib.show.live import Answer, LiveFigure, Seen, live_doses
@@ -22,7 +22,7 @@ MARKERS = "osD^"
 
 def picture(dose: Dose, number: int) -> Tensor:
     """(3, H, W) of a training picture of world 0 at a dose, in [0, 1]."""
-    scene = toy_scene(0, "standard", "train", number, dose.knobs)
+    scene = toy_scene(0, dose.variant, "train", number, dose.knobs)
     return torch.from_numpy(scene.image / 255).permute(2, 0, 1).float()
 
 
@@ -86,7 +86,7 @@ def seen_at(family: str) -> dict[str, list[Seen]]:
             label = label / LEVELS
         image = torch.from_numpy(scene.image / 255).permute(2, 0, 1).float()
         truth = torch.from_numpy(scene.label == c)
-        one = Seen(image, [*KINDS][c - 1], truth, answers, entry["given"], label)
+        one = Seen(image, FAMILIES[family].classes[c - 1], truth, answers, entry["given"], label)
         found.setdefault(f"{entry['picture']} gain", []).append(one)
     return found
 

@@ -13,7 +13,7 @@ from textwrap import fill
 from measured import called, results_folder
 from torch import Tensor
 
-from experiments.doses import FAMILIES
+from experiments.doses import FAMILIES, Dose
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import confusion_of, ious
@@ -30,8 +30,8 @@ def world(name: str = "standard", split: str = "train") -> SegmentationFolder:
     They are drawn where they are missing.
     """
     doses = (dose for family in FAMILIES.values() for dose in family.doses)
-    knobs = next((dose.knobs for dose in doses if dose.where == name), {})
-    root = write_toy(DATA / name, variant="standard", knobs=knobs, progress=False)
+    dose = next((dose for dose in doses if dose.where == name), Dose(0.0))
+    root = write_toy(DATA / name, variant=dose.variant, knobs=dose.knobs, progress=False)
     return SegmentationFolder(root, split)
 
 

@@ -118,10 +118,51 @@ def _first_only(kinds: Tensor, tags: Tensor) -> Tensor:
     return kinds == int((tags == 0).nonzero()[0])
 
 
+def mean_mask(labels: Tensor, c: int) -> Tensor:
+    """(n, h, w) labels and a class -> (h, w), its mean mask over the images that have one."""
+    masks = (labels == c).float()
+    return masks[masks.amax(dim=(1, 2)) > 0].mean(dim=0)
+
+
+def check_mean_mask(answer: Callable[[Tensor, int], Tensor]) -> str:
+    """Two of four images hold the class, one of them with another class beside it."""
+    labels = torch.zeros(4, 2, 3, dtype=torch.long)
+    labels[0, 0] = labels[1, 0, 0] = 2
+    labels[1, 1] = labels[2] = 1
+    labels[3, 1, 1] = 255
+    result = torch.as_tensor(answer(labels.clone(), 2))
+    masks = (labels == 2).float()
+    if result.shape != (2, 3):
+        return f"One mean mask, (h, w), not {tuple(result.shape)}."
+    if torch.allclose(result.float(), masks.mean(dim=0)):
+        return "Two of the images do not hold the class; they should not make its mask fainter."
+    if torch.allclose(result.float(), masks.sum(dim=0)):
+        return "This is a sum; where the class always is, the mean is 1."
+    if torch.allclose(result.float(), (labels > 0).float()[:2].mean(dim=0)):
+        return "Other classes, in the same images, are no part of the mask."
+    if not torch.allclose(result.float(), masks[:2].mean(dim=0)):
+        return "Two images hold class 2: the mean is taken over their masks of it."
+    return ""
+
+
+def _over_all(labels: Tensor, c: int) -> Tensor:
+    return (labels == c).float().mean(dim=0)
+
+
+def _sum_of_masks(labels: Tensor, c: int) -> Tensor:
+    return (labels == c).float().sum(dim=0)
+
+
+def _any_class(labels: Tensor, c: int) -> Tensor:
+    held = (labels == c).flatten(1).any(dim=1)
+    return (labels[held] > 0).float().mean(dim=0)
+
+
 EXERCISES = {
     "clean": Exercise(check_clean, clean, (_size_only, _no_upper_end, _undecided_counts)),
     "paste_object": Exercise(
         check_paste_object, paste_object, (_surroundings, _added, _transparent)
     ),
     "donors": Exercise(check_donors, donors, (_present, _anything, _first_only)),
+    "mean_mask": Exercise(check_mean_mask, mean_mask, (_over_all, _sum_of_masks, _any_class)),
 }

@@ -22,6 +22,7 @@ from wsss_lib.data.toy import (
     write_toy,
 )
 from wsss_lib.data.toy.imagenet import OTHERS, TASKS, toy_imagenet
+from wsss_lib.data.toy.organs import ORGANS, Anatomy
 from wsss_lib.data.toy.scene import BODY, HEAD, SIZE
 
 NAMES = list(KINDS)
@@ -271,7 +272,7 @@ def test_turned_knobs_are_written_down_and_unknown_ones_refused(tmp_path):
         write_toy(tmp_path / "w", train=2, val=1, knobs={"clutter": 4}, progress=False)
     with pytest.raises(InputError, match=r"no knobs \['cluter'\]; it has head_contrast"):
         write_toy(tmp_path / "x", train=2, val=1, knobs={"cluter": 5}, progress=False)
-    with pytest.raises(InputError, match="none at all"):
+    with pytest.raises(InputError, match=r"no knobs \['clutter'\]; it has overlap"):
         write_toy(tmp_path / "x", variant="organs", train=2, val=1, knobs={"clutter": 5})
 
 
@@ -348,6 +349,33 @@ def test_organs_are_grey_and_come_together():
     assert spleen[~liver].mean() < 0.2
     assert not (bladder & liver).any()
     assert 0.1 < bladder.mean() < 0.4
+
+
+def test_heights_of_organs_are_drawn_apart_and_together():
+    names = list(VARIANTS["organs"].classes)
+
+    def together(overlap):
+        slices = [toy_scene(0, "organs", "train", i, {"overlap": overlap}) for i in range(80)]
+        return np.array([[c in s.classes for c in range(len(names))] for s in slices])
+
+    assert together(0.0).sum(axis=1).max() == 1, "no two ranges meet"
+    seen = together(1.0).sum(axis=1)
+    assert ((seen == 0) | (seen >= 3)).all(), "all of them, but for what is missing by chance"
+    assert 0.3 < (seen > 0).mean() < 0.7
+    some = {o: Anatomy(o).range("spleen") for o in (0.5, 0.75, 1.0)}
+    assert some[0.5] == ORGANS["spleen"].range
+    assert np.allclose(some[0.75], np.mean([some[0.5], some[1.0]], axis=0))
+    with pytest.raises(InputError, match="between 0 and 1"):
+        Anatomy(1.2)
+
+
+def test_usual_slices_are_those_that_were_always_drawn():
+    """Written down before the heights of organs could be turned: areas, and how light it is."""
+    for knobs in ({}, {"overlap": 0.5}):
+        scene = toy_scene(0, "organs", "train", 3, knobs)
+        assert scene.classes == [0, 1, 3]
+        assert np.bincount(scene.label.ravel()).tolist() == [3264, 483, 142, 0, 207]
+        assert abs(int(scene.image.sum()) - 777537) < 50  # rounding differs between machines
 
 
 def test_scenes_leave_only_clutter_unnamed():

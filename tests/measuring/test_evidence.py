@@ -34,6 +34,7 @@ from experiments.evidence import (
     rows_of,
 )
 from wsss_lib.core import Batch
+from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import VARIANTS
 from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -60,7 +61,8 @@ def test_doses_can_be_had_and_one_is_home(name):
     assert len({Row("cam", dose, 0).where for dose in family.doses}) == len(family.doses) == 3
     assert len({dose.value for dose in family.doses}) == 3
     for number, dose in enumerate(family.doses):
-        VARIANTS["standard"].turned(dose.knobs)
+        VARIANTS[dose.variant].turned(dose.knobs)
+        assert dose.variant == family.variant
         Annotator(**dose.annotator)
         assert len(family.worlds(number)) == (MOST if number == family.home else FEWEST)
 
@@ -245,6 +247,30 @@ def test_a_dose_reaches_pictures_annotator_saliency_and_sentences(tiny):
         told = len(usual.make(kind).text) - 6
         assert len(place.make(kind).text) == 6 + told / 2
     assert not hasattr(place.make(CAM), "text"), "the control hears of no sentence, and works"
+
+
+def test_a_world_of_another_variant_has_folders_and_thresholds_of_its_own(tiny):
+    """Folders of doses that were there before a variant could be chosen keep their names."""
+    assert [dose.place for dose in FAMILIES["organs"].doses] == [
+        "organs_overlap=0.0",
+        "organs",
+        "organs_overlap=0.8",
+    ]
+    assert Dose(0.3, {"two_tone": 1.0}, noise=0.1).place == "two_tone=1.0_noise=0.1"
+    place = Place(0, Dose(0.5, variant="organs"), tiny / "runs")
+    assert place.train.classes == VARIANTS["organs"].classes
+    threshold_of("cam", tiny / "runs", "organs")
+    kept = json.loads((tiny / "results" / "thresholds" / "cam_organs.json").read_text())
+    assert kept["rule"] == "masks of world 99, organs"
+    assert not (tiny / "results" / "thresholds" / "cam.json").exists()
+    assert SegmentationFolder(tiny / "runs" / "organs" / "world_99", "train").classes[0] == "liver"
+
+
+def test_cam_that_is_upright_sees_no_mirror_image(tiny):
+    upright = contend("cam_upright", Place(0, USUAL, tiny / "runs")).method
+    assert not upright.flip
+    assert not upright.recipe.flip
+    assert upright.recipe.shift == CAM.toy(2).recipe.shift
 
 
 def test_cam_with_saliency_takes_the_background_from_it():

@@ -6,5 +6,14 @@ NOTHING_TO_CHANGE = {
 }
 """Methods without any mutant."""
 
-EQUIVALENT: dict[str, dict[tuple[str, str], str]] = {}
+EQUIVALENT: dict[str, dict[tuple[str, str], str]] = {
+    "conta": {
+        ("CONTA.pseudo_masks", "maps.detach()  ->  maps"): "labels are whole numbers, through "
+        "which no gradient passes; it spares the graph",
+    },
+    "c_cam": {
+        ("CCAM.loss", "maps.detach()  ->  maps"): "labels are whole numbers, through which no "
+        "gradient passes; it spares the graph",
+    },
+}
 """Card id -> (function, change) -> why the result is the same."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from wsss_lib.core import InputError
 from wsss_lib.data.toy.numbering import numbered
 from wsss_lib.data.toy.scene import BODY, FINE, HEAD, SIZE, Scene
 from wsss_lib.data.toy.shapes import Mask, Plane
@@ -17,11 +18,39 @@ from wsss_lib.data.toy.textures import clouds
 
 
 @dataclass(frozen=True)
+class Anatomy:
+    """How the organs of a body lie.
+
+    Attributes:
+        overlap: of the ranges of heights at which organs lie, in [0, 1]. At 0 no two ranges meet,
+            so that a slice shows one organ; at 0.5 they lie as ``ORGANS`` says; at 1 all have the
+            same range, and are seen together or not at all. Between, they move in straight lines.
+    """
+
+    overlap: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap <= 1:
+            raise InputError(f"overlap={self.overlap} of the organs must lie between 0 and 1.")
+
+    def range(self, name: str) -> tuple[float, float]:
+        """Lowest and highest slice that shows an organ."""
+        low, high = ORGANS[name].range
+        share = abs(2 * self.overlap - 1)
+        to = COMMON
+        if self.overlap < 0.5:
+            height = TOP / len(ORGANS)
+            rank = sorted(ORGANS, key=lambda one: sum(ORGANS[one].range)).index(name)
+            to = height * rank, height * (rank + 1)
+        return low + share * (to[0] - low), high + share * (to[1] - high)
+
+
+@dataclass(frozen=True)
 class Organ:
     """Where an organ lies and how it looks.
 
     Attributes:
-        range: lowest and highest slice that shows it.
+        range: lowest and highest slice that shows it, in the usual body.
         places: centres (x, y) in the frame of the body, which spans [-1, 1].
         radius: half-width and half-height in the same frame.
         grey: lightness of its tissue.
@@ -48,6 +77,10 @@ ORGANS: dict[str, Organ] = {
     "stomach": Organ((0.40, 0.84), ((0.28, -0.36),), (0.34, 0.30), 0.53, 0.10, (0.1, -0.45), 0.42),
     "bladder": Organ((-0.1, 0.22), ((0.0, -0.12),), (0.42, 0.38), 0.38, 0.74, (0.0, 0.62), 0.30),
 }
+TOP = 0.88
+"""Height of the highest slice that is drawn."""
+COMMON = (0.24, 0.68)
+"""Range of all organs where they always come together: about the mean of their ranges."""
 REGIONS = ((0.22, "pelvis"), (0.45, "flank"), (1.01, "belly"))
 
 
@@ -55,15 +88,16 @@ def _ellipse(u: Plane, v: Plane, wobble: Plane) -> Mask:
     return np.hypot(u, v) < 1 + wobble
 
 
-def draw_slice(rng: Generator, split: str) -> Scene:
+def draw_slice(rng: Generator, anatomy: Anatomy, split: str) -> Scene:
     """Draw one slice. Both splits are drawn alike; ``stuff`` is empty.
 
     Args:
         rng: source of all that varies; the same state gives the same picture.
+        anatomy: at which heights the organs lie.
         split: "train" or "val".
     """
     del split
-    height = rng.uniform(0, 0.88)
+    height = rng.uniform(0, TOP)
     at = (np.arange(FINE, dtype=np.float32) + 0.5) / FINE * 2 - 1
     body = rng.uniform(0.88, 0.97), rng.uniform(0.70, 0.82)
     shift = rng.uniform(-0.05, 0.05, 2)
@@ -81,8 +115,8 @@ def draw_slice(rng: Generator, split: str) -> Scene:
     owner = np.zeros((FINE, FINE), np.uint8)
     part = np.zeros((FINE, FINE), np.uint8)
     classes: list[int] = []
-    for index, organ in enumerate(ORGANS.values()):
-        low, high = organ.range
+    for index, (name, organ) in enumerate(ORGANS.items()):
+        low, high = anatomy.range(name)
         if not low < height < high or rng.random() < 0.05:
             continue
         # An organ is widest in the middle of its range.

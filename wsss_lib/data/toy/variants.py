@@ -7,7 +7,7 @@ from typing import Any
 from numpy.random import Generator
 
 from wsss_lib.core import InputError
-from wsss_lib.data.toy.organs import ORGANS, draw_slice
+from wsss_lib.data.toy.organs import ORGANS, Anatomy, draw_slice
 from wsss_lib.data.toy.scene import KINDS, STUFF, Knobs, Scene, draw_scene
 from wsss_lib.data.toy.scenes import USUAL, draw_stuff_and_things
 
@@ -23,25 +23,24 @@ class Variant:
         classes: foreground classes; the label of a class is 1 + its index.
         draw: (rng, knobs, split) -> a picture with its labels.
         place: name of the ground of a picture -> the end of its sentence.
-        knobs: what it is like; None where nothing can be turned.
+        knobs: what it is like; a dataclass whose fields can be turned.
     """
 
     classes: tuple[str, ...]
     draw: Callable[[Generator, Any, str], Scene]
     place: Callable[[Scene], str]
-    knobs: Knobs | None = None
+    knobs: Knobs | Anatomy
 
-    def turned(self, knobs: Mapping[str, Any]) -> Knobs | None:
+    def turned(self, knobs: Mapping[str, Any]) -> Knobs | Anatomy:
         """The knobs of the world with some of them turned.
 
         Raises:
             InputError: there is no such knob.
         """
-        known = () if self.knobs is None else tuple(knob.name for knob in fields(self.knobs))
+        known = tuple(knob.name for knob in fields(self.knobs))
         if unknown := sorted(set(knobs) - set(known)):
-            listed = ", ".join(known) or "none at all"
-            raise InputError(f"this toy world has no knobs {unknown}; it has {listed}.")
-        return None if self.knobs is None else replace(self.knobs, **knobs)
+            raise InputError(f"this toy world has no knobs {unknown}; it has {', '.join(known)}.")
+        return replace(self.knobs, **knobs)
 
     def caption(self, scene: Scene) -> str:
         """One sentence that names the classes of the things, once each, and the place."""
@@ -74,8 +73,9 @@ VARIANTS: dict[str, Variant] = {
     ),
     "organs": Variant(
         tuple(ORGANS),
-        lambda rng, _, split: draw_slice(rng, split),
+        draw_slice,
         lambda scene: f"in a slice of the {scene.ground}",
+        Anatomy(),
     ),
     "scenes": Variant((*STUFF, *KINDS), draw_stuff_and_things, _under_sky, USUAL),
 }

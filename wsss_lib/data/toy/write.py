@@ -30,7 +30,7 @@ def toy_scene(
         variant: key of ``VARIANTS``.
         split: "train" or "val".
         index: number within the split.
-        knobs: fields of ``Knobs`` that are turned.
+        knobs: fields of the variant's knobs that are turned.
 
     Raises:
         InputError: there is no such variant, split or knob.
@@ -69,7 +69,7 @@ def write_toy(
         train: images for training.
         val: images for validation.
         progress: show a progress bar.
-        knobs: fields of ``Knobs`` that are turned, such as ``{"clutter": 6}``.
+        knobs: fields of the variant's knobs that are turned, such as ``{"clutter": 6}``.
 
     Returns:
         ``root``.
