@@ -16,7 +16,7 @@ from diagrams.description import (
 
 TWO_PHASE = Diagram(
     "two_phase",
-    "Two-phase learning",
+    "Two-Phase",
     (
         given("image", (0, 0)),
         given("tags", (2, 0)),
