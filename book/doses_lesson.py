@@ -5,12 +5,17 @@ system and its control trained in a world that the book does not report. How a r
 a measurement stands in the notebooks.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).with_name("_ext")))
+
 from dose_figures import picture
 from exercises import Verdict
 from lesson import DATA, shorten
