@@ -30,6 +30,7 @@ from experiments.doses import (
     Family,
     measured_in,
 )  # fmt: skip
+from experiments.parts import PARTS
 from experiments.record import keep_maps, shared
 from wsss_lib.blocks.labels.otsu import otsu
 from wsss_lib.blocks.maps.class_maps import to_labels
@@ -49,7 +50,7 @@ from wsss_lib.metrics import recall_at_precision
 from wsss_lib.results import commit, device_name, summarise, write_json, write_result
 
 RESULTS = Path("results")
-MAKERS.update(READ_OUTS)
+MAKERS.update(READ_OUTS | PARTS)
 USUAL = Dose(0.0)
 """The dose of the standard world."""
 
@@ -260,7 +261,7 @@ TABLE = (
     "cam", "cam_vit", "pamr", "densecrf", "cam_once", "undropped", "ficklenet_whole",
     "ficklenet_once", "undilated", "clip_logits", "clip_rivals", "bbox_rect", "pce",
     "segmenter_cam", "segmenter_pamr", "segmenter_affinitynet", "segmenter_bbox_rect",
-    "segmenter_grabcut", "fifty_one_masks", "ceiling", *READ_OUTS,
+    "segmenter_grabcut", "fifty_one_masks", "ceiling", *READ_OUTS, *PARTS,
 )  # fmt: skip
 """What the standard table shows beside the systems of the families."""
 
