@@ -19,8 +19,7 @@ def drawn_segment(maps: Tensor, image: Tensor, tags: Tensor) -> tuple[Tensor, Te
         tags: (B, C), 1 where the class is present.
 
     Returns:
-        segment: (B, 1, H, W) in [0, 1], with the gradient of its map; 0 throughout where no class
-            is present.
+        segment: (B, 1, H, W) in [0, 1], with the gradient of its map; 0 where no class is present.
         won: (B, 1, H, W), 1 where the class has the strongest of all raw maps.
     """
     chosen = torch.multinomial(tags + 1e-9, 1)[:, :, None, None]
