@@ -3,6 +3,8 @@
 The style adds the way to slide, and says that there is one.
 """
 
+import re
+
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -23,13 +25,14 @@ def keep_wide(app: Sphinx, doctree: nodes.document, page: str) -> None:
     if app.builder.format != "html":
         return
     for image in doctree.findall(nodes.image):
-        width = image.get("width", "")
-        if not width.endswith("px"):
+        pixels = re.fullmatch(r"([\d.]+)(px)?", image.get("width", ""))  # without a unit, too
+        if pixels is None:
             continue
-        needed = float(width.removesuffix("px")) * READABLE / LETTERS
+        width = float(pixels[1])
+        needed = width * READABLE / LETTERS
         if needed > PHONE:
             image["classes"].append("wide-picture")
-            image["width"] = f"min({width}, max(100%, {max(needed, LEAST):.0f}px))"
+            image["width"] = f"min({width:g}px, max(100%, {max(needed, LEAST):.0f}px))"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
