@@ -45,7 +45,8 @@ def explore(
         classes: names of the C classes; without them, they are called by their numbers.
 
     Returns:
-        A widget whose children are the three controls, the picture and a line of text.
+        A widget whose children are the three controls, the picture and a line of text; it begins
+        with the first picture and the class that scores most in it.
 
     Raises:
         InputError: no image has scores, or there are not as many names as scores.
@@ -58,8 +59,11 @@ def explore(
         raise InputError(f"explore: {len(classes)} names for scores of {count} classes.")
     names = classes or [f"class {label}" for label in range(1, count + 1)]
     picture = ipywidgets.Dropdown(options=ids, description="picture")
+    brightest = int(scores[ids[0]].float().mean(dim=(1, 2)).argmax())
     label = ipywidgets.Dropdown(
-        options=[(name, number) for number, name in enumerate(names)], description="class"
+        options=[(name, number) for number, name in enumerate(names)],
+        value=brightest,
+        description="class",
     )
     threshold = ipywidgets.FloatSlider(
         value=0.5, min=0, max=1, step=0.01, description="threshold", continuous_update=False
