@@ -101,7 +101,7 @@ def telling_class(labels: dict[str, Tensor], family: Family, truth: Tensor) -> i
     whole = {name: image_iou(truth, one, count) for name, one in labels.items()}
 
     def gain(values: dict[str, Any]) -> Any:
-        pairs = family.controls.items()
+        pairs = [(id, control) for id, control in family.controls.items() if id in values]
         return np.mean([values[id] - values[control] for id, control in pairs], axis=0)
 
     shown = [int(c) for c in truth.unique() if 0 < c < IGNORE]

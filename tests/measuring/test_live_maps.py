@@ -70,7 +70,7 @@ def test_controls_stand_before_their_systems():
 
 def test_a_system_that_is_a_control_as_well_stands_once():
     assert contenders(FAMILIES["ensemble"]) == [
-        "undropped", "ficklenet", "cam_once", "oaa", "oaa_plus", "oaa_drop",
+        "undropped", "ficklenet", "cam_once", "oaa", "oaa_plus", "oaa_drop", "undilated", "mdc",
     ]  # fmt: skip
 
 

@@ -222,7 +222,8 @@ class SegmentationFolder:
             InputError: no mask, one that ``read_labels`` refuses, or one of another size.
         """
         labels = read_labels(self.mask_path(id), len(self.classes), self.colours)
-        check_size(self.mask_path(id), labels.shape, self.image_path(id))
+        if id in self.pictures:  # labels can be scored without their images
+            check_size(self.mask_path(id), labels.shape, self.image_path(id))
         return torch.from_numpy(labels.astype(np.int64))
 
     def mask_path(self, id: str) -> Path:
@@ -259,10 +260,9 @@ class SegmentationFolder:
                 f"{self.masks} holds {files.nested or files.path(files.ids[0]).name}, but no mask "
                 "with the name of an image: the mask of IMG_1.jpg is IMG_1.png, in no sub-folder."
             )
-        for id in self.ids:
-            if id in files:
-                mask = files.path(id)
-                check_size(mask, image_size(mask), self.image_path(id))
+        for id in sorted({*self.ids} & {*files.ids} & {*self.pictures.ids}):
+            mask = files.path(id)
+            check_size(mask, image_size(mask), self.image_path(id))
         if self._only_void():
             raise InputError(
                 f"All masks of these images in {self.masks} hold nothing but 0 and 255, and 255 "

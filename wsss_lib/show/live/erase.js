@@ -2,7 +2,7 @@
 // Pictures and features are rows of pixels, each with its channels side by side. The same module
 // serves pages, which hand it a small model, and anywidget in notebooks.
 
-import { bytes, escaped } from "./maps.js";
+import { bytes, escaped } from "./text.js";
 
 const AT_ONCE = 8; // outputs whose sums are kept while the inputs are read once
 const ZOOM = 6; // pixels of a canvas for a pixel of the picture

@@ -1,18 +1,11 @@
 // What figures share: names as HTML, bytes, colours of scores, IoU, the region cut out, a curve.
 
+import { bytes, escaped } from "./text.js";
+
 const VOID = 255;
 const DARK = 0.45;
 const PLASMA = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]];
 const CURVE = { width: 240, height: 120 };
-
-// A name may hold what would begin a tag or end an attribute.
-export function escaped(text) {
-  return text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-}
-
-export function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
 
 // Bytes that were compressed.
 export async function inflated(text) {

@@ -99,7 +99,8 @@ class ECSNet(Method):
         tags, features = batch.require("tags", CARD.name), self.backbone(batch.image)[-1]
         maps = self.classifier(features)
         whole = normalize(maps, tags)
-        left = self.classifier(self.backbone(self.without_the_obvious(batch.image, whole))[-1])
+        rest = self.without_the_obvious(batch.image, whole)
+        left = self.classifier(self.backbone(rest)[-1])
         erased = normalize(left, tags)
         labels = labels_of_two_looks(whole, erased, tags, self.hot, self.found, self.cold)
         return {
