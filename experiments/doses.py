@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from wsss_lib.data.toy import VARIANTS
 
-Response = Literal["body_recall", "boat_iou", "miou", "val_miou"]
+Response = Literal["body_recall", "boat_iou", "boundary_iou", "miou", "val_miou"]
 RESPONSES: dict[Response, str] = {
     "body_recall": "share of the bodies that is found, at the precision of the control",
     "boat_iou": "IoU of boat",
+    "boundary_iou": "IoU of the bands along the outlines (boundary IoU)",
     "miou": "mean IoU",
     "val_miou": "mean IoU on new images, without their tags",
 }
@@ -127,6 +128,16 @@ SLICES = (
     Dose(0.8, {"overlap": 0.8}, variant="organs"),
 )
 """At home organs lie as they do in the toy body; C-CAM and its control take as many steps."""
+CAMOUFLAGE = (Dose(0.03), Dose(0.3, {"camouflage": 0.3}), Dose(0.6, {"camouflage": 0.6}))
+"""Colour says where an object ends, until it has the colour of the ground."""
+RARE = (
+    Dose(1.0),
+    Dose(0.5, {"weights": {"boat": 0.5}}),
+    Dose(0.25, {"weights": {"boat": 0.25}}),
+)
+"""Of 512 pictures, about 112, 63 and 33 show a boat."""
+SURFACES = (Dose(0.07, {"amplitude": 0.07}), Dose(0.14), Dose(0.28, {"amplitude": 0.28}))
+"""Stripes and dots inside an object are edges too."""
 FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}
 THIN = {"weights": {"bus": 0.0, "wreath": 0.0, "boat": 0.0}}
 
@@ -169,11 +180,29 @@ FAMILIES: dict[str, Family] = {
         "share of bodies that have two colours", TONES, 2, "body_recall",
         {"affinitynet": "pamr", "irnet": "pamr", "mctformer": "pamr_vit"},
     ),
+    "low_level": Family(
+        "class maps know no borders; colours do, unless an object has those of the ground",
+        "share of bodies that have the colour of the ground", CAMOUFLAGE, 0, "boundary_iou",
+        {"sec": "segmenter_pamr", "dsrg": "segmenter_pamr"},
+    ),
+    "across_images": Family(
+        "few images show a class, and in each of them the classifier needs one part of it",
+        "how often a boat is drawn for each object of another class", RARE, 2, "boat_iou",
+        {"mcis": "cam_pairs", "edam": "cam_pairs", "gwsm": "cam_triples", "rca": "cam"},
+    ),
+    "boundary": Family(
+        "edges inside an object are taken for its outline",
+        "contrast of the surfaces", SURFACES, 1, "boundary_iou",
+        {"benet": "pamr", "sance": "pamr", "beco": "two_segmenters"},
+    ),
     "extra_supervision": Family(
         "class maps know no borders; a saliency map does, if it is good",
         "noise in the pictures that saliency is made from",
         (Dose(0.0), Dose(0.1, noise=0.1), Dose(0.2, noise=0.2)), 0, "miou",
-        {"eps": "cam_saliency"},
+        {
+            "eps": "cam_saliency", "guided_labels": "cam_saliency", "ssnet": "cam_saliency",
+            "i2crc": "cam_saliency",
+        },
     ),
     "online": Family(
         "one network has to learn from labels that it is still making",
