@@ -30,6 +30,7 @@ from wsss_lib.losses.clicks import image_level_loss, objectness_loss
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.image_level.cam.cam import CAM
+from wsss_lib.methods.image_level.cooccurrence.c_cam import CCAM
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
@@ -147,10 +148,14 @@ def cam_once(place: Place) -> Stage:
     return place.run(method, ("tags",))
 
 
-def cam_upright(place: Place) -> Stage:
-    """CAM that sees no mirror image, in which organs would change sides; C-CAM sees none either."""
-    method = place.make(CAM)
-    method.recipe, method.flip = replace(method.recipe, flip=False), False
+def first_round(place: Place) -> Stage:
+    """C-CAM whose first round lasts to the end, so that it never has a context or a prior.
+
+    It begins with the weights of C-CAM. Between trainings of CAM on slices that begin with others
+    lie up to .1 of mean IoU, more than an idea can be expected to give.
+    """
+    method = place.make(CCAM)
+    method.rounds = 1
     return place.run(method, ("tags",))
 
 
@@ -326,7 +331,7 @@ MAKERS: dict[str, Maker] = {
     "cam_360": Maker(CAM.card, lambda place: cam(place, 360)),
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
     "cam_once": Maker(CAM.card, cam_once),
-    "cam_upright": Maker(CAM.card, cam_upright),
+    "first_round": Maker(CCAM.card, first_round),
     "undropped": Maker(FickleNet.card, undropped),
     "undilated": Maker(MDC.card, undilated),
     "ficklenet_whole": Maker(FickleNet.card, one_draw(0.0)),

@@ -173,7 +173,7 @@ FAMILIES: dict[str, Family] = {
     "organs": Family(
         "organs that always come together are called by each other's names",
         "overlap of the heights at which organs lie: 0 never meet, 1 always together",
-        SLICES, 1, "miou", {"c_cam": "cam_upright"},
+        SLICES, 1, "miou", {"c_cam": "first_round"},
     ),
     "affinity": Family(
         "colour alone cannot carry the score across a body",

@@ -19,7 +19,7 @@ sys.path.append(str(ROOT))  # ``experiments`` says what is measured; it is not i
 NAMES = {
     "cam_longer": "CAM, trained longer (control)",
     "cam_once": "CAM, same looks",
-    "cam_upright": "CAM, never mirrored",
+    "first_round": "C-CAM without its second round",
     "undropped": "the same network, nothing dropped",
     "undilated": "the same network, every dilation 1",
     "ficklenet_whole": "FickleNet, asked once with nothing dropped",

@@ -268,11 +268,14 @@ def test_a_world_of_another_variant_has_folders_and_thresholds_of_its_own(tiny):
     assert SegmentationFolder(tiny / "runs" / "organs" / "world_99", "train").classes[0] == "liver"
 
 
-def test_cam_that_is_upright_sees_no_mirror_image(tiny):
-    upright = contend("cam_upright", Place(0, USUAL, tiny / "runs")).method
-    assert not upright.flip
-    assert not upright.recipe.flip
-    assert upright.recipe.shift == CAM.toy(2).recipe.shift
+def test_c_cam_in_its_first_round_begins_like_c_cam_and_keeps_no_place(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    begins = [place.make(find_methods()["c_cam"]).state_dict() for _ in range(2)]
+    assert all(torch.equal(begins[0][name], begins[1][name]) for name in begins[0])
+    first = contend("first_round", place).method
+    assert int(first.context.round) == 0
+    assert not first.context.means.any()
+    assert first.context.counts.any()  # it gathers masks, and no second round reads them
 
 
 def test_cam_with_saliency_takes_the_background_from_it():
