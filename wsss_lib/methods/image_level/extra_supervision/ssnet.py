@@ -40,8 +40,8 @@ CARD = Card(
         "images have no tags",
         "the first stage alone; in the second the paper teaches a larger network with what this "
         "one says, after a dense CRF",
-        "the loss with the saliency map has the logarithm of a cross-entropy, which the released "
-        "code leaves out",
+        "the loss with the saliency map has the logarithm of a cross-entropy; the released code "
+        "takes the values themselves",
         "maps are enlarged by interpolation; the released code learns how",
         "the grid by which a class is judged is laid over feature maps of any size; the paper's "
         "images have 256 x 256 pixels, whose feature map it is",
