@@ -61,7 +61,7 @@ class I2CRC(Method):
     Args:
         backbone: features that the head reads.
         num_classes: C, without background.
-        convs: 3x3 convolutions in front of the classifier.
+        convs: 3x3 convolutions of 512 channels in front of the classifier.
         weights: of the scatter on what is salient, of that on the rest, and of the gap between the
             centres of both.
         scales: sizes at which an image is looked at when predicting.
@@ -83,7 +83,7 @@ class I2CRC(Method):
     ) -> None:
         super().__init__()
         self.backbone, self.weights, self.scales = backbone, weights, scales
-        self.head = map_head(backbone.channels[-1], num_classes, convs, bias=True)
+        self.head = map_head(backbone.channels[-1], num_classes, convs, 512, bias=True)
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
