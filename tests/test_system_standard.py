@@ -83,6 +83,9 @@ UNMEASURED = frozenset(
         "acr",
         "conta",
         "c_cam",
+        "guided_labels",
+        "ssnet",
+        "i2crc",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

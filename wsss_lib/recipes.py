@@ -38,6 +38,9 @@ from wsss_lib.methods.image_level.erasing.ecs_net import ECSNet
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
+from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
+from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
+from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
@@ -58,6 +61,7 @@ from wsss_lib.nets.heads.correlation import PixelCorrelation
 from wsss_lib.nets.heads.deeplab import DeepLab
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.gated import GatedDeepLab
+from wsss_lib.nets.heads.joint import JointNet
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
@@ -178,6 +182,9 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),
     "eps": lambda parts: EPS(parts.resnet(8), parts.count),
+    "guided_labels": lambda parts: GuidedLabels(),
+    "ssnet": lambda parts: SSNet(JointNet(parts.resnet(), parts.count)),
+    "i2crc": lambda parts: I2CRC(parts.resnet(), parts.count),
     "seam": _seam,
     "advcam": lambda parts: AdvCAM(parts.resnet(), parts.count),
     "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),

@@ -5,6 +5,7 @@ from diagrams import (
     affinity,
     cooccurrence,
     erasing,
+    extra_supervision,
     foundation,
     image_level,
     marks,
@@ -16,8 +17,8 @@ from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
-    pipeline, affinity, erasing, image_level, accumulation, cooccurrence, self_supervised, online,
-    marks, foundation,
+    pipeline, affinity, erasing, image_level, accumulation, cooccurrence, extra_supervision,
+    self_supervised, online, marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

@@ -39,6 +39,7 @@ PRESETS = {
     "bana_labels": CRF(sxy=55, gxy=3),
     "bana_test": CRF(sxy=121, srgb=5, gxy=3),
     "bbam": CRF(sxy=80),
+    "guided_labels": CRF(sxy=121, srgb=5, gxy=3),
 }
 """Settings of published systems; BCM and CLIP-ES share DeepLab's."""
 
