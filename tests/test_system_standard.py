@@ -83,6 +83,9 @@ UNMEASURED = frozenset(
         "acr",
         "conta",
         "c_cam",
+        "benet",
+        "sance",
+        "beco",
     }
 )
 PENDING: dict[str, frozenset[str]] = {
