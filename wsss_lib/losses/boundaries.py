@@ -13,8 +13,7 @@ def boundary_losses(
     The factor ``b^doubt`` carries no gradient. Where the network sees no boundary although a label
     says so, it makes the label count less: many of them are wrong.
 
-    Source: BES (Chen et al., ECCV 2020), section 3.4; the factor's power is that of the released
-    code.
+    Source: BES (Chen et al., ECCV 2020); the factor's power is that of the released code.
 
     Args:
         boundary: (B, h, w) in [0, 1].

@@ -17,7 +17,7 @@ def stopped_walk(
 
     A pixel on a boundary belongs to neither side: its score is taken from it before the walk.
 
-    Source: IRNet (Ahn, Cho and Kwak, CVPR 2019), section 5.2.
+    Source: IRNet (Ahn, Cho and Kwak, CVPR 2019).
 
     Args:
         maps: (B, K, H, W), of any size.

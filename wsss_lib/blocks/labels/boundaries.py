@@ -25,8 +25,8 @@ def boundary_labels(
     and ``S_0 - S_1 >= 2 difference``, and clearly inside an object the other way round. Pixels of
     unknown kind belong to the window and to no share.
 
-    Source: BES (Chen et al., ECCV 2020), section 3.3; the boundary between two classes is that of
-    the released code.
+    Source: BES (Chen et al., ECCV 2020); the boundary between two classes is that of the released
+    code.
 
     Args:
         labels: (B, H, W) class indices in 0..C, 255 where nothing is known.
