@@ -33,6 +33,7 @@ from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.cooccurrence.c_cam import CCAM
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
+from wsss_lib.methods.image_level.extra_supervision.beco import BECO
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
@@ -234,6 +235,15 @@ def taught_by_masks(share: float) -> Callable[[Place], Stage]:
     return stage
 
 
+def two_segmenters(place: Place) -> Stage:
+    """BECO whose networks trust all labels, ask each other nothing, and see nothing pasted."""
+    method = place.make(BECO)
+    method.share, method.mixed = 1.0, 0.0
+    teacher = BEFORE[BECO.card.id]
+    method.threshold = threshold_of(teacher, place.folder, place.dose.variant)
+    return place.run(method, ("tags",), contend(teacher, place).scores)
+
+
 class SalientCAM(CAM):
     """CAM whose background is what no saliency map shows: the cue of many systems, alone."""
 
@@ -341,6 +351,7 @@ MAKERS: dict[str, Maker] = {
     "pamr_vit": Maker(PAMR.card, refined("cam_vit")),
     **{kind.card.id: Maker(kind.card, run_as(kind)) for kind in ALONE},
     "clip_rivals": Maker(ClipES.card, rivals_alone),
+    "two_segmenters": Maker(BECO.card, two_segmenters),
     "two_stages": Maker(TAUGHT, taught_by("cam_150", 150)),
     "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, vit=True)),
     "segmenter_cam": Maker(TAUGHT, taught_by("cam")),

@@ -86,6 +86,9 @@ UNMEASURED = frozenset(
         "guided_labels",
         "ssnet",
         "i2crc",
+        "benet",
+        "sance",
+        "beco",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

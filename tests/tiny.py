@@ -93,6 +93,28 @@ class Slanted(nn.Module):
         return [(image - 0.5) * slope] * 2
 
 
+class ColoursAndEdges(nn.Module):
+    """A backbone that answers colours and their edges: what is learned is learned by the heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)  # in training it would take notes of every batch
+        self.channels, self.strides = [3, 12], [1, 1]
+
+    def forward(self, image):
+        wide = F.pad(image, (1, 1, 1, 1), mode="replicate")
+        rows, columns = wide[..., 1:-1], wide[..., 1:-1, :]
+        shifted = (rows[..., 2:, :], rows[..., :-2, :], columns[..., 2:], columns[..., :-2])
+        edges = [(image - other).abs() for other in shifted]
+        return [self.norm(image), torch.cat(edges, dim=1)]
+
+
+def checkered(one, other, h, w):
+    """(3, h, w) of two colours in turn: edges are everywhere."""
+    board = (torch.arange(h).view(-1, 1) + torch.arange(w)).remainder(2).bool()
+    return torch.where(board, torch.tensor(one).view(3, 1, 1), torch.tensor(other).view(3, 1, 1))
+
+
 class Painter(nn.Module):
     """A segmentation network whose logits are colours mixed by known weights, pixel by pixel."""
 

@@ -37,9 +37,12 @@ from wsss_lib.methods.image_level.erasing.cse import ClassSpecificErasing
 from wsss_lib.methods.image_level.erasing.ecs_net import ECSNet
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
+from wsss_lib.methods.image_level.extra_supervision.beco import BECO
+from wsss_lib.methods.image_level.extra_supervision.benet import BENet
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
 from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
+from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
@@ -56,14 +59,16 @@ from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.vit import ViT, load_vit
 from wsss_lib.nets.heads.classifier import Classifier
+from wsss_lib.nets.heads.contour import ContourNet
 from wsss_lib.nets.heads.contrast import ContrastNet
 from wsss_lib.nets.heads.correlation import PixelCorrelation
 from wsss_lib.nets.heads.deeplab import DeepLab
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.gated import GatedDeepLab
 from wsss_lib.nets.heads.joint import JointNet
+from wsss_lib.nets.heads.pair import Pair
 from wsss_lib.nets.heads.reconstructor import Reconstructor
-from wsss_lib.nets.heads.relation import Relations
+from wsss_lib.nets.heads.relation import Boundaries, Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
 from wsss_lib.nets.large.detector import Detector, load_detector
 from wsss_lib.nets.large.sam import Sam, load_sam
@@ -181,6 +186,9 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),
+    "benet": lambda parts: BENet(Boundaries(parts.resnet())),
+    "sance": lambda parts: SANCE(ContourNet(parts.deeplab())),
+    "beco": lambda parts: BECO(Pair(parts.deeplab(), parts.deeplab())),
     "eps": lambda parts: EPS(parts.resnet(8), parts.count),
     "guided_labels": lambda parts: GuidedLabels(),
     "ssnet": lambda parts: SSNet(JointNet(parts.resnet(), parts.count)),
@@ -223,7 +231,7 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
-BEFORE = {"oaa_plus": "oaa"}
+BEFORE = {"oaa_plus": "oaa", "beco": "pamr"}
 """What makes the scores that a system needs, where that is not CAM."""
 
 AFTER = {
@@ -240,6 +248,14 @@ AFTER = {
 """Systems whose papers refine their maps by another paper's affinities."""
 
 
+def stages_before(id: str) -> tuple[str, ...]:
+    """The systems whose scores a system needs, the first one first; none for most."""
+    if not find_methods()[id].card.needs_scores:
+        return ()
+    needed = BEFORE.get(id, "cam")
+    return (*stages_before(needed), needed)
+
+
 def chain(id: str) -> tuple[str, ...]:
     """The stages of a system's recipe: what it needs, itself, what its paper put behind, a network.
 
@@ -248,7 +264,7 @@ def chain(id: str) -> tuple[str, ...]:
     """
     _check(id)
     card = find_methods()[id].card
-    before = (BEFORE.get(id, "cam"),) if card.needs_scores else ()
+    before = stages_before(id)
     after = (AFTER[id],) if id in AFTER else ()
     return (*before, id) if card.is_network else (*before, id, *after, "segmenter")
 

@@ -4,10 +4,9 @@ import itertools
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from tests.loops import one_at_another_size, walked
+from tests.tiny import ColoursAndEdges, checkered
 from wsss_lib.blocks.affinity.pairs import half_disc
 from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.refine.pamr import pamr
@@ -17,31 +16,10 @@ from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.nets.heads.relation import Relations
 
 
-class Pixels(nn.Module):
-    """A backbone that answers colours and their edges: what is learned is learned by the heads."""
-
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm2d(3)  # in training it would take notes of every batch
-        self.channels, self.strides = [3, 12], [1, 1]
-
-    def forward(self, image):
-        wide = F.pad(image, (1, 1, 1, 1), mode="replicate")
-        rows, columns = wide[..., 1:-1], wide[..., 1:-1, :]
-        shifted = (rows[..., 2:, :], rows[..., :-2, :], columns[..., 2:], columns[..., :-2])
-        edges = [(image - other).abs() for other in shifted]
-        return [self.norm(image), torch.cat(edges, dim=1)]
-
-
 def make(dilations=(), walk_radius=4, walk=64, confident=(0.3, 0.05)):
     torch.manual_seed(0)
-    heads = Relations(Pixels(), width=16, size_of=0)
+    heads = Relations(ColoursAndEdges(), width=16, size_of=0)
     return IRNet(heads, 5, walk_radius, confident, walk=walk, dilations=dilations)
-
-
-def checkered(one, other, h, w):
-    board = (torch.arange(h).view(-1, 1) + torch.arange(w)).remainder(2).bool()
-    return torch.where(board, torch.tensor(one).view(3, 1, 1), torch.tensor(other).view(3, 1, 1))
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from experiments.contenders import (
     PlainClip,
     SalientCAM,
     TagsNetwork,
+    card_of,
     contend,
     taught_by,
     threshold_of,
@@ -97,6 +98,15 @@ def test_controls_of_ensembles_lack_the_idea_alone(tiny):
     assert close.scales == far.scales
     shapes = [[weight.shape for weight in one.parameters()] for one in (close, far)]
     assert shapes[0] == shapes[1]
+
+
+def test_two_networks_without_their_idea_have_the_labels_and_steps_of_beco(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    alone, beco = contend("two_segmenters", place), contend("beco", place)
+    assert (alone.method.share, alone.method.mixed) == (1.0, 0.0)
+    assert alone.method.recipe == beco.method.recipe
+    assert alone.method.threshold == beco.method.threshold == threshold_of("pamr", place.folder)
+    assert card_of("two_segmenters") == beco.method.card
 
 
 def test_one_draw_is_of_the_weights_that_were_trained(tiny):

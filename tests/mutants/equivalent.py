@@ -11,6 +11,10 @@ EQUIVALENT: dict[str, dict[tuple[str, str], str]] = {
         ("CONTA.pseudo_masks", "maps.detach()  ->  maps"): "labels are whole numbers, through "
         "which no gradient passes; it spares the graph",
     },
+    "sance": {
+        ("SANCE.loss", "logits.detach()  ->  logits"): "labels are whole numbers, through which no "
+        "gradient passes; it spares the graph",
+    },
     "c_cam": {
         ("CCAM.loss", "maps.detach()  ->  maps"): "labels are whole numbers, through which no "
         "gradient passes; it spares the graph",

@@ -34,7 +34,7 @@ def find(systems: Sequence[str]) -> list[type[Method]]:
             raise InputError(f"No system {system!r} can be run; choose from {[*known]}.{hint}")
     first = known[systems[0]].card
     if first.needs_scores:
-        before = recipes.BEFORE.get(first.id, "cam")
+        before = " ".join(recipes.stages_before(first.id))
         raise InputError(
             f"{first.id} works on the scores of another system: name one before it, such as "
             f"`wsss run {before} {' '.join(systems)}`."

@@ -17,6 +17,21 @@ def pixel_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return total / (labels != IGNORE).sum().clamp(min=1)
 
 
+def weighed_pixel_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy times the weight of each pixel, averaged over all pixels, weighty or not.
+
+    The fewer pixels have a weight, the smaller the loss: two losses with weights m and 1 - m share
+    one mean.
+
+    Args:
+        logits: (B, K, H, W).
+        labels: (B, H, W) in 0..C, 255 = no label.
+        weights: (B, H, W), not negative.
+    """
+    losses = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
+    return (losses * weights).mean()
+
+
 def hybrid_loss(logits: Tensor, target: Tensor, least: float = 1e-3) -> Tensor:
     """Soft scores as targets: strong ones teach much, faint ones little, and only zeros say no.
 

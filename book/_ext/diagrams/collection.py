@@ -3,6 +3,7 @@
 from diagrams import (
     accumulation,
     affinity,
+    boundary,
     cooccurrence,
     erasing,
     extra_supervision,
@@ -17,7 +18,8 @@ from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
-    pipeline, affinity, erasing, image_level, accumulation, cooccurrence, extra_supervision,
+    pipeline, affinity, erasing, image_level, accumulation, cooccurrence, boundary,
+    extra_supervision,
     self_supervised, online, marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}

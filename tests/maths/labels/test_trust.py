@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from wsss_lib.blocks.labels.trust import refined_labels
+from wsss_lib.blocks.labels.trust import refined_labels, surest_pixels
+from wsss_lib.blocks.maps.class_maps import to_labels
 
 
 def rule(scores, tags, strict, generous):
@@ -59,3 +60,32 @@ def test_where_both_name_a_class_the_one_against_the_high_background_stays():
     scores, tags = torch.tensor([0.9, 0.8]).view(1, 2, 1, 1), torch.ones(1, 2)
     swapped = refined_labels(scores, tags, 0.5, 0.1, lambda odds: odds[:, [0, 1, 2, 3, 5, 4]])
     assert swapped.item() == 1
+
+
+def test_the_surest_of_each_label_are_trusted_image_by_image():
+    torch.manual_seed(2)
+    scores = torch.rand(2, 2, 6, 7) * torch.tensor([1.0, 0.8]).view(1, 2, 1, 1)
+    scores[1] *= 0.7
+    labels = to_labels(scores, 0.3)
+    labels[0, 0, :3] = 255
+    trusted = surest_pixels(scores, labels, 0.3, share=0.4)
+    for b in range(2):
+        for kind in (0, 1, 2):
+            margins = []
+            for y, x in (labels[b] == kind).nonzero().tolist():
+                first, second = sorted([0.3, *scores[b, :, y, x].tolist()], reverse=True)[:2]
+                margins.append((first - second, bool(trusted[b, y, x])))
+            ranked = [sure for _, sure in sorted(margins, reverse=True)]
+            count = int(0.4 * len(ranked))
+            assert count > 0
+            assert ranked == [True] * count + [False] * (len(ranked) - count)
+    assert not trusted[labels == 255].any()
+
+
+def test_pixels_as_sure_as_the_last_one_are_trusted_and_a_share_of_one_trusts_all():
+    scores = torch.zeros(1, 1, 2, 4)
+    scores[0, 0, 0] = torch.tensor([0.9, 0.8, 0.8, 0.5])
+    labels = to_labels(scores, 0.3)
+    assert surest_pixels(scores, labels, 0.3).tolist() == [[[1, 1, 1, 0], [1, 1, 1, 1]]]
+    assert surest_pixels(scores, labels, 0.3, share=1.0).all()
+    assert surest_pixels(scores, labels, 0.3, share=0.2).sum() == 0, "less than a pixel"

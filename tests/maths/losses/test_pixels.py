@@ -1,7 +1,9 @@
+import itertools
+
 import torch
 
 from wsss_lib.core import IGNORE
-from wsss_lib.losses.pixels import hybrid_loss, pixel_loss
+from wsss_lib.losses.pixels import hybrid_loss, pixel_loss, weighed_pixel_loss
 from wsss_lib.losses.tags import tag_loss
 
 
@@ -24,6 +26,18 @@ def test_pixel_loss_without_labels_is_zero_and_differentiable():
     loss.backward()
     assert loss == 0
     assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+def test_a_weighed_loss_is_a_mean_over_all_pixels():
+    logits, labels = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
+    weights = torch.rand(2, 4, 5)
+    weights[0, :2] = 0
+    labels[1, 0] = IGNORE
+    total = 0.0
+    for b, y, x in itertools.product(range(2), range(4), range(5)):
+        if labels[b, y, x] != IGNORE:
+            total -= weights[b, y, x] * logits[b, :, y, x].log_softmax(dim=0)[labels[b, y, x]]
+    assert torch.isclose(weighed_pixel_loss(logits, labels, weights), total / 40)
 
 
 def slow_hybrid(logits, target, least=1e-3):

@@ -54,8 +54,11 @@ class DeepLab(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, K, H, W) logits, background first."""
+        return self.decode(self.backbone(image), image)
+
+    def decode(self, features: Sequence[Tensor], image: Tensor) -> Tensor:
+        """The backbone's maps of (B, 3, H, W) images, and these -> (B, K, H, W) logits."""
         size = (image.shape[-2], image.shape[-1])
-        features = self.backbone(image)
         shallow = features[self.shallow]
         pyramid = torch.stack([branch(features[-1]) for branch in self.pyramid]).sum(dim=0).relu()
         pyramid = resize(pyramid, (shallow.shape[-2], shallow.shape[-1]))

@@ -48,7 +48,38 @@ class RelationHead(nn.Module):
         return f"size_of={self.size_of}"
 
 
-class Relations(nn.Module):
+class Boundaries(nn.Module):
+    """One head on a frozen backbone: where boundaries are.
+
+    Args:
+        backbone: any backbone of the library; its weights are frozen here.
+        width: channels to which the head reduces each feature map, a multiple of 4.
+        size_of: the feature map whose resolution the answer has.
+    """
+
+    def __init__(self, backbone: Any, width: int = 32, size_of: int = 1) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(False)
+        self.edge = RelationHead(backbone, 1, width, size_of)
+
+    def train(self, mode: bool = True) -> Self:
+        """A frozen backbone keeps the statistics of its normalisation as well."""
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def forward(self, image: Tensor) -> Any:
+        """(B, 3, H, W) -> boundaries (B, 1, h, w) in [0, 1]."""
+        return self.edge(self.backbone(image)).sigmoid()
+
+    def boundary(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 1, h, w) in [0, 1]; the image and its mirror image are asked."""
+        views = torch.cat([image, image.flip(-1)])
+        straight, mirrored = self.edge(self.backbone(views)).chunk(2)
+        return ((straight + mirrored.flip(-1)) / 2).sigmoid()
+
+
+class Relations(Boundaries):
     """Two heads on a frozen backbone: where boundaries and where the centres of objects are.
 
     Source: IRNet. Its heads have more layers; both are trained, the backbone is not.
@@ -60,24 +91,10 @@ class Relations(nn.Module):
     """
 
     def __init__(self, backbone: Any, width: int = 32, size_of: int = 1) -> None:
-        super().__init__()
-        self.backbone = backbone.requires_grad_(False)
-        self.edge = RelationHead(backbone, 1, width, size_of)
+        super().__init__(backbone, width, size_of)
         self.centre = RelationHead(backbone, 2, width, size_of)
-
-    def train(self, mode: bool = True) -> Self:
-        """A frozen backbone keeps the statistics of its normalisation as well."""
-        super().train(mode)
-        self.backbone.eval()
-        return self
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> boundaries (B, 1, h, w) in [0, 1], displacements (B, 2, h, w)."""
         maps = self.backbone(image)
         return self.edge(maps).sigmoid(), self.centre(maps)
-
-    def boundary(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 1, h, w) in [0, 1]; the image and its mirror image are asked."""
-        views = torch.cat([image, image.flip(-1)])
-        straight, mirrored = self.edge(self.backbone(views)).chunk(2)
-        return ((straight + mirrored.flip(-1)) / 2).sigmoid()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wsss_lib.blocks.affinity.pairs import half_disc, pair_kinds
 from wsss_lib.blocks.affinity.paths import path_affinity
-from wsss_lib.blocks.affinity.random_walk import propagate
+from wsss_lib.blocks.affinity.stopped_walk import stopped_walk
 from wsss_lib.blocks.labels.trust import trusted_labels
 from wsss_lib.blocks.maps import class_maps as maps
 from wsss_lib.blocks.refine.pamr import pamr
@@ -108,8 +108,5 @@ class IRNet(Method):
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): the incoming scores after the walk, divided by their maximum."""
         scores, boundary = batch.require("scores", CARD.name), self.relations.boundary(batch.image)
-        start = maps.resize_like(scores, boundary) * (1 - boundary)
-        affinity = path_affinity(boundary, self.near)
-        walked = propagate(start, affinity, self.near, self.beta, self.walk)
-        walked = maps.resize_like(walked, scores)
+        walked = stopped_walk(scores, boundary, self.near, self.beta, self.walk)
         return maps.keep_present(walked / walked.amax((1, 2, 3), True).clamp(min=1e-5), batch.tags)
