@@ -83,6 +83,8 @@ UNMEASURED = frozenset(
         "acr",
         "conta",
         "c_cam",
+        "sec",
+        "dsrg",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -24,7 +24,7 @@ def rank_pool(maps: Tensor, decay: float) -> Tensor:
         InputError: the decay is not in [0, 1].
     """
     if not 0 <= decay <= 1:
-        raise InputError(f"rank_pool: decay={decay} must be in [0, 1]: 0 is the maximum, 1 a mean.")
+        raise InputError(f"rank_pool: decay={decay} is not in [0, 1], from maximum to mean.")
     ordered = maps.flatten(2).sort(dim=2, descending=True).values
     ranks = torch.arange(ordered.shape[2], dtype=torch.float64)
     weights = decay**ranks
