@@ -89,6 +89,8 @@ UNMEASURED = frozenset(
         "benet",
         "sance",
         "beco",
+        "sec",
+        "dsrg",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

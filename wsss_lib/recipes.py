@@ -19,8 +19,10 @@ from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+from wsss_lib.methods.image_level.affinity.dsrg import DSRG
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
+from wsss_lib.methods.image_level.affinity.sec import SEC
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.cooccurrence.c_cam import CCAM
@@ -183,6 +185,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "cda": lambda parts: CDA(parts.resnet(), parts.count),
     "conta": lambda parts: CONTA(parts.deeplab(), parts.resnet(), parts.count),
     "c_cam": lambda parts: CCAM(parts.resnet(), parts.count),
+    "sec": lambda parts: SEC(parts.deeplab()),
+    "dsrg": lambda parts: DSRG(parts.deeplab()),
     "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),

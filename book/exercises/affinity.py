@@ -208,6 +208,137 @@ def _unscaled(maps: Tensor, attention: Tensor) -> Tensor:
     return maps @ attention[len(maps) :, len(maps) :].T
 
 
+def rank_pooled(values: Tensor, decay: float) -> Tensor:
+    """(N,) values -> their mean, the j-th largest weighted by ``decay ** (j - 1)``."""
+    ordered = values.sort(descending=True).values
+    weights = decay ** torch.arange(len(values))
+    return (weights * ordered).sum() / weights.sum()
+
+
+def check_rank_pooled(answer: Callable[[Tensor, float], Tensor]) -> str:
+    """The largest counts most, the weights sum to one, and the ends are maximum and mean."""
+    values = torch.tensor([0.2, 0.8, 0.4, 0.0])
+    found = float(answer(values, 0.5))
+    if abs(found - 0.8 * 0.125 / 1.875 - 0.4 * 0.25 / 1.875 - 0.2 * 0.5 / 1.875) < 1e-5:
+        return "You begin with the smallest value: the largest has the weight 1."
+    if abs(found - 1.05) < 1e-5:
+        return "That may exceed the largest value. Divide by the sum of the weights."
+    if abs(found - 0.7 / 1.875) < 1e-5:
+        return "Sort the values first: weights belong to ranks, not to places."
+    if abs(found - 0.56) > 1e-5:
+        return f"Of 0.2, 0.8, 0.4 and 0 at d = 0.5 it should be 0.56, not {found:.3f}."
+    if abs(float(answer(values, 0.0)) - 0.8) > 1e-5:
+        return "At d = 0 only the largest counts: 0 to the power 0 is 1."
+    if abs(float(answer(values, 1.0)) - 0.35) > 1e-5:
+        return "At d = 1 all count alike: it should be the mean."
+    return ""
+
+
+def _smallest_first(values: Tensor, decay: float) -> Tensor:
+    return (decay ** torch.arange(len(values)) * values.sort().values).sum() / (
+        decay ** torch.arange(len(values))
+    ).sum()
+
+
+def _not_divided(values: Tensor, decay: float) -> Tensor:
+    return (decay ** torch.arange(len(values)) * values.sort(descending=True).values).sum()
+
+
+def _unsorted(values: Tensor, decay: float) -> Tensor:
+    weights = decay ** torch.arange(len(values))
+    return (weights * values).sum() / weights.sum()
+
+
+def pooled_size(count: int, pixels: int, decay: float) -> float:
+    """Rank pooling of a map of ``pixels`` of which ``count`` are 1 and the others 0."""
+    if decay == 1:
+        return count / pixels
+    return (1 - decay**count) / (1 - decay**pixels)
+
+
+def check_pooled_size(answer: Callable[[int, int, float], float]) -> str:
+    """A number of sure pixels, at decays between maximum and mean."""
+    if abs(answer(10, 40, 1.0) - 0.25) > 1e-6:
+        return "At d = 1 it is the mean: 10 of 40 pixels make 0.25."
+    if abs(answer(1, 40, 0.0) - 1) > 1e-6:
+        return "At d = 0 it is the maximum: a single sure pixel makes 1, however large the map."
+    found = answer(10, 40, 0.9)
+    if abs(found - (1 - 0.9**10)) < 1e-6:
+        return "Nearly: the weights of all pixels of the map have to sum to one."
+    if abs(found - 0.25) < 1e-6:
+        return "That is the mean again. The first ten weights are the largest."
+    if abs(found - (1 - 0.9**10) / (1 - 0.9**40)) > 1e-6:
+        return f"Ten of 40 pixels at d = 0.9 make 0.661, not {found:.3f}. Sum two geometric series."
+    return ""
+
+
+def _endless_map(count: int, pixels: int, decay: float) -> float:
+    return count / pixels if decay == 1 else 1 - decay**count
+
+
+def _always_the_share(count: int, pixels: int, decay: float) -> float:
+    return count / pixels if decay else 1.0
+
+
+def drift(sure: Tensor, seeds: Tensor) -> int:
+    """(T, N) bool, what is sure in each step of a row, and (N,) bool seeds.
+
+    How many more pixels the last step labels if each step grows from what the step before has
+    grown, than if all grow from the first seeds.
+    """
+
+    def grown(row: Tensor, start: Tensor) -> Tensor:
+        found, n = start.clone(), len(start)
+        for i in [*range(n), *reversed(range(n))]:
+            beside = (i > 0 and found[i - 1]) or (i < n - 1 and found[i + 1])
+            found[i] |= bool(row[i] and beside)
+        return found
+
+    kept = seeds
+    for row in sure:
+        kept = grown(row, kept)
+    return int(kept.sum() - grown(sure[-1], seeds).sum())
+
+
+def check_drift(answer: Callable[[Tensor, Tensor], int]) -> str:
+    """A mistake of one step, which is carried on; an island; no mistake at all."""
+    seeds = torch.tensor([1, 0, 0, 0, 0, 0]).bool()
+    same = torch.tensor([[0, 1, 1, 0, 0, 0]] * 2).bool()
+    if answer(same, seeds):
+        return "Where the network is sure of the same pixels in all steps, nothing drifts."
+    once = torch.tensor([[0, 1, 1, 1, 0, 0], [0, 1, 0, 0, 0, 0]]).bool()
+    if answer(once, seeds) == 0:
+        return (
+            "In the first step the network is wrong of two pixels, in the second no more. From "
+            "grown seeds both stay: count them."
+        )
+    if answer(once, seeds) != 2:
+        return "Count what the one way labels beyond the other, not all that it labels."
+    carried = torch.tensor([[0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 0]]).bool()
+    if answer(carried, seeds) == 3:
+        return "What was grown is a seed now: the fifth pixel of the second step is joined to it."
+    if answer(carried, seeds) != 4:
+        return "Four more are labelled: three that were kept, and one that has grown from them."
+    island = torch.tensor([[0, 1, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0]]).bool()
+    if answer(island, seeds):
+        return "A sure pixel that no way of sure pixels joins to a seed does not grow."
+    return ""
+
+
+def _last_step_only(sure: Tensor, seeds: Tensor) -> int:
+    return drift(sure[-1:], seeds)
+
+
+def _all_of_them(sure: Tensor, seeds: Tensor) -> int:
+    more = drift(sure, seeds)
+    return more + 2 if more else 0
+
+
+def _kept_but_no_seed(sure: Tensor, seeds: Tensor) -> int:
+    ways = [drift(torch.stack([row, torch.zeros_like(row)]), seeds) for row in sure[:-1]]
+    return max(ways) - drift(torch.stack([sure[-1], torch.zeros_like(seeds)]), seeds)
+
+
 EXERCISES = {
     "trusted": Exercise(check_trusted, trusted, (_one_background, _doubt_is_background)),
     "transition": Exercise(check_transition, transition, (_rows, _power_last)),
@@ -215,4 +346,9 @@ EXERCISES = {
     "way_affinity": Exercise(check_way_affinity, way_affinity, (_mean_of_the_way, _ends_only)),
     "token_maps": Exercise(check_token_maps, token_maps, (_looked_at, _with_class_columns)),
     "patch_refine": Exercise(check_patch_refine, patch_refine, (_other_way, _unscaled)),
+    "rank_pooled": Exercise(
+        check_rank_pooled, rank_pooled, (_smallest_first, _not_divided, _unsorted)
+    ),
+    "pooled_size": Exercise(check_pooled_size, pooled_size, (_endless_map, _always_the_share)),
+    "drift": Exercise(check_drift, drift, (_last_step_only, _all_of_them, _kept_but_no_seed)),
 }

@@ -9,6 +9,7 @@ from diagrams import (
     extra_supervision,
     foundation,
     image_level,
+    low_level,
     marks,
     online,
     pipeline,
@@ -18,9 +19,8 @@ from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
-    pipeline, affinity, erasing, image_level, accumulation, cooccurrence, boundary,
-    extra_supervision,
-    self_supervised, online, marks, foundation,
+    pipeline, affinity, low_level, erasing, image_level, accumulation, cooccurrence, boundary,
+    extra_supervision, self_supervised, online, marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
