@@ -83,6 +83,8 @@ UNMEASURED = frozenset(
         "acr",
         "conta",
         "c_cam",
+        "mcis",
+        "gwsm",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -152,11 +152,14 @@ class Recipe:
         return cls(steps, 8, lr, crop=crop, long_side=long_side, freeze_levels=2, freeze_norm=True)
 
     @classmethod
-    def toy(cls, steps: int, lr: float = 1e-3, head_factor: float = 10.0) -> Self:
+    def toy(
+        cls, steps: int, lr: float = 1e-3, head_factor: float = 10.0, size: int = 16, group: int = 1
+    ) -> Self:
         """What all systems share on the toy world: AdamW, warm-up, flips and small shifts."""
         return cls(
-            steps, 16, lr, head_factor, 0.01, "adamw", power=1.0, warmup=0.2, flip=True, shift=6
-        )
+            steps, size, lr, head_factor, 0.01, "adamw", power=1.0, warmup=0.2, flip=True, shift=6,
+            group=group,
+        )  # fmt: skip
 
 
 Supervision = Literal[

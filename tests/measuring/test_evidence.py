@@ -99,6 +99,15 @@ def test_controls_of_ensembles_lack_the_idea_alone(tiny):
     assert shapes[0] == shapes[1]
 
 
+def test_controls_between_images_see_what_their_systems_see(tiny):
+    """As many images in a row share a class; nothing else differs from CAM."""
+    place = Place(0, USUAL, tiny / "runs")
+    for name, id in (("cam_pairs", "mcis"), ("cam_triples", "gwsm")):
+        control, system = contend(name, place).method, place.make(find_methods()[id])
+        assert control.recipe == system.recipe
+        assert (control.scales, control.flip) == (place.make(CAM).scales, True)
+
+
 def test_one_draw_is_of_the_weights_that_were_trained(tiny):
     place = Place(0, USUAL, tiny / "runs")
     trained = contend("ficklenet", place).method.cpu().state_dict()

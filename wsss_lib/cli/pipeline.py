@@ -169,8 +169,9 @@ def _adapted(recipe: Recipe, plan: Plan) -> Recipe:
     if plan.precision:
         recipe = replace(recipe, precision=plan.precision)
     if plan.at_once:
-        size, most = recipe.batch_size, plan.at_once
-        parts = next(n for n in range(1, size + 1) if size % n == 0 and size // n <= most)
+        size, most = recipe.batch_size, max(plan.at_once, recipe.group)
+        shares = [n for n in range(1, size + 1) if size % n == 0 and size // n % recipe.group == 0]
+        parts = next(n for n in shares if size // n <= most)
         recipe = replace(recipe, batch_size=size // parts, accumulate=recipe.accumulate * parts)
     return recipe
 
@@ -178,7 +179,8 @@ def _adapted(recipe: Recipe, plan: Plan) -> Recipe:
 def _shorten(method: Method) -> None:
     """Leave of a method what a dry run needs."""
     if method.recipe.steps:
-        method.recipe = replace(method.recipe, **DRY)
+        size = max(DRY["batch_size"], method.recipe.group)
+        method.recipe = replace(method.recipe, **{**DRY, "batch_size": size})
     for part in method.modules():
         for name in DRY_SETTINGS.keys() & vars(part).keys():
             setattr(part, name, DRY_SETTINGS[name])
