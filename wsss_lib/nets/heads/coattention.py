@@ -138,6 +138,16 @@ class GroupGraph(nn.Module):
             states = torch.stack(new, dim=1)
         return states
 
+    def alone(self, states: Tensor) -> Tensor:
+        """(B, C, h, w) -> the same, after all rounds of groups that hold one image K times.
+
+        All nodes of such a group stay alike, so that one message stands for all; nothing is hidden.
+        """
+        for _ in range(self.rounds):
+            told = [self.message(states, states)] * (self.images - 1)
+            states = self.cell(self.join(torch.cat(told, dim=1)), states)
+        return states
+
     def extra_repr(self) -> str:
         """What the weights do not show."""
         return f"rounds={self.rounds}, rate={self.rate}, border={self.border}"

@@ -99,8 +99,7 @@ class GWSM(Method):
         The image has all places of its group.
         """
         maps = self.class_maps(image)
-        group = maps[:, None].expand(-1, self.graph.images, -1, -1, -1)
-        return (maps + self.graph(group)[:, 0]) / 2
+        return (maps + self.graph.alone(maps)) / 2
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Classes by the maps of each image, and by those after the messages of its group."""
