@@ -160,6 +160,13 @@ def first_round(place: Place) -> Stage:
     return place.run(method, ("tags",))
 
 
+def cam_in_groups(place: Place, images: int, size: int) -> Stage:
+    """CAM that sees images in groups that share a class, as systems between images do."""
+    method = place.make(CAM)
+    method.recipe = replace(method.recipe, batch_size=size, group=images)
+    return place.run(method, ("tags",))
+
+
 def undropped(place: Place) -> Stage:
     """FickleNet whose convolution drops nothing, so that one draw is all of them."""
     method = place.make(FickleNet)
@@ -342,6 +349,8 @@ MAKERS: dict[str, Maker] = {
     "cam_600": Maker(CAM.card, lambda place: cam(place, 600)),
     "cam_once": Maker(CAM.card, cam_once),
     "first_round": Maker(CCAM.card, first_round),
+    "cam_pairs": Maker(CAM.card, lambda place: cam_in_groups(place, 2, 16)),
+    "cam_triples": Maker(CAM.card, lambda place: cam_in_groups(place, 3, 15)),
     "undropped": Maker(FickleNet.card, undropped),
     "undilated": Maker(MDC.card, undilated),
     "ficklenet_whole": Maker(FickleNet.card, one_draw(0.0)),

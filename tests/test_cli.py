@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from inspect import getmodule
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from tests.tiny import plain_folder
 from wsss_lib.cli import app
-from wsss_lib.cli.build import build
+from wsss_lib.cli.build import _suited, build
 from wsss_lib.cli.pipeline import Plan, _adapted
 from wsss_lib.core import InputError, Recipe
 from wsss_lib.data.folder import SegmentationFolder
@@ -409,7 +410,7 @@ def test_other_errors_are_not_hidden(monkeypatch, tmp_path):
 def test_a_recipe_bends_to_data_and_memory():
     recipe = Recipe(steps=100, batch_size=10, accumulate=2)
 
-    def adapted(**wishes):
+    def adapted(recipe=recipe, **wishes):
         plan = Plan(("cam",), Path(), Path(), **wishes)
         return _adapted(recipe, plan)
 
@@ -420,6 +421,14 @@ def test_a_recipe_bends_to_data_and_memory():
     for most, expected in ((16, (10, 2)), (4, (2, 10)), (5, (5, 4)), (1, (1, 20))):
         found = adapted(at_once=most)
         assert (found.batch_size, found.accumulate) == expected
+    for most, expected in ((16, (12, 2)), (8, (6, 4)), (5, (3, 8)), (1, (3, 8))):
+        found = adapted(replace(recipe, batch_size=12, group=3), at_once=most)
+        assert (found.batch_size, found.accumulate) == expected
+
+
+def test_groups_stay_whole_on_larger_networks():
+    sizes = [_suited(Recipe(group=group), "resnet50", True).batch_size for group in (1, 2, 3)]
+    assert sizes == [8, 8, 6]
 
 
 def test_help_names_the_defaults():

@@ -91,6 +91,8 @@ UNMEASURED = frozenset(
         "beco",
         "sec",
         "dsrg",
+        "mcis",
+        "gwsm",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

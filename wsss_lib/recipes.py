@@ -20,7 +20,9 @@ from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.dsrg import DSRG
+from wsss_lib.methods.image_level.affinity.gwsm import GWSM
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
+from wsss_lib.methods.image_level.affinity.mcis import MCIS
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.methods.image_level.affinity.sec import SEC
 from wsss_lib.methods.image_level.cam.cam import CAM
@@ -189,6 +191,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "dsrg": lambda parts: DSRG(parts.deeplab()),
     "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
+    "mcis": lambda parts: MCIS(parts.resnet(8), parts.count),
+    "gwsm": lambda parts: GWSM(parts.resnet(8), parts.count),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),
     "benet": lambda parts: BENet(Boundaries(parts.resnet())),
     "sance": lambda parts: SANCE(ContourNet(parts.deeplab())),

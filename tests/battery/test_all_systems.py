@@ -66,6 +66,11 @@ def make_batch(b=2, h=32, w=32, labelled=True, seed=0):
     )  # fmt: skip
 
 
+def groups_of(kind, least, size=32):
+    """A batch to learn from: whole groups, at least so many images."""
+    return make_batch(least + -least % kind.toy(CLASSES).recipe.group, size, size)
+
+
 def first_of(batch):
     """The first image alone."""
     values = {f.name: getattr(batch, f.name) for f in fields(Batch)}
@@ -107,7 +112,7 @@ def test_without_tags_it_answers_or_says_that_it_needs_them(kind):
 @every
 def test_one_step_gives_every_weight_a_finite_gradient(kind):
     method = fresh(kind).train()
-    terms = method.loss(make_batch(4))
+    terms = method.loss(groups_of(kind, 4))
     if method.recipe.steps == 0:
         assert terms == {}
         return
@@ -124,7 +129,7 @@ def test_training_moves_the_scores_and_does_not_kill_them(kind):
     method = fresh(kind)
     if method.recipe.steps == 0:
         return
-    batch = make_batch(4)
+    batch = groups_of(kind, 4)
     before = method.predict(batch).detach()
     optimizer = make_optimizer(method, method.recipe)
     method.train()
@@ -164,7 +169,7 @@ def test_images_do_not_disturb_each_other(kind):
 
 @every
 def test_a_batch_is_not_edited(kind):
-    batch, copied = make_batch(), make_batch()
+    batch, copied = groups_of(kind, 2), groups_of(kind, 2)
     method = fresh(kind)
     method.loss(batch)
     method.predict(batch)

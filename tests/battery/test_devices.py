@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.battery.test_all_systems import every, fresh, make_batch, total
+from tests.battery.test_all_systems import every, fresh, groups_of, make_batch, total
 from wsss_lib.engine import seed_everything
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -11,7 +11,7 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 def step(kind, device, precision):
     """The method after one loss in this precision, gradients included."""
-    method, batch = fresh(kind).to(device).train(), make_batch(4).to(device)
+    method, batch = fresh(kind).to(device).train(), groups_of(kind, 4).to(device)
     method.progress = 0.99  # no warm-up: every term is at work
     seed_everything(0)
     with torch.autocast(device, precision):

@@ -25,7 +25,7 @@ from diagrams.description import (
 from diagrams.drawing import svg
 from diagrams.layout import arrange
 
-from tests.battery.test_all_systems import fresh, make_batch, total
+from tests.battery.test_all_systems import fresh, groups_of, make_batch, total
 from wsss_lib.core import Batch, InputError, Method
 from wsss_lib.engine import make_optimizer
 from wsss_lib.survey import find_methods
@@ -71,7 +71,7 @@ def of_prefix(method, prefix):
 def steps_of(kind, phases):
     """For each phase a fresh method, its terms, and what it looked at."""
     for progress, size, steps in phases:
-        method, batch = fresh(kind).train(), Watched(make_batch(2, size, size))
+        method, batch = fresh(kind).train(), Watched(groups_of(kind, 2, size))
         method.progress = progress
         if method.recipe.steps:
             optimizer = make_optimizer(method, method.recipe)

@@ -109,6 +109,15 @@ def test_two_networks_without_their_idea_have_the_labels_and_steps_of_beco(tiny)
     assert card_of("two_segmenters") == beco.method.card
 
 
+def test_controls_between_images_see_what_their_systems_see(tiny):
+    """As many images in a row share a class; nothing else differs from CAM."""
+    place = Place(0, USUAL, tiny / "runs")
+    for name, id in (("cam_pairs", "mcis"), ("cam_triples", "gwsm")):
+        control, system = contend(name, place).method, place.make(find_methods()[id])
+        assert control.recipe == system.recipe
+        assert (control.scales, control.flip) == (place.make(CAM).scales, True)
+
+
 def test_one_draw_is_of_the_weights_that_were_trained(tiny):
     place = Place(0, USUAL, tiny / "runs")
     trained = contend("ficklenet", place).method.cpu().state_dict()

@@ -100,4 +100,7 @@ def _suited(recipe: Recipe, net: str, same_size: bool) -> Recipe:
     if net == "toy":
         return recipe if same_size else replace(recipe, crop=TOY_CROP)
     # Pretrained weights are worth keeping, hence the lower rate; photographs differ in scale.
-    return replace(recipe, batch_size=8, lr=recipe.lr / 10, crop=CROP, scale=(0.7, 1.2), shift=0)
+    whole = 8 - 8 % recipe.group
+    return replace(
+        recipe, batch_size=whole, lr=recipe.lr / 10, crop=CROP, scale=(0.7, 1.2), shift=0
+    )

@@ -47,8 +47,8 @@ BIG = 2048
 """Images up to this longest side in pixels are taken as they are by ``--net toy`` and recipes."""
 SHOWN = 8
 DRY_IMAGES, DRY_LONGEST = 8, 64
-DRY: dict[str, Any] = {"steps": 2, "batch_size": 2, "accumulate": 1, "crop": DRY_LONGEST}
-"""What is left of a recipe in a dry run, which shows that a chain holds and nothing else."""
+DRY: dict[str, Any] = {"steps": 2, "accumulate": 1, "crop": DRY_LONGEST}
+"""What is left of a recipe in a dry run, beside two images, or a group, at a time."""
 DRY_SETTINGS = {"grid": 4, "passes": 2, "climbs": 1}
 """Repetitions of SAM (points a side), FickleNet and AdvCAM, which take minutes on a CPU."""
 
@@ -169,8 +169,9 @@ def _adapted(recipe: Recipe, plan: Plan) -> Recipe:
     if plan.precision:
         recipe = replace(recipe, precision=plan.precision)
     if plan.at_once:
-        size, most = recipe.batch_size, plan.at_once
-        parts = next(n for n in range(1, size + 1) if size % n == 0 and size // n <= most)
+        size, most = recipe.batch_size, max(plan.at_once, recipe.group)
+        groups = size // recipe.group
+        parts = next(n for n in range(1, groups + 1) if groups % n == 0 and size // n <= most)
         recipe = replace(recipe, batch_size=size // parts, accumulate=recipe.accumulate * parts)
     return recipe
 
@@ -178,7 +179,7 @@ def _adapted(recipe: Recipe, plan: Plan) -> Recipe:
 def _shorten(method: Method) -> None:
     """Leave of a method what a dry run needs."""
     if method.recipe.steps:
-        method.recipe = replace(method.recipe, **DRY)
+        method.recipe = replace(method.recipe, batch_size=max(2, method.recipe.group), **DRY)
     for part in method.modules():
         for name in DRY_SETTINGS.keys() & vars(part).keys():
             setattr(part, name, DRY_SETTINGS[name])

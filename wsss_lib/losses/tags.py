@@ -1,5 +1,8 @@
 """Losses on image labels."""
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,3 +27,16 @@ def tag_loss(logits: Tensor, tags: Tensor) -> Tensor:
             f"{tuple(tags.shape)} (images, classes): make the method for {tags.shape[-1]} classes."
         )
     return F.binary_cross_entropy_with_logits(logits, tags.to(logits))
+
+
+def pooled_loss(maps: Sequence[Tensor], tags: Sequence[Tensor]) -> Tensor:
+    """``tag_loss`` of the means of some maps, over all their images; sizes may differ.
+
+    Args:
+        maps: (B, C, h, w) each.
+        tags: (B, C) in {0, 1}, as many.
+
+    Raises:
+        InputError: another number of classes here than there.
+    """
+    return tag_loss(torch.cat([one.mean(dim=(2, 3)) for one in maps]), torch.cat(list(tags)))

@@ -3,6 +3,7 @@
 from diagrams import (
     accumulation,
     affinity,
+    between,
     boundary,
     cooccurrence,
     erasing,
@@ -19,8 +20,8 @@ from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
-    pipeline, affinity, low_level, erasing, image_level, accumulation, cooccurrence, boundary,
-    extra_supervision, self_supervised, online, marks, foundation,
+    pipeline, affinity, low_level, between, erasing, image_level, accumulation, cooccurrence,
+    boundary, extra_supervision, self_supervised, online, marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
