@@ -83,6 +83,7 @@ UNMEASURED = frozenset(
         "acr",
         "conta",
         "c_cam",
+        "rca",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -21,6 +21,7 @@ from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
+from wsss_lib.methods.image_level.affinity.rca import RCA
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.cooccurrence.c_cam import CCAM
@@ -58,6 +59,7 @@ from wsss_lib.nets.heads.correlation import PixelCorrelation
 from wsss_lib.nets.heads.deeplab import DeepLab
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.gated import GatedDeepLab
+from wsss_lib.nets.heads.memory import RegionHeads
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
@@ -141,6 +143,11 @@ def _acr(parts: Parts) -> ACR:
     return ACR(Classifier(parts.resnet(8), parts.count), rival)
 
 
+def _rca(parts: Parts) -> RCA:
+    net = parts.resnet()
+    return RCA(net, RegionHeads(net.channels[-1], parts.count))
+
+
 def _clip_es(parts: Parts) -> ClipES:
     sentence = "a clean origami {}."
     backgrounds = [sentence.format(name) for name in BACKGROUNDS]
@@ -177,6 +184,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),
+    "rca": _rca,
     "eps": lambda parts: EPS(parts.resnet(8), parts.count),
     "seam": _seam,
     "advcam": lambda parts: AdvCAM(parts.resnet(), parts.count),

@@ -2,6 +2,7 @@
 
 from diagrams import (
     accumulation,
+    across,
     affinity,
     cooccurrence,
     erasing,
@@ -16,8 +17,8 @@ from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
-    pipeline, affinity, erasing, image_level, accumulation, cooccurrence, self_supervised, online,
-    marks, foundation,
+    pipeline, affinity, across, erasing, image_level, accumulation, cooccurrence, self_supervised,
+    online, marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
