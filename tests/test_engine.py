@@ -178,6 +178,48 @@ def test_accumulated_batches_equal_one_large_batch(view):
         assert not torch.allclose(a, c, atol=1e-3)
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_batches_are_whole_groups_that_share_a_class(view, accumulate):
+    class Watched(Calm):
+        def loss(self, batch):
+            assert batch.image.shape[0] == 6
+            for start in (0, 3):
+                assert len({tuple(tags) for tags in batch.tags[start : start + 3].tolist()}) == 1
+                seen.append(batch.ids[start : start + 3])
+            return super().loss(batch)
+
+    seen = []
+    method = Watched()
+    method.recipe = replace(SGD, batch_size=6, group=3, accumulate=accumulate)
+    fit(method, view, cpu=True)
+    assert len(seen) == 12 * accumulate
+    assert all(len({*group}) == 3 for group in seen)  # each class of the folder has three images
+
+
+def test_groups_that_cannot_be_made_are_refused_before_anything_is_trained(view, tmp_path):
+    first, second = Calm(), Calm()
+    first.recipe, second.recipe = SGD, replace(SGD, batch_size=4, group=3)
+    with pytest.raises(InputError, match="batch of 4 cannot be made of groups of 3"):
+        run([first, second], view, folder=tmp_path / "runs", cpu=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_only_recipes_with_groups_are_named_by_them():
+    """Trainings that were stored before there were groups are found again."""
+
+    def name(of_class, group):
+        method = Pixels()
+        if not of_class:
+            method.recipe = replace(Pixels.recipe, group=group)
+        return describe(method)
+
+    for place in (name(True, 1)["recipe"], name(False, 1)["settings"][".recipe"]):
+        assert "group" not in place
+        assert place["batch_size"] == 2
+    assert len({fingerprint(**name(False, group)) for group in (1, 2)}) == 2
+    assert name(False, 2)["recipe"]["group"] == 2
+
+
 def test_training_free_methods_are_left_alone(view, tmp_path):
     method = Follower()
     before = {name: value.clone() for name, value in method.state_dict().items()}

@@ -126,11 +126,28 @@ def test_a_batch_is_shared_or_refused():
         share(oaa, 4, 2, 0)
 
 
-def test_every_recipe_of_several_images_a_step_can_be_shared_by_four_processes():
+def test_groups_stay_together_or_are_refused():
+    def share(batch, group, processes, index):
+        recipe = replace(SGD, batch_size=batch, group=group)
+        part, weight = share_of(Calm(), recipe, place(processes, index))
+        return list(range(batch)[part]), weight
+
+    assert share(15, 3, 1, 0) == ([*range(15)], 1)
+    shared = [share(15, 3, 2, index) for index in (0, 1)]
+    assert shared == [([*range(6)], 0.8), ([*range(6, 15)], 1.2)]
+    with pytest.raises(InputError, match="a batch of 16 cannot be made of groups of 3 images"):
+        share(16, 3, 1, 0)
+    with pytest.raises(InputError, match="groups of 0 images: choose a batch_size"):
+        share(16, 0, 1, 0)
+    with pytest.raises(InputError, match="2 processes cannot share a batch of 3 in groups of 3"):
+        share(3, 3, 2, 0)
+
+
+def test_every_recipe_of_several_groups_a_step_can_be_shared_by_four_processes():
     for kind in find_methods().values():
         if (
             kind.recipe.steps
-            and kind.recipe.batch_size > 1
+            and kind.recipe.batch_size > kind.recipe.group
             and kind.get_extra_state is nn.Module.get_extra_state
         ):
             share_of(kind.toy(2), kind.recipe, place(4, 3))

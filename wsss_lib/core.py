@@ -89,7 +89,7 @@ class Recipe:
 
     Attributes:
         steps: optimiser steps; 0 for training-free methods.
-        batch_size: images per step.
+        batch_size: images per step, a multiple of ``group``.
         lr: learning rate of the weights inside ``method.backbone``.
         head_factor: every other weight learns this many times faster.
         weight_decay: decoupled for AdamW, L2 for SGD.
@@ -112,6 +112,7 @@ class Recipe:
         freeze_levels: so many of the backbone's feature maps, counted from the image, are not
             taught: the weights that make them stay as they are.
         freeze_norm: batch normalisation inside the backbone keeps its statistics and its weights.
+        group: so many images in a row share a class; 1 for images that come alone.
     """
 
     steps: int = 0
@@ -133,6 +134,7 @@ class Recipe:
     accumulate: int = 1
     freeze_levels: int = 0
     freeze_norm: bool = False
+    group: int = 1
 
     @classmethod
     def like_irn(cls, steps: int, batch_size: int = 16) -> Self:

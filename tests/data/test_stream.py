@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.tiny import plain_folder
-from wsss_lib.core import Batch, Recipe
+from wsss_lib.core import Batch, InputError, Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.stream import Stream, augment
 from wsss_lib.data.view import WeakView
@@ -55,6 +55,81 @@ def test_seeds_and_numbers_differ(view):
     assert any(one[n].ids != other[n].ids for n in range(6))
     same = [n for n in range(99) if one[n].ids == ("im0",)]
     assert not torch.equal(one[same[0]].image, one[same[1]].image)
+
+
+TAGS = ("10", "10", "10", "01", "11", "00")
+"""Of six images: the second class has two, the last image has none."""
+
+
+@pytest.fixture
+def tagged(tmp_path):
+    root = plain_folder(tmp_path / "tagged")
+    rows = [f"im{number},{a},{b}" for number, (a, b) in enumerate(TAGS)]
+    (root / "labels.csv").write_text("\n".join(["id,cat,red car", *rows]) + "\n")
+    (root / "dataset.json").write_text('{"allows_empty": true}')
+    return WeakView(SegmentationFolder(root))
+
+
+def groups(view, size, count, seed=0, recipe=STILL):
+    """Positions in ``TAGS`` of the images of the first groups."""
+    stream = Stream(view, replace(recipe, group=size), seed, count * size)
+    found = [int(stream[number].ids[0][2:]) for number in range(count * size)]
+    return [found[start : start + size] for start in range(0, len(found), size)]
+
+
+def test_groups_begin_with_the_images_in_their_order(tagged):
+    alone = Stream(tagged, STILL, 4, 24)
+    order = [int(alone[number].ids[0][2:]) for number in range(24)]
+    for size in (1, 2, 3):
+        assert [group[0] for group in groups(tagged, size, 24, seed=4)] == order
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_images_of_a_group_are_different_ones_that_share_a_class(tagged, size):
+    found = groups(tagged, size, 600)
+    for leader, *others in found:
+        shared = [c for c in (0, 1) if all(TAGS[one][c] == "1" for one in (leader, *others))]
+        assert shared or leader == 5
+        having = [sum(tag[c] == "1" for tag in TAGS) for c in shared]
+        if having and max(having) >= size:
+            assert leader not in others
+            assert len({*others}) == size - 1
+    # Each class of the leader is drawn as often as the other, and so is each image that has it.
+    partners = [group[1] for group in found if group[0] == 4]
+    assert len(partners) == 100
+    assert 35 < partners.count(3) < 65
+    assert all(8 < partners.count(one) < 27 for one in (0, 1, 2))
+
+
+def test_where_images_are_too_few_the_first_stands_in_augmented_anew(tagged):
+    stream = Stream(tagged, replace(WILD, group=3), 0, 90)
+    found = groups(tagged, 3, 30, recipe=WILD)
+    alone = next(place for place, group in enumerate(found) if group[0] == 5)
+    assert found[alone] == [5, 5, 5]
+    images = [stream[3 * alone + place].image for place in range(3)]
+    assert not torch.equal(images[0], images[1])
+    assert not torch.equal(images[1], images[2])
+    assert {tuple(group) for group in found if group[0] == 3} == {(3, 4, 3)}
+
+
+def test_groups_are_the_same_whoever_asks_and_differ_by_seed_and_number(tagged):
+    one = Stream(tagged, replace(WILD, group=3), 3, 90)
+    other = Stream(tagged, replace(WILD, group=3), 3, 90)
+    wanted = [one[number] for number in range(50)]
+    for number in (49, 0, 31, 30, 7):
+        assert other[number].ids == wanted[number].ids
+        assert torch.equal(other[number].image, wanted[number].image)
+    found = groups(tagged, 2, 60)
+    assert found != groups(tagged, 2, 60, seed=1)
+    assert len({group[1] for group in found if group[0] == 0}) == 3
+
+
+def test_groups_need_tags_and_open_no_image_for_them(tagged, monkeypatch):
+    with pytest.raises(InputError, match=r"shows no tags: open the data with .*'tags',"):
+        Stream(WeakView(tagged._dataset, ()), replace(STILL, group=2), 0, 9)
+    monkeypatch.setattr(SegmentationFolder, "image", None)
+    Stream(tagged, replace(STILL, group=2), 0, 9)
+    assert tagged.tags(4).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,7 +1,7 @@
 """Training samples by number: the same number gives the same sample, whoever asks and when.
 
-Shuffling and augmentation depend on the seed and the sample's number alone. A run that resumes at
-step n, or that is spread over processes, therefore sees what an uninterrupted one sees.
+Shuffling, grouping and augmentation depend on the seed and the sample's number alone. A run that
+resumes at step n, or that is spread over processes, therefore sees what an uninterrupted one sees.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from wsss_lib.core import Batch, Recipe
@@ -20,16 +21,25 @@ from wsss_lib.data.view import WeakView
 class Stream(Dataset):
     """Sample n of an endless, shuffled, augmented pass over a view.
 
+    Samples n of one group, n // ``recipe.group``, share a class: the first is the next image of the
+    order; one of its classes is drawn, and then others among the images that have this class. Where
+    these are too few, or the first image is empty, it stands in again, augmented anew.
+
     Args:
         view: what the method may see.
-        recipe: its augmentation fields are used.
-        seed: of the order and of the augmentation.
+        recipe: its augmentation fields and its ``group`` are used.
+        seed: of the order, of the groups and of the augmentation.
         length: how many samples to offer.
+
+    Raises:
+        InputError: groups from a view without tags.
     """
 
     def __init__(self, view: WeakView, recipe: Recipe, seed: int, length: int) -> None:
         self.view, self.recipe, self.seed, self.length = view, recipe, seed, length
         self._epoch, self._order = -1, torch.empty(0)
+        if recipe.group > 1:
+            self._present = torch.stack([view.tags(index) for index in range(len(view))]).bool()
 
     def __len__(self) -> int:
         """Number of samples on offer."""
@@ -37,12 +47,30 @@ class Stream(Dataset):
 
     def __getitem__(self, number: int) -> Batch:
         """A batch of one image."""
-        epoch, place = divmod(number, len(self.view))
+        group, place = divmod(number, self.recipe.group)
+        index = self._leader(group)
+        if place > 0:
+            others = self._others(index, _generator(self.seed, 2, group))
+            index = int(others[place - 1]) if place <= len(others) else index
+        return augment(self.view[index], self.recipe, _generator(self.seed, 1, number))
+
+    def _leader(self, group: int) -> int:
+        """The image that a group begins with."""
+        epoch, place = divmod(group, len(self.view))
         if epoch != self._epoch:
             self._order = torch.randperm(len(self.view), generator=_generator(self.seed, 0, epoch))
             self._epoch = epoch
-        sample = self.view[int(self._order[place])]
-        return augment(sample, self.recipe, _generator(self.seed, 1, number))
+        return int(self._order[place])
+
+    def _others(self, leader: int, generator: torch.Generator) -> Tensor:
+        """(n,) images that have one class of the leader's, without it, in the order of the draw."""
+        classes = self._present[leader].nonzero().flatten()
+        if not len(classes):
+            return classes
+        drawn = classes[torch.randint(len(classes), (), generator=generator)]
+        having = self._present[:, drawn].nonzero().flatten()
+        having = having[having != leader]
+        return having[torch.randperm(len(having), generator=generator)]
 
 
 def augment(batch: Batch, recipe: Recipe, generator: torch.Generator) -> Batch:

@@ -149,6 +149,19 @@ class WeakView(Dataset[Batch]):
         """Number of images."""
         return len(self._dataset)
 
+    def tags(self, index: int) -> Tensor:
+        """(C,), 1 where the class is present; the image itself is not opened.
+
+        Raises:
+            InputError: the view shows no tags.
+        """
+        if "tags" not in self.supervision:
+            raise InputError(
+                f"The view {self.name} shows no tags: open the data with "
+                "WeakView(..., supervision=('tags',))."
+            )
+        return self._tags(self._dataset.ids[index])
+
     def __getitem__(self, index: int) -> Batch:
         """One image as a batch of one."""
         if index in self._cache:

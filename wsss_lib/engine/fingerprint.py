@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, uint8
 
-from wsss_lib.core import InputError, Method
+from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.data.full import MaskScores
 from wsss_lib.data.store import ScoreStore
 from wsss_lib.data.view import WeakView
@@ -50,11 +50,23 @@ def _of_scores(view: WeakView) -> Any:
     return digest.hexdigest()
 
 
+def fields_of(value: Any) -> dict[str, Any]:
+    """A dataclass by its fields.
+
+    Recipes whose images come alone are named as when there were no others, so that what was trained
+    then is found again.
+    """
+    found = asdict(value)
+    if isinstance(value, Recipe) and value.group == 1:
+        del found["group"]
+    return found
+
+
 def settings_of(method: Method) -> dict[str, Any]:
     """Plain settings of a method and of its parts: what it does beside what it has learned."""
     kinds = (int, float, str, bool, tuple, list, dict, type(None))
     return {
-        f"{place}.{name}": asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
+        f"{place}.{name}": fields_of(value) if is_dataclass(value) else value
         for place, part in method.named_modules()
         for name, value in sorted(vars(part).items())
         if name[0] != "_" and name not in ("training", "progress")
@@ -72,7 +84,7 @@ def describe(method: Method) -> dict[str, Any]:
         "settings": settings_of(method),
         # Strides and dilations leave no trace in the weights, only here.
         "modules": repr(method),
-        "recipe": asdict(method.recipe),
+        "recipe": fields_of(method.recipe),
         "weights": digest.hexdigest(),
     }
 

@@ -54,27 +54,35 @@ def accelerator_for(recipe: Recipe, cpu: bool) -> Accelerator:
 
 
 def share_of(method: Method, recipe: Recipe, accelerator: Accelerator) -> tuple[slice, float]:
-    """This process's part of each batch, and what its losses weigh.
+    """This process's part of each batch, whole groups of images, and what its losses weigh.
 
     Processes average their gradients; where their shares differ, the weights (of mean 1) make
     that the average over the images.
 
     Raises:
-        InputError: there are more processes than images, or the method remembers what it has seen.
+        InputError: a batch is no number of whole groups, there are more processes than groups, or
+            the method remembers what it has seen.
     """
+    size, group = recipe.batch_size, recipe.group
+    if group < 1 or size % group:
+        raise InputError(
+            f"{method.card.id}: a batch of {size} cannot be made of groups of {group} images: "
+            "choose a batch_size that is a multiple of group, which is at least 1."
+        )
     several, index = accelerator.num_processes, accelerator.process_index
     if several > 1 and type(method).get_extra_state is not nn.Module.get_extra_state:
         raise InputError(
             f"{method.card.id} remembers something about each image, which processes cannot share: "
             "train it with one process."
         )
-    if recipe.batch_size < several:
+    if size < several * group:
+        of = f" in groups of {group}" if group > 1 else ""
         raise InputError(
-            f"{method.card.id}: {several} processes cannot share a batch of {recipe.batch_size}: "
-            "start fewer, or choose another batch_size."
+            f"{method.card.id}: {several} processes cannot share a batch of {size}{of}: start "
+            "fewer, or choose another batch_size."
         )
-    first, end = (recipe.batch_size * place // several for place in (index, index + 1))
-    return slice(first, end), (end - first) * several / recipe.batch_size
+    first, end = (group * (size // group * place // several) for place in (index, index + 1))
+    return slice(first, end), (end - first) * several / size
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The only training loop."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from wsss_lib.core import InputError, Method
 from wsss_lib.data.stream import Stream
 from wsss_lib.data.view import WeakView, collate
 from wsss_lib.engine.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
-from wsss_lib.engine.fingerprint import fingerprint, settings_of, what_is_seen
+from wsss_lib.engine.fingerprint import fields_of, fingerprint, settings_of, what_is_seen
 from wsss_lib.engine.freeze import frozen
 from wsss_lib.engine.inference import check_answer
 from wsss_lib.engine.meter import PeakMemory
@@ -78,7 +78,9 @@ def fit(
     base_rates = [group["lr"] for group in optimizer.param_groups]
     checkpoint = Path(folder) / CHECKPOINT if folder is not None else None
     settings = settings_of(method)
-    purpose = fingerprint(recipe=asdict(recipe), seed=seed, settings=settings, **what_is_seen(view))
+    purpose = fingerprint(
+        recipe=fields_of(recipe), seed=seed, settings=settings, **what_is_seen(view)
+    )
     home = device_of(method)
     method.to(accelerator.device)
     done, earlier = 0, 0.0
