@@ -84,6 +84,7 @@ UNMEASURED = frozenset(
         "conta",
         "c_cam",
         "rca",
+        "edam",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -19,6 +19,7 @@ from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
+from wsss_lib.methods.image_level.affinity.edam import EDAM
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
 from wsss_lib.methods.image_level.affinity.rca import RCA
@@ -54,6 +55,7 @@ from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.vit import ViT, load_vit
 from wsss_lib.nets.heads.classifier import Classifier
+from wsss_lib.nets.heads.collaboration import CollaborativeAttention
 from wsss_lib.nets.heads.contrast import ContrastNet
 from wsss_lib.nets.heads.correlation import PixelCorrelation
 from wsss_lib.nets.heads.deeplab import DeepLab
@@ -143,6 +145,11 @@ def _acr(parts: Parts) -> ACR:
     return ACR(Classifier(parts.resnet(8), parts.count), rival)
 
 
+def _edam(parts: Parts) -> EDAM:
+    net = parts.resnet(8)
+    return EDAM(net, CollaborativeAttention(net.channels[-1], parts.count), parts.count)
+
+
 def _rca(parts: Parts) -> RCA:
     net = parts.resnet()
     return RCA(net, RegionHeads(net.channels[-1], parts.count))
@@ -184,6 +191,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "affinitynet": lambda parts: AffinityNet(FusedFeatures(parts.resnet(8))),
     "irnet": lambda parts: IRNet(Relations(parts.resnet())),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),
+    "edam": _edam,
     "rca": _rca,
     "eps": lambda parts: EPS(parts.resnet(8), parts.count),
     "seam": _seam,

@@ -41,4 +41,30 @@ RCA = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (RCA,)
+EDAM = Diagram(
+    "edam",
+    "EDAM",
+    (
+        given("image", (0, 0), "a group"),
+        given("tags", (2, 0)),
+        learned("backbone", "backbone", (0, 1)),
+        learned("da", "layer of masks", (0, 2), "da"),
+        step("masks", "of each class,\nsquares sum to 1", (0, 3), idea=True),
+        learned("reduce", "fewer channels", (1, 3), "cma.reduce"),
+        step("cut", "what each mask\nlets through", (1, 4), idea=True),
+        learned(
+            "together", "attention over\nthe group, class\nby class", (1, 5),
+            "cma.blocks", "cma.member", idea=True,
+        ),
+        learned("read", "mean of each\nimage, read", (1, 6), "cma.read"),
+        term("cls", "classification", (2, 7)),
+        answer("masks over\ntheir maximum,\nimage by image", (0, 8)),
+    ),
+    (
+        *flow("image", "backbone", "da", "masks", "cut", "together", "read", "cls"),
+        *flow("backbone", "reduce", "cut"), *flow("tags", "cls"),
+        *reply("masks", "answer"), *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (RCA, EDAM)
