@@ -93,6 +93,8 @@ UNMEASURED = frozenset(
         "dsrg",
         "mcis",
         "gwsm",
+        "rca",
+        "edam",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

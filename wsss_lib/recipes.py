@@ -20,10 +20,12 @@ from wsss_lib.methods.foundation.grounded_sam import GroundedSam
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.dsrg import DSRG
+from wsss_lib.methods.image_level.affinity.edam import EDAM
 from wsss_lib.methods.image_level.affinity.gwsm import GWSM
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.methods.image_level.affinity.mcis import MCIS
 from wsss_lib.methods.image_level.affinity.mctformer import MCTformer
+from wsss_lib.methods.image_level.affinity.rca import RCA
 from wsss_lib.methods.image_level.affinity.sec import SEC
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
@@ -63,6 +65,7 @@ from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.vit import ViT, load_vit
 from wsss_lib.nets.heads.classifier import Classifier
+from wsss_lib.nets.heads.collaboration import CollaborativeAttention
 from wsss_lib.nets.heads.contour import ContourNet
 from wsss_lib.nets.heads.contrast import ContrastNet
 from wsss_lib.nets.heads.correlation import PixelCorrelation
@@ -70,6 +73,7 @@ from wsss_lib.nets.heads.deeplab import DeepLab
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.gated import GatedDeepLab
 from wsss_lib.nets.heads.joint import JointNet
+from wsss_lib.nets.heads.memory import RegionHeads
 from wsss_lib.nets.heads.pair import Pair
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
@@ -154,6 +158,16 @@ def _acr(parts: Parts) -> ACR:
     return ACR(Classifier(parts.resnet(8), parts.count), rival)
 
 
+def _edam(parts: Parts) -> EDAM:
+    net = parts.resnet(8)
+    return EDAM(net, CollaborativeAttention(net.channels[-1], parts.count), parts.count)
+
+
+def _rca(parts: Parts) -> RCA:
+    net = parts.resnet()
+    return RCA(net, RegionHeads(net.channels[-1], parts.count))
+
+
 def _clip_es(parts: Parts) -> ClipES:
     sentence = "a clean origami {}."
     backgrounds = [sentence.format(name) for name in BACKGROUNDS]
@@ -194,6 +208,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "mcis": lambda parts: MCIS(parts.resnet(8), parts.count),
     "gwsm": lambda parts: GWSM(parts.resnet(8), parts.count),
     "mctformer": lambda parts: MCTformer(parts.deit_small(), parts.count),
+    "edam": _edam,
+    "rca": _rca,
     "benet": lambda parts: BENet(Boundaries(parts.resnet())),
     "sance": lambda parts: SANCE(ContourNet(parts.deeplab())),
     "beco": lambda parts: BECO(Pair(parts.deeplab(), parts.deeplab())),

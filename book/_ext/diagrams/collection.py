@@ -2,6 +2,7 @@
 
 from diagrams import (
     accumulation,
+    across,
     affinity,
     between,
     boundary,
@@ -20,8 +21,8 @@ from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
-    pipeline, affinity, low_level, between, erasing, image_level, accumulation, cooccurrence,
-    boundary, extra_supervision, self_supervised, online, marks, foundation,
+    pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
+    cooccurrence, boundary, extra_supervision, self_supervised, online, marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

@@ -12,6 +12,8 @@ from wsss_lib.blocks.maps.prototypes import (
     likeness,
     local_prototypes,
     mean_cosine,
+    region_means,
+    relative_regions,
 )
 from wsss_lib.core import InputError
 
@@ -154,3 +156,31 @@ def test_a_class_without_prototypes_is_known_by_its_weights():
     around = likeness(features, own, "context", WEIGHTS)
     assert torch.allclose(around[:, 0], mean_cosine(features, torch.eye(3)[:2]))
     assert not around[:, 1:].any()
+
+
+def test_regions_are_where_the_share_of_a_class_exceeds_its_mean():
+    maps = 2 * torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    found = relative_regions(maps)
+    for b in range(2):
+        shares = torch.zeros(3, 4, 5)
+        for y in range(4):
+            for x in range(5):
+                powers = [math.exp(float(maps[b, c, y, x])) for c in range(3)]
+                shares[:, y, x] = torch.tensor([power / sum(powers) for power in powers])
+        for c in range(3):
+            assert torch.equal(found[b, c], shares[c] > float(shares[c].sum()) / 20)
+    assert found.flatten(2).any(dim=2).all()
+    assert not relative_regions(torch.ones(1, 2, 3, 3)).any()
+
+
+def test_the_mean_of_a_region_is_that_of_its_places_and_zero_without_any():
+    chance = torch.Generator().manual_seed(2)
+    features = torch.randn(2, 3, 4, 5, generator=chance)
+    regions = torch.rand(2, 2, 4, 5, generator=chance) > 0.6
+    regions[1, 1] = False
+    means = region_means(features, regions)
+    assert means.shape == (2, 2, 3)
+    for b, c in ((0, 0), (0, 1), (1, 0)):
+        inside = [features[b, :, y, x] for y, x in regions[b, c].nonzero().tolist()]
+        torch.testing.assert_close(means[b, c], sum(inside) / len(inside))
+    assert not means[1, 1].any()

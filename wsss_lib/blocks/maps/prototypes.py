@@ -168,3 +168,35 @@ def likeness(features: Tensor, prototypes: dict[str, Tensor], kind: str, weights
         otherwise = weight[None] if kind == "object" else weight.new_zeros(0, len(weight))
         maps.append(mean_cosine(features, prototypes.get(f"{kind} {c}", otherwise)))
     return torch.stack(maps, dim=1)
+
+
+def relative_regions(maps: Tensor) -> Tensor:
+    """Where a class has a larger share of a pixel than of the pixels of its image on average.
+
+    Shares are a softmax over the classes, without background.
+
+    Source: the regions of RCA (Zhou et al., CVPR 2022), as the released code finds them.
+
+    Args:
+        maps: (B, C, h, w) raw class maps, any real values.
+
+    Returns:
+        (B, C, h, w) booleans; a class whose share is the same everywhere has no region.
+    """
+    share = maps.softmax(dim=1)
+    return share > share.mean(dim=(2, 3), keepdim=True)
+
+
+def region_means(features: Tensor, regions: Tensor) -> Tensor:
+    """The mean feature of each region (masked average pooling).
+
+    Args:
+        features: (B, D, h, w), any real values.
+        regions: (B, C, h, w), 1 or True inside.
+
+    Returns:
+        (B, C, D); 0 where a region is empty.
+    """
+    inside = regions.to(features)
+    sums = torch.einsum("bdhw,bchw->bcd", features, inside)
+    return sums / inside.sum(dim=(2, 3)).clamp(min=1)[..., None]

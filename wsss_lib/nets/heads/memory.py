@@ -1,0 +1,154 @@
+"""What a network remembers of the regions of all images, and how an image asks for it."""
+
+import torch
+from torch import Tensor, nn
+
+from wsss_lib.blocks.maps.prototypes import k_means
+from wsss_lib.nets.heads.classifier import map_head
+
+
+class RegionMemory(nn.Module):
+    """Mean features of regions, so many for each class, and the centres of their clusters.
+
+    The slots of a class are visited one after the other and begin again when all were. The first
+    region that comes to a slot fills it; later ones move it a little. All of it are buffers, so
+    that checkpoints carry it and a resumed training goes on with the same memory.
+
+    Source: RCA (Zhou et al., CVPR 2022); there slots begin at random.
+
+    Args:
+        num_classes: C, without background.
+        width: D, channels of the features.
+        slots: n, regions that are kept of each class.
+        clusters: k, centres of each class.
+        momentum: share of a filled slot that stays when another region comes to it.
+
+    Attributes:
+        slots: (C, n, D).
+        centres: (C, k, D), those of the last clustering; 0 where a class had fewer regions.
+        visits: (C,), regions that came to each class so far.
+    """
+
+    slots: Tensor
+    centres: Tensor
+    visits: Tensor
+
+    def __init__(
+        self, num_classes: int, width: int, slots: int, clusters: int, momentum: float = 0.99
+    ) -> None:
+        super().__init__()
+        self.register_buffer("slots", torch.zeros(num_classes, slots, width))
+        self.register_buffer("centres", torch.zeros(num_classes, clusters, width))
+        self.register_buffer("visits", torch.zeros(num_classes, dtype=torch.long))
+        self.momentum = momentum
+
+    @property
+    def known(self) -> Tensor:
+        """(C, n) booleans, True where a slot is filled."""
+        places = torch.arange(self.slots.shape[1], device=self.visits.device)
+        return places < self.visits[:, None]
+
+    @torch.no_grad()
+    def write(self, regions: Tensor, accepted: Tensor) -> None:
+        """Let regions (B, C, D) come to the next slots of their classes, where (B, C) accepts."""
+        count = self.slots.shape[1]
+        for b, c in accepted.nonzero().tolist():
+            turn, place = divmod(int(self.visits[c]), count)
+            stays = self.momentum if turn else 0.0
+            self.slots[c, place] = stays * self.slots[c, place] + (1 - stays) * regions[b, c]
+            self.visits[c] += 1
+
+    @torch.no_grad()
+    def cluster(self) -> None:
+        """Find the centres of each class anew, from what is remembered now; no chance is in it."""
+        centres = torch.zeros_like(self.centres)
+        for c, known in enumerate(self.known):
+            found, _ = k_means(self.slots[c, known], centres.shape[1])
+            centres[c, : len(found)] = found
+        self.centres = centres
+
+    def extra_repr(self) -> str:
+        """What the shapes do not show."""
+        return f"slots={tuple(self.slots.shape)}, momentum={self.momentum}"
+
+
+class Aggregation(nn.Module):
+    """Every place of an image takes from the centres of all classes, as far as it is like them.
+
+    ``f' = mix [f ; back (1/K) sum_k (query f . key m_k) value m_k]`` over all K centres of all
+    classes. No softmax is taken and no layer adds a constant, so that a memory without centres
+    adds nothing.
+
+    Source: RCA (Zhou et al., CVPR 2022), as the released code has it, down to the small weights
+    with which it begins.
+
+    Args:
+        channels: D, of the features and of the centres.
+        width: of the space in which both are compared.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(channels, width, 1, bias=False)
+        self.key = nn.Linear(channels, width, bias=False)
+        self.value = nn.Linear(channels, width, bias=False)
+        self.back = nn.Conv2d(width, channels, 1, bias=False)
+        self.mix = nn.Conv2d(2 * channels, channels, 1, bias=False)
+        for layer in (self.query, self.back):
+            nn.init.normal_(layer.weight, std=0.01)
+
+    def forward(self, features: Tensor, centres: Tensor) -> Tensor:
+        """Features (B, D, h, w) and centres (C, k, D) -> (B, D, h, w)."""
+        means = centres.flatten(0, 1).to(features)
+        alike = torch.einsum("bdhw,kd->bkhw", self.query(features), self.key(means))
+        taken = torch.einsum("bkhw,kd->bdhw", alike / len(means), self.value(means))
+        return self.mix(torch.cat([features, self.back(taken)], dim=1))
+
+
+class RegionHeads(nn.Module):
+    """What RCA puts on a backbone: a memory, what it is compared with, and two classifiers.
+
+    Source: RCA (Zhou et al., CVPR 2022).
+
+    Args:
+        channels: D, of the features.
+        num_classes: C, without background.
+        slots: regions that the memory keeps of each class.
+        clusters: centres of each class.
+        momentum: share of a filled slot that stays when another region comes to it.
+        width: channels inside the new layers.
+        convs: 3x3 convolutions in front of each classifier.
+
+    Attributes:
+        memory: regions of all images.
+        embed: features -> what is contrasted with the memory, of the same width.
+        aggregate: features and centres -> features that the memory has joined.
+        coarse: class maps of the features alone.
+        refined: class maps of what the memory has joined.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        slots: int = 500,
+        clusters: int = 10,
+        momentum: float = 0.99,
+        width: int = 512,
+        convs: int = 3,
+    ) -> None:
+        super().__init__()
+        self.memory = RegionMemory(num_classes, channels, slots, clusters, momentum)
+        self.embed = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, channels, 3, padding=1),
+        )
+        self.aggregate = Aggregation(channels, width)
+        self.coarse = map_head(channels, num_classes, convs, width)
+        self.refined = map_head(channels, num_classes, convs, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, D, h, w) -> raw class maps (B, C, h, w), those of the second classifier."""
+        return self.refined(self.aggregate(features, self.memory.centres))
