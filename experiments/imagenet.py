@@ -9,7 +9,7 @@ from wsss_lib.core import Recipe
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0
-from wsss_lib.nets.heads.deeplab import DeepLab
+from wsss_lib.nets.segmentation.deeplab import DeepLab
 
 LONGEST = 320
 """Longest side of a photograph in pixels."""

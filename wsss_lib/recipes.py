@@ -66,21 +66,21 @@ from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.vit import ViT, load_vit
 from wsss_lib.nets.heads.classifier import Classifier
 from wsss_lib.nets.heads.collaboration import CollaborativeAttention
-from wsss_lib.nets.heads.contour import ContourNet
 from wsss_lib.nets.heads.contrast import ContrastNet
 from wsss_lib.nets.heads.correlation import PixelCorrelation
-from wsss_lib.nets.heads.deeplab import DeepLab
 from wsss_lib.nets.heads.fuse import FusedFeatures
-from wsss_lib.nets.heads.gated import GatedDeepLab
-from wsss_lib.nets.heads.joint import JointNet
 from wsss_lib.nets.heads.memory import RegionHeads
-from wsss_lib.nets.heads.pair import Pair
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
 from wsss_lib.nets.large.detector import Detector, load_detector
 from wsss_lib.nets.large.sam import Sam, load_sam
 from wsss_lib.nets.large.untrained import untrained_clip, untrained_detector, untrained_sam
+from wsss_lib.nets.segmentation.contour import ContourNet
+from wsss_lib.nets.segmentation.deeplab import DeepLab
+from wsss_lib.nets.segmentation.gated import GatedDeepLab
+from wsss_lib.nets.segmentation.joint import JointNet
+from wsss_lib.nets.segmentation.pair import Pair
 from wsss_lib.survey import find_methods
 
 BACKGROUNDS = (

@@ -11,7 +11,7 @@ from wsss_lib.blocks.labels.trust import surest_pixels
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.image_level.extra_supervision.beco import BECO
-from wsss_lib.nets.heads.pair import Pair
+from wsss_lib.nets.segmentation.pair import Pair
 
 
 def make(progress=0.0, **settings):

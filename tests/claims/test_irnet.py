@@ -11,7 +11,7 @@ from wsss_lib.blocks.affinity.pairs import half_disc
 from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
-from wsss_lib.losses.displacement import displacement_loss
+from wsss_lib.losses.pairs import displacement_loss
 from wsss_lib.methods.image_level.affinity.irnet import IRNet
 from wsss_lib.nets.heads.relation import Relations
 

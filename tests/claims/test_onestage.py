@@ -10,7 +10,7 @@ from tests.loops import added_maps, against_the_background
 from tests.tiny import Slanted
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.online.onestage import OneStage
-from wsss_lib.nets.heads.gated import GatedDeepLab
+from wsss_lib.nets.segmentation.gated import GatedDeepLab
 
 RED, ORANGE, BLUE = (0.9, 0.1, 0.1), (0.9, 0.5, 0.1), (0.1, 0.3, 0.9)
 

@@ -13,8 +13,8 @@ from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
-from wsss_lib.nets.heads.contour import ContourNet
-from wsss_lib.nets.heads.deeplab import DeepLab
+from wsss_lib.nets.segmentation.contour import ContourNet
+from wsss_lib.nets.segmentation.deeplab import DeepLab
 
 
 class Said(nn.Module):

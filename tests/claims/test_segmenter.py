@@ -9,7 +9,7 @@ from tests.tiny import TWO_IMAGES, Painter, noise
 from wsss_lib.core import Batch, InputError, Recipe
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.toy import toy_cnn
-from wsss_lib.nets.heads.deeplab import DeepLab
+from wsss_lib.nets.segmentation.deeplab import DeepLab
 
 
 def scenes(count, seed):

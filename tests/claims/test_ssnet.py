@@ -8,7 +8,7 @@ from tests.loops import against_the_background, soft_margin
 from tests.tiny import noise
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
-from wsss_lib.nets.heads.joint import JointNet
+from wsss_lib.nets.segmentation.joint import JointNet
 
 GREY, CAT, DOG, CLOUD = (0.2, 0.2, 0.2), (0.9, 0.2, 0.2), (0.2, 0.9, 0.2), (0.2, 0.2, 0.9)
 

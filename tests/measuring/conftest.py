@@ -25,7 +25,7 @@ def tiny(monkeypatch, tmp_path):
         Recipe, "toy", classmethod(lambda cls, steps, *a, **k: real(cls, 2, *a, **k))
     )
     untrained = functools.partial(toy_cnn, pretrained=False)
-    for module in ("methods.image_level.cam.cam", "nets.heads.deeplab"):
+    for module in ("methods.image_level.cam.cam", "nets.segmentation.deeplab"):
         monkeypatch.setattr(f"wsss_lib.{module}.toy_cnn", untrained)
     monkeypatch.setattr(experiments.evidence, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(experiments.contenders, "THRESHOLDS", tmp_path / "results" / "thresholds")

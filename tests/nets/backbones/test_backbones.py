@@ -14,7 +14,7 @@ from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0, imagenet_cla
 from wsss_lib.nets.backbones.mobilenet import MobileNetV2
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.toy import toy_cnn, toy_vit
-from wsss_lib.nets.heads.deeplab import DeepLab
+from wsss_lib.nets.segmentation.deeplab import DeepLab
 
 
 def backbones():

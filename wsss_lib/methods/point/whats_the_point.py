@@ -15,7 +15,7 @@ from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.clicks import image_level_loss, objectness_loss, point_loss
 from wsss_lib.nets.backbones.backbone import Backbone
-from wsss_lib.nets.heads.deeplab import DeepLab, toy_deeplab
+from wsss_lib.nets.segmentation.deeplab import DeepLab, toy_deeplab
 
 CARD = Card(
     id="whats_the_point",

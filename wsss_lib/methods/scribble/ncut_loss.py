@@ -17,7 +17,7 @@ from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.losses.regularised import ncut_loss
 from wsss_lib.nets.backbones.backbone import Backbone
-from wsss_lib.nets.heads.deeplab import DeepLab, toy_deeplab
+from wsss_lib.nets.segmentation.deeplab import DeepLab, toy_deeplab
 
 CARD = Card(
     id="ncut_loss",

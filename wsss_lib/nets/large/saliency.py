@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from wsss_lib.nets.heads.deeplab import DeepLab, toy_deeplab
 from wsss_lib.nets.large.hub import fill
+from wsss_lib.nets.segmentation.deeplab import DeepLab, toy_deeplab
 
 
 class Saliency(nn.Module):

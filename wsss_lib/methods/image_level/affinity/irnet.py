@@ -16,8 +16,7 @@ from wsss_lib.blocks.labels.trust import trusted_labels
 from wsss_lib.blocks.maps import class_maps as maps
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method, Recipe
-from wsss_lib.losses.displacement import displacement_loss
-from wsss_lib.losses.pairs import pair_loss
+from wsss_lib.losses.pairs import displacement_loss, pair_loss
 from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.nets.heads.relation import Relations
 

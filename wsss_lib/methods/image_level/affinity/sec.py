@@ -19,7 +19,7 @@ from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses import seed_expand_constrain as losses
 from wsss_lib.nets.backbones.backbone import Backbone
-from wsss_lib.nets.heads.deeplab import toy_deeplab
+from wsss_lib.nets.segmentation.deeplab import toy_deeplab
 
 CARD = Card(
     id="sec",

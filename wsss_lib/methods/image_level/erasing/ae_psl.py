@@ -20,7 +20,7 @@ from wsss_lib.losses.tags import tag_loss
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.nets.heads.classifier import Classifier
-from wsss_lib.nets.heads.deeplab import DeepLab
+from wsss_lib.nets.segmentation.deeplab import DeepLab
 
 CARD = Card(
     id="ae_psl",

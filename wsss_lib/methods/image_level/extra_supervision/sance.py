@@ -19,8 +19,8 @@ from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.pairs import labelled_pair_loss
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.nets.backbones.backbone import Backbone
-from wsss_lib.nets.heads.contour import ContourNet
-from wsss_lib.nets.heads.deeplab import toy_deeplab
+from wsss_lib.nets.segmentation.contour import ContourNet
+from wsss_lib.nets.segmentation.deeplab import toy_deeplab
 
 CARD = Card(
     id="sance",

@@ -16,7 +16,7 @@ from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_cnn
-from wsss_lib.nets.heads.joint import JointNet
+from wsss_lib.nets.segmentation.joint import JointNet
 
 CARD = Card(
     id="ssnet",

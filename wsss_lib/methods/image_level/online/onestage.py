@@ -19,7 +19,7 @@ from wsss_lib.losses.balanced import class_balanced_loss
 from wsss_lib.losses.tags import tag_loss
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_cnn
-from wsss_lib.nets.heads.gated import GatedDeepLab
+from wsss_lib.nets.segmentation.gated import GatedDeepLab
 
 CARD = Card(
     id="onestage",

@@ -3,8 +3,8 @@
 import torch.nn as nn
 from torch import Tensor
 
-from wsss_lib.nets.heads.deeplab import DeepLab
 from wsss_lib.nets.heads.relation import RelationHead
+from wsss_lib.nets.segmentation.deeplab import DeepLab
 
 
 class ContourNet(nn.Module):

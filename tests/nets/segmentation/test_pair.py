@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from tests.tiny import Painter
-from wsss_lib.nets.heads.pair import Pair
+from wsss_lib.nets.segmentation.pair import Pair
 
 
 class Normed(Painter):

@@ -6,7 +6,7 @@ from torch import nn
 from tests.loops import one_at_another_size
 from tests.tiny import noise
 from wsss_lib.nets.backbones.toy import ToyCNN
-from wsss_lib.nets.heads.joint import JointNet
+from wsss_lib.nets.segmentation.joint import JointNet
 
 
 class Two(nn.Module):
