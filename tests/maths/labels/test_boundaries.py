@@ -16,7 +16,7 @@ def by_hand(labels, count, window, scale, difference):
     reach = window // 2
     for y, x in itertools.product(range(h), range(w)):
         seen = labels[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
-        shares = [(seen == c).float().mean().item() for c in range(count + 1)]
+        shares = [(seen == c).double().mean().item() for c in range(count + 1)]
         ground, classes = shares[0], sorted(shares[1:], reverse=True)
         first, second = classes[0], classes[1] if count > 1 else 0.0
         if ground > 2 * scale and ground - first >= 2 * difference:
@@ -29,7 +29,9 @@ def by_hand(labels, count, window, scale, difference):
     return found
 
 
-@pytest.mark.parametrize(("window", "scale", "difference"), [(3, 0.3, 0.15), (5, 0.25, 0.11)])
+@pytest.mark.parametrize(
+    ("window", "scale", "difference"), [(3, 0.3, 0.15), (5, 0.25, 0.11), (7, 0.3, 0.15)]
+)
 def test_labels_equal_a_count_pixel_by_pixel(window, scale, difference):
     torch.manual_seed(0)
     kinds = torch.tensor([0, 0, 1, 2, 3, IGNORE])

@@ -44,7 +44,8 @@ def boundary_labels(
     if window % 2 == 0:
         raise InputError(f"boundary_labels: window={window} must be odd, or it has no middle.")
     kinds = torch.arange(num_classes + 1, device=labels.device)
-    planes = (labels[:, None] == kinds[:, None, None]).float()
+    # Doubles, as the bounds are: at the edge of an image a share can equal one exactly.
+    planes = (labels[:, None] == kinds[:, None, None]).double()
     shares = F.avg_pool2d(planes, window, 1, window // 2, count_include_pad=False)
     # A class that nothing has, so that there are two even where C is 1.
     classes = F.pad(shares[:, 1:], (0, 0, 0, 0, 0, 1))
