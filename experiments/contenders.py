@@ -160,10 +160,13 @@ def first_round(place: Place) -> Stage:
     return place.run(method, ("tags",))
 
 
-def cam_in_groups(place: Place, images: int, size: int) -> Stage:
+def cam_in_groups(
+    place: Place, images: int, size: int, scales: tuple[float, ...] = (1.0, 1.5)
+) -> Stage:
     """CAM that sees images in groups that share a class, as systems between images do."""
     method = place.make(CAM)
     method.recipe = replace(method.recipe, batch_size=size, group=images)
+    method.scales = scales
     return place.run(method, ("tags",))
 
 
@@ -350,6 +353,9 @@ MAKERS: dict[str, Maker] = {
     "cam_once": Maker(CAM.card, cam_once),
     "first_round": Maker(CCAM.card, first_round),
     "cam_pairs": Maker(CAM.card, lambda place: cam_in_groups(place, 2, 16)),
+    "cam_pairs_at_one_size": Maker(
+        CAM.card, lambda place: cam_in_groups(place, 2, 16, scales=(1.0,))
+    ),
     "cam_triples": Maker(CAM.card, lambda place: cam_in_groups(place, 3, 15)),
     "undropped": Maker(FickleNet.card, undropped),
     "undilated": Maker(MDC.card, undilated),

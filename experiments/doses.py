@@ -188,7 +188,7 @@ FAMILIES: dict[str, Family] = {
     "across_images": Family(
         "few images show a class, and in each of them the classifier needs one part of it",
         "how often a boat is drawn for each object of another class", RARE, 2, "boat_iou",
-        {"mcis": "cam_pairs", "edam": "cam_pairs", "gwsm": "cam_triples", "rca": "cam"},
+        {"mcis": "cam_pairs_at_one_size", "edam": "cam_pairs", "gwsm": "cam_triples", "rca": "cam"},
     ),
     "boundary": Family(
         "edges inside an object are taken for its outline",

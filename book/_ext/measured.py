@@ -19,6 +19,10 @@ sys.path.append(str(ROOT))  # ``experiments`` says what is measured; it is not i
 NAMES = {
     "cam_longer": "CAM, trained longer (control)",
     "cam_once": "CAM, same looks",
+    "cam_pairs": "CAM, images in pairs",
+    "cam_pairs_at_one_size": "CAM, images in pairs, at one size",
+    "cam_triples": "CAM, images in triples",
+    "two_segmenters": "two segmenters, each by itself",
     "first_round": "C-CAM without its second round",
     "undropped": "the same network, nothing dropped",
     "undilated": "the same network, every dilation 1",

@@ -112,10 +112,19 @@ def test_two_networks_without_their_idea_have_the_labels_and_steps_of_beco(tiny)
 def test_controls_between_images_see_what_their_systems_see(tiny):
     """As many images in a row share a class; nothing else differs from CAM."""
     place = Place(0, USUAL, tiny / "runs")
-    for name, id in (("cam_pairs", "mcis"), ("cam_triples", "gwsm")):
+    looks = {
+        "mcis": (
+            "cam_pairs_at_one_size",
+            (1.0,),
+        ),  # sees no other size
+        "edam": ("cam_pairs", (1.0, 1.5)),
+        "gwsm": ("cam_triples", (1.0, 1.5)),
+    }
+    for id, (name, scales) in looks.items():
         control, system = contend(name, place).method, place.make(find_methods()[id])
+        assert FAMILIES["across_images"].controls[id] == name
         assert control.recipe == system.recipe
-        assert (control.scales, control.flip) == (place.make(CAM).scales, True)
+        assert (control.scales, control.flip) == (scales, True)
 
 
 def test_one_draw_is_of_the_weights_that_were_trained(tiny):
