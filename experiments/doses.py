@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from wsss_lib.data.toy import VARIANTS
 
-Response = Literal["body_recall", "boat_iou", "boundary_iou", "miou", "val_miou"]
+Response = Literal["body_recall", "boat_iou", "miou", "val_miou", "boundary_iou"]
 RESPONSES: dict[Response, str] = {
     "body_recall": "share of the bodies that is found, at the precision of the control",
     "boat_iou": "IoU of boat",
-    "boundary_iou": "IoU of the bands along the outlines (boundary IoU)",
     "miou": "mean IoU",
     "val_miou": "mean IoU on new images, without their tags",
+    "boundary_iou": "IoU of the bands along the outlines (boundary IoU)",
 }
 """What is read off; gains are those over the control, in the same world."""
 FEWEST, MOST = 2, 5

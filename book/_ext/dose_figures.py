@@ -17,7 +17,7 @@ from wsss_lib.show.picture import FONT, INK, WIDTH, drawn_on, line_colour
 
 TURNED = ("erasing", "affinity", "cooccurrence", "online", "box")
 """Families whose doses change the pictures themselves, each in its own way."""
-MARKERS = "osD^"
+MARKERS = dict(zip(RESPONSES, "osD^v", strict=True))
 
 
 def picture(dose: Dose, number: int) -> Tensor:
@@ -52,7 +52,7 @@ def home_figure() -> Picture:
         number = kinds.index(kind)
         axis.errorbar(
             np.mean(gains), place, xerr=error_of(gains), color=line_colour(number),
-            marker=MARKERS[number], markersize=6, capsize=3, linewidth=1.6,
+            marker=MARKERS[kind], markersize=6, capsize=3, linewidth=1.6,
             label=None if kind in named else RESPONSES[kind],
         )  # fmt: skip
         axis.plot(gains, [place] * len(gains), "|", color=INK, markersize=7)

@@ -32,6 +32,7 @@ RESPONSES = {
     "boat_iou": "IoU of boat",
     "miou": "mIoU",
     "val_miou": "mIoU, new images",
+    "boundary_iou": "boundary IoU",
 }
 """What a family counts, as briefly as a cell needs it."""
 OTHERS = {"refine": "refining", "segmentation": "segmentation networks"}
