@@ -116,4 +116,5 @@ class BECO(Method):
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): each class against the background; 0.5 is the argmax of both."""
-        return keep_present(foreground_scores(self.pair.probabilities(batch.image)), batch.tags)
+        scores = foreground_scores(self.pair.probabilities(batch.image))
+        return keep_present(scores, batch.tags)
