@@ -116,9 +116,11 @@ def measure(row: Row, folder: Path) -> None:
 def of_new_images(name: str) -> bool:
     """Whether the maps that are kept are those of new images, which networks are made for.
 
-    A control is pictured beside its system, which answers for the training images.
+    A control that no table shows is pictured beside its system, which answers for the training
+    images.
     """
-    return card_of(name).family == "segmentation" and name not in CONTROLS.values()
+    tabled = name in TABLE or name not in CONTROLS.values()
+    return card_of(name).family == "segmentation" and tabled
 
 
 def more_figures(stage: Stage, found: Evaluation, place: Place) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def of_prefix(method, prefix):
 def steps_of(kind, phases):
     """For each phase a fresh method, its terms, and what it looked at."""
     for progress, size, steps in phases:
-        method, batch = fresh(kind).train(), Watched(groups_of(kind, 2, size))
+        batch = Watched(groups_of(kind, 2, size))  # before the seed is set
+        method = fresh(kind).train()
         method.progress = progress
         if method.recipe.steps:
             optimizer = make_optimizer(method, method.recipe)
