@@ -96,14 +96,13 @@ def measure(row: Row, folder: Path) -> None:
     found = evaluate(stage.scores, place.train, threshold)
     figures = {**found.figures(), **more_figures(stage, found, place)}
     if row.world == 0 and row.where in PICTURED:
-        card, floor = stage.method.card, None
-        if row.name in CONTROLS:
-            least = CONTROLS[row.name]
-            floor = (contend(least, place).scores, threshold_of(least, folder, row.dose.variant))
-        scores, data = stage.scores, place.train
+        card, scores, data, floor = stage.method.card, stage.scores, place.train, None
         if of_new_images(row.name):
             scores, data = place.new_images(stage), place.val
             found = evaluate(scores, data, threshold)
+        elif row.name in CONTROLS:
+            least = CONTROLS[row.name]
+            floor = (contend(least, place).scores, threshold_of(least, folder, row.dose.variant))
         keep_maps(
             RESULTS / row.where, row.name, stage.method, scores, data, place.view(shown(card)),
             found, floor, world=row.world, seed=row.world,
@@ -116,11 +115,12 @@ def measure(row: Row, folder: Path) -> None:
 def of_new_images(name: str) -> bool:
     """Whether the maps that are kept are those of new images, which networks are made for.
 
-    A control that no table shows is pictured beside its system, which answers for the training
-    images.
+    A system is pictured on the images of its control. A control that no table shows is pictured
+    beside its system, which answers for the training images.
     """
-    tabled = name in TABLE or name not in CONTROLS.values()
-    return card_of(name).family == "segmentation" and tabled
+    one = CONTROLS.get(name, name)
+    tabled = one in TABLE or one not in CONTROLS.values()
+    return card_of(one).family == "segmentation" and tabled
 
 
 def more_figures(stage: Stage, found: Evaluation, place: Place) -> dict[str, Any]:
