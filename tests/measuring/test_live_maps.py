@@ -20,8 +20,11 @@ from experiments.dose_maps import (
     telling_class,
 )
 from experiments.doses import FAMILIES, Dose
+from wsss_lib.blocks.affinity.attention import attention_affinity
+from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import IGNORE
+from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.results import read_arrays
 
 
@@ -110,3 +113,25 @@ def test_affinities_are_stored_as_the_systems_say_them(tiny, monkeypatch):
     attention = arrays["train_0003/mctformer"]
     assert attention.shape == (64, 64)
     assert (attention.max(axis=1) == 255).all()
+    with torch.inference_mode():
+        for name, network, near in (
+            ("benet", lambda method: method.boundaries.boundary(image), 0.5),
+            ("sance", lambda method: method.net(image)[1], 0.5),
+        ):
+            method = contend(name, place).method.eval()
+            links = path_affinity(network(method), method.near)[0]
+            assert np.abs(arrays[f"train_0003/{name}"] - 255 * links.numpy()).max() <= near + 1e-3
+        method = contend("seam", place).method.eval()
+        likeness = method.correlation(image, method.backbone(image))[0]
+        found = torch.from_numpy(arrays["train_0003/seam"]).float()
+        assert (found == found.T).all()
+        assert {*np.unique(found)} <= {17.0 * step for step in range(16)}
+        cosines = likeness / likeness.diag()[:, None]
+        assert (found / 255 - cosines).abs().max() <= 0.5 / 15 + 1e-5
+        clip = place.make(ClipES)
+        layers = torch.stack([seen[..., 1:, 1:] for seen in clip.clip.look(image).attentions])
+        carried = attention_affinity(layers.mean(dim=(0, 2)))[0]
+        found = torch.from_numpy(arrays["train_0003/clip_es"]).float() / 255
+        assert (found - carried / carried.amax(dim=1, keepdim=True)).abs().max() <= 0.5 / 255 + 1e-5
+    assert about["walks"]["clip_es"] == {"kind": "matrix", "steps": 2}
+    assert {*about["shares"]["train_0003"]} == {*about["walks"]}
