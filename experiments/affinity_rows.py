@@ -2,8 +2,8 @@
 
 What every system with an affinity inside one image says of the pictures that the chapter of
 affinities opens with, in world 0 at its home dose, goes to ``results/maps/affinity_rows.npz``:
-links between neighbours as stencils, relations of all pairs as a matrix, in bytes, from which the
-page lets a pixel walk.
+links between neighbours as stencils, or the boundaries that bar them, and relations of all pairs as
+a matrix, in bytes, from which the page lets a pixel walk.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,6 @@ from torch import Tensor
 from experiments.contenders import Place, contend
 from experiments.doses import FAMILIES
 from wsss_lib.blocks.affinity.attention import attention_affinity
-from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.gallery import ranked, read_gallery
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -28,36 +27,44 @@ from wsss_lib.show.live.affinity import shrunk
 
 RESULTS = Path("results")
 HOME = FAMILIES["affinity"].doses[FAMILIES["affinity"].home]
-LINKS: dict[str, Callable[[Any, Tensor], Tensor]] = {
-    "affinitynet": lambda method, image: method.affinity(image),
-    "irnet": lambda method, image: path_affinity(method.relations.boundary(image), method.near),
-    "benet": lambda method, image: path_affinity(method.boundaries.boundary(image), method.near),
-    "sance": lambda method, image: path_affinity(method.net(image)[1], method.near),
+Asked = Callable[[Any, Tensor], Tensor]
+"""A system and an image (1, 3, H, W) -> what it says, in [0, 1]."""
+BARRED: dict[str, Asked] = {
+    "irnet": lambda method, image: method.relations.boundary(image)[0, 0],
+    "benet": lambda method, image: method.boundaries.boundary(image)[0, 0],
+    "sance": lambda method, image: method.net(image)[1][0, 0],
 }
-"""A system and an image (1, 3, H, W) -> links between near pixels (1, K, h, w) in [0, 1]."""
+"""Boundaries (h, w), which a walk does not pass."""
 
 
 def attention_of_patches(method: Any, image: Tensor) -> Tensor:
-    """MCTformer's mean over its layers and heads."""
+    """MCTformer's mean over its layers and heads (N, N), 1 where a patch looks most."""
     _, patches, attention = method.transformer(image)
-    found: Tensor = method.affinity(patches, attention)
-    return found
+    rows: Tensor = method.affinity(patches, attention)[0]
+    return rows / rows.amax(dim=1, keepdim=True)
 
 
-def attention_of_clip(method: ClipES, image: Tensor) -> Tensor:
-    """What CLIP-ES makes of the attention of its CLIP: symmetric."""
+def cosines_of_places(method: Any, image: Tensor) -> Tensor:
+    """SEAM's rectified cosines (N, N): its rows before they are divided by their sums."""
+    rows: Tensor = method.correlation(image, method.backbone(image))[0]
+    return rows / rows.diagonal()[:, None]
+
+
+def attention_of_clip(method: Any, image: Tensor) -> Tensor:
+    """What CLIP-ES makes of the attention of its CLIP (N, N), 1 where it is highest."""
     layers = [seen[..., 1:, 1:] for seen in method.clip.look(image).attentions[-method.layers :]]
-    return attention_affinity(torch.stack(layers).mean(dim=(0, 2)))
+    found = attention_affinity(torch.stack(layers).mean(dim=(0, 2)))[0]
+    return found / found.max()
 
 
-MATRICES: dict[str, tuple[Callable[[Any, Tensor], Tensor], int]] = {
-    "mctformer": (attention_of_patches, 1),
-    "clip_es": (attention_of_clip, 2),
-    "seam": (lambda method, image: method.correlation(image, method.backbone(image)), 1),
+MATRICES: dict[str, tuple[Asked, str, int]] = {
+    "mctformer": (attention_of_patches, "matrix", 1),
+    "seam": (cosines_of_places, "likeness", 1),
+    "clip_es": (attention_of_clip, "likeness", 2),
 }
-"""A system and an image (1, 3, H, W) -> (1, N, N), rows sum to one; and the steps it takes."""
+"""Relations of all pairs, up to a factor for each row; their kind; the steps along them."""
 COARSE = 15
-"""Steps in which SEAM's likeness is stored: 16 x 16 places have too many pairs for 255 of them."""
+"""Steps in which likeness is stored: 16 x 16 places have too many pairs for 255 of them."""
 
 
 def pictures(by: str = "irnet", over: str = "pamr") -> dict[str, str]:
@@ -80,22 +87,22 @@ def main(
     walks: dict[str, dict[str, Any]] = {}
     found = pictures()
     shares: dict[str, dict[str, float]] = {id: {} for id in found.values()}
-    for name in (*LINKS, *MATRICES):
+    for name in ("affinitynet", *BARRED, *MATRICES):
         # CLIP comes as it is: there is nothing to train, and no map of it is asked for.
         method = place.make(ClipES) if name == "clip_es" else contend(name, place).method.eval()
-        if name in LINKS:
-            ask, kind, steps = LINKS[name], "links", method.walk
-            offsets = method.offsets if name == "affinitynet" else method.near
-            how = {"offsets": offsets, "beta": method.beta}
+        if name in MATRICES:
+            ask, kind, steps = MATRICES[name]
+            walks[name] = {"kind": kind, "steps": steps}
         else:
-            ask, steps = MATRICES[name]
-            kind, how = "likeness" if name == "seam" else "matrix", {}
-        walks[name] = {"kind": kind, "steps": steps, **how}
+            own = name == "affinitynet"
+            ask = (lambda one, image: one.affinity(image)[0]) if own else BARRED[name]
+            kind, offsets = ("links", method.offsets) if own else ("paths", method.near)
+            walks[name] = {
+                "kind": kind, "steps": method.walk, "beta": method.beta, "offsets": offsets,
+            }  # fmt: skip
         for id in found.values():
             with torch.inference_mode():
-                said = ask(method, place.train.image(id)[None])[0]
-            if kind != "links":
-                said = said / said.amax(dim=1, keepdim=True)
+                said = ask(method, place.train.image(id)[None])
             byte = in_bytes(said, COARSE if kind == "likeness" else 255)
             if kind == "likeness":  # rounding may have told the halves apart
                 byte = np.tril(byte) + np.tril(byte, -1).T
@@ -113,7 +120,7 @@ def own_share(walk: Walk, said: Tensor, data: SegmentationFolder, id: str) -> fl
 
     Args:
         walk: how scores move.
-        said: (K, h, w) links or (N, N) matrix, as the system says them.
+        said: links, boundaries or matrix, as the system says them.
         data: the images and their masks.
         id: of the image.
     """

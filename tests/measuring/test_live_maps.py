@@ -21,7 +21,6 @@ from experiments.dose_maps import (
 )
 from experiments.doses import FAMILIES, Dose
 from wsss_lib.blocks.affinity.attention import attention_affinity
-from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import IGNORE
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -114,24 +113,25 @@ def test_affinities_are_stored_as_the_systems_say_them(tiny, monkeypatch):
     assert attention.shape == (64, 64)
     assert (attention.max(axis=1) == 255).all()
     with torch.inference_mode():
-        for name, network, near in (
-            ("benet", lambda method: method.boundaries.boundary(image), 0.5),
-            ("sance", lambda method: method.net(image)[1], 0.5),
+        for name, look in (
+            ("irnet", lambda method: method.relations.boundary(image)),
+            ("benet", lambda method: method.boundaries.boundary(image)),
+            ("sance", lambda method: method.net(image)[1]),
         ):
-            method = contend(name, place).method.eval()
-            links = path_affinity(network(method), method.near)[0]
-            assert np.abs(arrays[f"train_0003/{name}"] - 255 * links.numpy()).max() <= near + 1e-3
+            boundary = look(contend(name, place).method.eval())[0, 0].numpy()
+            assert np.abs(arrays[f"train_0003/{name}"] / 255 - boundary).max() <= 0.5 / 255 + 1e-5
         method = contend("seam", place).method.eval()
-        likeness = method.correlation(image, method.backbone(image))[0]
-        found = torch.from_numpy(arrays["train_0003/seam"]).float()
-        assert (found == found.T).all()
-        assert {*np.unique(found)} <= {17.0 * step for step in range(16)}
-        cosines = likeness / likeness.diag()[:, None]
-        assert (found / 255 - cosines).abs().max() <= 0.5 / 15 + 1e-5
         clip = place.make(ClipES)
         layers = torch.stack([seen[..., 1:, 1:] for seen in clip.clip.look(image).attentions])
-        carried = attention_affinity(layers.mean(dim=(0, 2)))[0]
-        found = torch.from_numpy(arrays["train_0003/clip_es"]).float() / 255
-        assert (found - carried / carried.amax(dim=1, keepdim=True)).abs().max() <= 0.5 / 255 + 1e-5
-    assert about["walks"]["clip_es"] == {"kind": "matrix", "steps": 2}
+        likenesses = {
+            "seam": method.correlation(image, method.backbone(image))[0],
+            "clip_es": attention_affinity(layers.mean(dim=(0, 2)))[0],
+        }
+    for name, rows in likenesses.items():
+        found = torch.from_numpy(arrays[f"train_0003/{name}"]).float()
+        assert (found == found.T).all()
+        assert {*found.unique().tolist()} <= {17.0 * step for step in range(16)}
+        wanted = rows / (rows.diagonal()[:, None] if name == "seam" else rows.max())
+        assert (found / 255 - wanted).abs().max() <= 0.5 / 15 + 1e-5
+    assert about["walks"]["clip_es"] == {"kind": "likeness", "steps": 2}
     assert {*about["shares"]["train_0003"]} == {*about["walks"]}

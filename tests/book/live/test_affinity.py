@@ -11,6 +11,7 @@ from stored_figures import chosen
 from experiments.affinity_rows import HOME, own_share
 from wsss_lib.blocks.affinity.class_tokens import spread
 from wsss_lib.blocks.affinity.pairs import half_disc, stencil_affinity
+from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.affinity.random_walk import propagate
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import InputError
@@ -28,7 +29,7 @@ WALKS = (
 )
 MORE = (
     Walk("cosines", "likeness", 2, "likeness"),
-    Walk("beyond", "boundaries", 4, "links", OFFSETS, 2.0),
+    Walk("fences", "boundaries", 4, "paths", OFFSETS, 2.0),
 )
 EVERY = (*WALKS, *MORE)
 
@@ -46,7 +47,7 @@ def asked(seed, title):
         "links": links,
         "attention": torch.rand(16, 16, generator=generator),
         "cosines": half + half.tril(-1).T,
-        "beyond": links.flip(0),
+        "fences": torch.rand(8, 8, generator=generator) * 0.9,
     }
     said = {name: (values * 255).round() / 255 for name, values in said.items()}
     return Asked(title, image, truth, said)
@@ -67,14 +68,15 @@ def expected(one, y, x, most, walks):
     """For each walk: own share, that of a blind walk, reach; and the own share of the object."""
     own = one.truth == one.truth[y, x]
     found = []
-    sizes = {"links": (8, 8), "colours": (16, 16), "matrix": (4, 4), "likeness": (4, 4)}
+    sizes = {"links": 8, "paths": 8, "colours": 16, "matrix": 4, "likeness": 4}
     for walk in walks:
         steps = min(most, walk.steps)
-        h, w = sizes[walk.kind]
+        h = w = sizes[walk.kind]
         place = (y * h // 16, x * w // 16)
         region = shrunk(own, (h, w))
-        if walk.kind == "links":
+        if walk.kind in ("links", "paths"):
             links = one.said[walk.name][None]
+            links = path_affinity(links[None], OFFSETS) if walk.kind == "paths" else links
             kept = propagate(region[None, None], links, OFFSETS, walk.beta, steps)[0, 0]
             blind = propagate(region[None, None], (links > 0).float(), OFFSETS, 1.0, steps)[0, 0]
         elif walk.kind == "colours":
@@ -180,8 +182,8 @@ def test_others_are_asked_when_they_are_chosen(pictures, page):
         page.keyboard.press("Space")
         agrees(page, one, (y, x), 5, known)
     assert page.evaluate("unpacked") == 1
-    page.click("label >> text=beyond")
-    page.wait_for_selector(".live-panel:not([hidden]) >> text=beyond")
+    page.click("label >> text=fences")
+    page.wait_for_selector(".live-panel:not([hidden]) >> text=fences")
     page.click("label >> text=links")
     page.click("text=second")
     agrees(page, pictures[1], pictures[1].pixel, 5, EVERY[1:])

@@ -42,6 +42,35 @@ function linked({ size: [h, w], offsets, beta }, links) {
   return normalised(neighbours, weights, each);
 }
 
+// Pixels on the way to an offset, as ``path_to`` of the library has them.
+function wayTo([dy, dx]) {
+  const found = [];
+  for (let y = 0; y <= dy; y += 1) {
+    for (let x = Math.min(0, dx); x <= Math.max(0, dx); x += 1) {
+      if ((dy * x - dx * y) ** 2 < dy * dy + dx * dx) found.push([y, x]);
+    }
+  }
+  return found;
+}
+
+// Boundaries (h, w) in bytes: a link is as weak as the strongest of them on its way is strong.
+function barred(walk, boundary) {
+  const { size: [h, w], offsets } = walk;
+  const links = boundary && new Uint8Array(offsets.length * h * w);
+  if (boundary) {
+    offsets.forEach(([dy, dx], k) => {
+      const on = wayTo([dy, dx]);
+      for (let y = 0; y + dy < h; y += 1) {
+        for (let x = Math.max(0, -dx); x < w - Math.max(0, dx); x += 1) {
+          const highest = Math.max(...on.map(([down, along]) => boundary[(y + down) * w + x + along]));
+          links[(k * h + y) * w + x] = 255 - highest;
+        }
+      }
+    });
+  }
+  return linked(walk, links);
+}
+
 // A matrix (N, N) in bytes; without one, all weigh the same.
 function full({ size: [h, w] }, matrix) {
   const count = h * w;
@@ -70,7 +99,7 @@ function coloured({ size: [h, w], offsets, beta }, image) {
   return normalised(neighbours, weights, 8 * offsets.length);
 }
 
-const MADE = { links: linked, matrix: full, likeness: alike, colours: coloured };
+const MADE = { links: linked, paths: barred, matrix: full, likeness: alike, colours: coloured };
 
 // Where a walker from a pixel stands after some steps.
 function walked({ neighbours, weights, each, count }, start, steps) {

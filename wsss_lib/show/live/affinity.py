@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wsss_lib.blocks.affinity.class_tokens import spread
 from wsss_lib.blocks.affinity.pairs import Offset
+from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.affinity.random_walk import propagate
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import IGNORE, InputError
@@ -28,16 +29,16 @@ class Walk:
         name: of the system.
         asks: what it goes by, in a word.
         steps: that it takes.
-        kind: "links" between near pixels, a "matrix" of all pairs, their "likeness", which is a
-            symmetric matrix, or "colours" alone (PAMR).
-        offsets: (dy, dx) of the links; of colours, of one neighbour for each distance.
+        kind: "links" between near pixels, "paths" between them that a boundary bars, a "matrix" of
+            all pairs, their "likeness", which is a symmetric matrix, or "colours" alone (PAMR).
+        offsets: (dy, dx) of links and paths; of colours, of one neighbour for each distance.
         beta: exponent of the links; of colours, the share of the local deviation.
     """
 
     name: str
     asks: str
     steps: int
-    kind: Literal["links", "matrix", "likeness", "colours"]
+    kind: Literal["links", "paths", "matrix", "likeness", "colours"]
     offsets: tuple[Offset, ...] = ()
     beta: float = 1.0
 
@@ -47,12 +48,15 @@ class Walk:
         Args:
             maps: (K, h, w), at the size of ``said``; of colours, at that of the image.
             image: (3, H, W) RGB in [0, 1].
-            said: (len(offsets), h, w) links or (h * w, h * w) matrix; not asked for colours.
+            said: (len(offsets), h, w) links, (h, w) boundaries or (h * w, h * w) matrix; not asked
+                for colours.
             steps: at most those of the system are taken.
         """
         count = min(steps, self.steps)
-        if self.kind == "links":
-            return propagate(maps[None], said[None], self.offsets, self.beta, count)[0]
+        if self.kind in ("links", "paths"):
+            barred = self.kind == "paths"
+            links = path_affinity(said[None, None], self.offsets) if barred else said[None]
+            return propagate(maps[None], links, self.offsets, self.beta, count)[0]
         if self.kind == "colours":
             distances = [dx for _, dx in self.offsets]
             return pamr(image[None], maps[None], distances, count, self.beta)[0]
@@ -122,7 +126,7 @@ def live_affinity(
     opens from a file can fetch nothing, but need not unfold all that it holds.
 
     Args:
-        pictures: all of one size; links and matrices in [0, 1] are shown in steps of 1/255.
+        pictures: all of one size; what is said of them in [0, 1] is shown in steps of 1/255.
         walks: side by side, at first and on paper.
         classes: names of the C classes.
         more: walks that a reader may choose beside or instead of the first.
