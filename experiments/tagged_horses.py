@@ -63,7 +63,7 @@ def mixed(horses: SegmentationFolder, others: Path, root: Path) -> SegmentationF
         (root / folder).mkdir(parents=True, exist_ok=True)
     tags = {id: [1, 0] for id in horses.ids}
     for id in horses.ids:
-        shutil.copy(horses.pictures[id], root / "images")
+        shutil.copy(horses.pictures.path(id), root / "images")
         shutil.copy(horses.mask_path(id), root / "masks")
     for image in sorted((others / "images").iterdir()):
         table = others / "labels" / f"{image.stem}.txt"
