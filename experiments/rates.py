@@ -44,6 +44,7 @@ RATES = (5e-3, 2e-3, 1e-3, 5e-4)
 WALKS, POWERS = (16, 32, 64, 128, 256), (4.0, 8.0, 16.0)
 SOFTER = (1.0, 0.5, 0.25, 0.1)
 """Shares of CLIP's own temperature."""
+WEIGHTS = (1.0, 0.6, 0.4, 0.25, 0.15)
 CUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 ON_VIT = ("cam_vit", "mctformer", "toco")
 RECORD = Path("results/rates.json")
@@ -142,10 +143,23 @@ def look_at_saliency(place: Place) -> dict[str, Any]:
     return {"system": "saliency", "miou": miou, "seconds": time.perf_counter() - start}
 
 
+def look_at_background(place: Place) -> dict[str, Any]:
+    """What I2CRC reaches, by what 1 - saliency counts against its class maps."""
+    stage = contend("i2crc", place)
+    method: Any = stage.method
+    view, miou = place.view(method.card.supervision), {}
+    for method.background in WEIGHTS:
+        scores = infer(method, view, stage.folder / f"background_{method.background:g}")
+        name = f"1 - saliency times {method.background:g}"
+        miou[name] = evaluate(scores, place.train, 0.5, boundary=False).miou
+    return {"system": "i2crc", "threshold": 0.5, "miou": miou, "seconds": stage.seconds}
+
+
 LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "affinitynet": look_at_walks,
     "clip_es": look_at_rivals,
     "saliency": look_at_saliency,
+    "i2crc": look_at_background,
 }
 """Systems whose learning rate is known, and what is turned of each."""
 

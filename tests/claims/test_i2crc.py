@@ -144,12 +144,12 @@ def test_the_weights_are_those_of_the_released_code():
     assert I2CRC(Pixels(), 2).weights == (0.01, 0.025, 0.1)
 
 
-@pytest.mark.parametrize("power", [1.0, 3.0])
-def test_the_read_out_is_the_class_map_against_what_does_not_stand_out(power):
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_the_read_out_is_the_class_map_against_what_does_not_stand_out(weight):
     torch.manual_seed(0)
     method = I2CRC(Slanted(), 3, convs=0, scales=(1.0, 0.5))
-    assert method.power == 1.0, "as in the paper"
-    method.power = power
+    assert method.background == 1.0, "as in the paper"
+    method.background = weight
     image, saliency = noise(2, 3, 6, 8), noise(2, 1, 6, 8, seed=2)
     saliency[0, 0, 2, 2:4] = 1.0  # nothing speaks for the background there
     tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
@@ -160,13 +160,9 @@ def test_the_read_out_is_the_class_map_against_what_does_not_stand_out(power):
         for c in range(3):
             for y in range(6):
                 for x in range(8):
-                    total = maps[c, y, x] + (1 - saliency[b, 0, y, x]) ** power
+                    total = maps[c, y, x] + weight * (1 - saliency[b, 0, y, x])
                     wanted = maps[c, y, x] / total if total > 1e-6 else torch.tensor(0.0)
                     assert torch.isclose(said[b, c, y, x], wanted, atol=1e-4)
-
-
-def test_on_the_toy_world_a_saliency_of_a_tenth_is_as_good_as_one_half():
-    assert (1 - 0.1) ** I2CRC.toy(2).power == pytest.approx(0.5, abs=0.005)
 
 
 def test_it_says_what_it_lacks():

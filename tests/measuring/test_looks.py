@@ -141,9 +141,10 @@ def test_settings_are_looked_at_one_by_one_and_added_to_the_record(tiny, monkeyp
     monkeypatch.setattr(rates, "TUNING_WORLD", 0)
     rates.main(["affinitynet"], None, tiny / "runs")
     rates.main(["clip_es"], None, tiny / "runs")
-    rates.main(["saliency"], None, tiny / "runs")
+    rates.main(["saliency", "i2crc"], None, tiny / "runs")
     record = json.loads((tiny / "rates.json").read_text())
-    walks, rivals, cuts = record["entries"]
+    walks, rivals, cuts, weights = record["entries"]
+    assert len(set(weights["miou"].values())) == len(rates.WEIGHTS)
     assert list(walks["miou"]) == ["0 steps, power 4", "4 steps, power 4"]
     assert len(set(rivals["miou"].values())) == 5, "a setting that changes nothing was not set"
     place = Place(0, Dose(0.0), tiny / "runs")
