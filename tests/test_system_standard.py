@@ -90,6 +90,8 @@ UNMEASURED = frozenset(
         "gwsm",
         "rca",
         "edam",
+        "split_merge",
+        "subcat",
     }
 )
 PENDING: dict[str, frozenset[str]] = {
