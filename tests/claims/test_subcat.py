@@ -131,7 +131,7 @@ def test_an_image_that_was_never_seen_before_does_not_teach_the_children():
 
 
 def test_every_term_is_its_equation_value_by_value():
-    """Of the K sub-categories of a present class one is there, and of an absent class none."""
+    """Of the S sub-categories of a present class one is there, and of an absent class none."""
     method, batch = make(count=3, weight=0.7), six()
     step(method, batch, 0.0)
     terms = step(method, batch, 0.4)

@@ -24,11 +24,11 @@ def find_subclasses(features: Tensor, tags: Tensor, count: int, seed: int = 0) -
     Args:
         features: (n, D), one of each image, any real values.
         tags: (n, C), 1 where the class is present.
-        count: K, sub-categories of a class; a class with fewer images has fewer.
+        count: S, sub-categories of a class; a class with fewer images has fewer.
         seed: of the first centres of k-means.
 
     Returns:
-        (n, C) numbers in 0..K - 1, ``ABSENT`` where the class is not in the image.
+        (n, C) numbers in 0..S - 1, ``ABSENT`` where the class is not in the image.
 
     Raises:
         InputError: features and tags of different numbers of images, or a count below 1.
@@ -46,14 +46,14 @@ def find_subclasses(features: Tensor, tags: Tensor, count: int, seed: int = 0) -
 
 
 def subclass_tags(subclasses: Tensor, count: int) -> Tensor:
-    """Sub-categories as tags: of the K of a present class exactly one is there.
+    """Sub-categories as tags: of the S of a present class exactly one is there.
 
     Args:
-        subclasses: (B, C) numbers in 0..K - 1, ``ABSENT`` where the class is not in the image.
-        count: K.
+        subclasses: (B, C) numbers in 0..S - 1, ``ABSENT`` where the class is not in the image.
+        count: S.
 
     Returns:
-        (B, C * K) of zeros and ones; sub-category k of class c stands at ``c * K + k``.
+        (B, C * S) of zeros and ones; sub-category k of class c stands at ``c * S + k``.
     """
     return F.one_hot(subclasses + 1, count + 1)[..., 1:].flatten(1).float()
 

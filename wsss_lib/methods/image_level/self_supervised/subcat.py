@@ -53,7 +53,7 @@ class SubCat(Method):
     Args:
         backbone: features that both classifiers read.
         num_classes: C, without background.
-        count: K, sub-categories of a class.
+        count: S, sub-categories of a class.
         weight: of their classification.
         rounds: how many; the first has no sub-categories, each other one clusters anew.
         scales: sizes at which an image is looked at when predicting.
