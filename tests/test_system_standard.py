@@ -86,6 +86,8 @@ UNMEASURED = frozenset(
         "gwsm",
         "rca",
         "edam",
+        "split_merge",
+        "subcat",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -54,6 +54,8 @@ from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
+from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
+from wsss_lib.methods.image_level.self_supervised.subcat import SubCat
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
@@ -219,6 +221,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "i2crc": lambda parts: I2CRC(parts.resnet(), parts.count),
     "seam": _seam,
     "advcam": lambda parts: AdvCAM(parts.resnet(), parts.count),
+    "split_merge": lambda parts: SplitMerge(parts.resnet(), parts.count),
+    "subcat": lambda parts: SubCat(parts.resnet(8), parts.count),
     "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
@@ -265,6 +269,7 @@ AFTER = {
     "acr": "affinitynet",
     "mctformer": "affinitynet",
     "seam": "affinitynet",
+    "subcat": "affinitynet",
     "advcam": "irnet",
     "lpcam": "irnet",
     "clims": "irnet",

@@ -1,5 +1,6 @@
 """Losses on two opinions about one image, and on how quiet a map should be."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from wsss_lib.core import InputError
@@ -53,6 +54,22 @@ def weighed_gap(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
         weight: (B, 1, H, W) in [0, 1].
     """
     return ((one - other).abs() * weight).mean()
+
+
+def overlap(one: Tensor, other: Tensor, tags: Tensor) -> Tensor:
+    """How far two maps of a class light up in the same places: the cosine of the rectified maps.
+
+    Args:
+        one: (B, C, h, w), any real values; neither its size nor its negative values count.
+        other: (B, C, h, w).
+        tags: (B, C), 1 where the class is present.
+
+    Returns:
+        The mean over the present classes of all images, in [0, 1]: 1 for the same places, 0 for
+        places apart, and for a map that is nowhere above 0; 0 without any present class.
+    """
+    cosines = F.cosine_similarity(one.relu().flatten(2), other.relu().flatten(2), dim=2)
+    return (cosines * tags.to(cosines)).sum() / tags.sum().clamp(min=1)
 
 
 def _count(values: Tensor, share: float) -> int:

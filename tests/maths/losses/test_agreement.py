@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wsss_lib.core import InputError
-from wsss_lib.losses.agreement import hardest_gap, quietest, weighed_gap
+from wsss_lib.losses.agreement import hardest_gap, overlap, quietest, weighed_gap
 
 
 def test_hardest_gap_takes_the_worst_of_each_image():
@@ -41,3 +41,38 @@ def test_a_weighed_gap_is_a_mean_over_all_pixels_whatever_they_weigh():
                     total += weight[b, 0, y, x] * (one[b, d, y, x] - other[b, d, y, x]).abs()
     assert torch.isclose(weighed_gap(one, other, weight), total / 120)
     assert weighed_gap(one, other, torch.zeros(2, 1, 4, 5)) == 0
+
+
+def test_overlap_is_one_for_the_same_places_and_zero_for_places_apart():
+    torch.manual_seed(0)
+    maps, tags = torch.rand(2, 3, 4, 5) - 0.3, torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    assert torch.isclose(overlap(maps, 3 * maps, tags), torch.tensor(1.0))
+    left = torch.zeros_like(maps)
+    left[..., :2] = 1.0
+    assert overlap(left - 0.5, 0.5 - left, tags) == 0, "what is below 0 lies nowhere"
+    assert overlap(maps, torch.zeros_like(maps), tags) == 0
+    assert overlap(maps, maps, torch.zeros(2, 3)) == 0
+
+
+def test_overlap_is_the_mean_cosine_over_present_classes():
+    torch.manual_seed(1)
+    one, other = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    tags, cosines = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]), []
+    for b, c in tags.nonzero().tolist():
+        product = squares = other_squares = 0.0
+        for y in range(4):
+            for x in range(5):
+                here, there = max(one[b, c, y, x], 0), max(other[b, c, y, x], 0)
+                product += here * there
+                squares += here**2
+                other_squares += there**2
+        cosines.append(product / (squares * other_squares) ** 0.5)
+    assert torch.isclose(overlap(one, other, tags), sum(cosines) / 3, atol=1e-6)
+
+
+def test_lowering_the_overlap_makes_each_map_leave_where_the_other_is_stronger():
+    one = torch.tensor([1.0, 0.6, 0.1]).view(1, 1, 1, 3).requires_grad_()
+    other = torch.tensor([0.9, 0.5, 0.8]).view(1, 1, 1, 3).requires_grad_()
+    overlap(one, other, torch.ones(1, 1)).backward()
+    assert one.grad[..., 2] > 0 > one.grad[..., 0]
+    assert other.grad[..., 0] > 0 > other.grad[..., 2]

@@ -50,6 +50,21 @@ def test_no_point_wants_to_move_and_each_centre_is_the_mean_of_its_points():
         assert torch.allclose(centres[k], points[owners == k].mean(dim=0), atol=1e-5)
 
 
+def test_by_distance_lengths_count():
+    """Two bundles of one direction, one long and one short: a cosine cannot part them."""
+    chance = torch.Generator().manual_seed(0)
+    points = torch.tensor([[1.0, 1.0], [6.0, 6.0]]).repeat_interleave(20, dim=0)
+    points = points + 0.2 * torch.randn(40, 2, generator=chance)
+    centres, owners = k_means(points, 2, seed=1, cosine=False)
+    assert len(owners[:20].unique()) == len(owners[20:].unique()) == 1
+    assert owners[0] != owners[20]
+    for k in range(2):
+        assert torch.allclose(centres[k], points[owners == k].mean(dim=0), atol=1e-5)
+    for n, point in enumerate(points):
+        distances = [float((point - centre).norm()) for centre in centres]
+        assert int(owners[n]) == distances.index(min(distances))
+
+
 def test_the_seed_decides_and_the_global_generator_is_left_alone():
     points = torch.randn(300, 3, generator=torch.Generator().manual_seed(0))
     before = torch.random.get_rng_state()

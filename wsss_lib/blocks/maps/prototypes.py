@@ -11,17 +11,21 @@ from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import InputError
 
 
-def k_means(points: Tensor, count: int, seed: int = 0, rounds: int = 100) -> tuple[Tensor, Tensor]:
-    """k-means by cosine similarity: each point belongs to the centre whose direction is nearest.
+def k_means(
+    points: Tensor, count: int, seed: int = 0, rounds: int = 100, cosine: bool = True
+) -> tuple[Tensor, Tensor]:
+    """k-means: each point belongs to its nearest centre, and each centre is the mean of its points.
 
     Centres start at points drawn at random and become the means of what belongs to them, until no
     point changes sides. A centre that loses all its points stays where it was.
 
     Args:
-        points: (n, D), any real values; their lengths count in the means alone.
+        points: (n, D), any real values; by cosines, their lengths count in the means alone.
         count: k, the most centres; of fewer points each is a centre.
         seed: of the first centres; the same seed gives the same answer.
         rounds: after so many the search ends, come what may.
+        cosine: the nearest centre is the one of the nearest direction; else the one at the least
+            distance (Euclidean).
 
     Returns:
         centres: (min(k, n), D), means of the points, of whatever length.
@@ -41,7 +45,10 @@ def k_means(points: Tensor, count: int, seed: int = 0, rounds: int = 100) -> tup
     directions = F.normalize(points, dim=1)
     owners = torch.full((len(points),), -1, device=points.device)
     for _ in range(rounds if len(points) else 0):
-        nearest = (directions @ F.normalize(centres, dim=1).T).argmax(dim=1)
+        if cosine:
+            nearest = (directions @ F.normalize(centres, dim=1).T).argmax(dim=1)
+        else:
+            nearest = torch.cdist(points, centres).argmin(dim=1)
         if torch.equal(nearest, owners):
             break
         owners = nearest
