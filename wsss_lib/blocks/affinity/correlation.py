@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.maps.class_maps import normalize
+from wsss_lib.blocks.affinity.class_tokens import spread
+from wsss_lib.blocks.maps.class_maps import normalize, with_background
 
 
 def self_correlation(features: Tensor, eps: float = 1e-5) -> Tensor:
@@ -39,6 +40,25 @@ def strongest_only(maps: Tensor) -> Tensor:
     background, foreground = maps[:, :1], maps[:, 1:]
     strongest = foreground == foreground.amax(dim=1, keepdim=True)
     return torch.cat([background, foreground * strongest], dim=1)
+
+
+def asked_around(raw: Tensor, correlation: Tensor) -> Tensor:
+    """Class maps of which each pixel takes the mean over the pixels that it listens to.
+
+    What is passed on is the strongest class of each pixel, and how little it is one: the background
+    is what the strongest class leaves over.
+
+    Source: SEAM (Wang et al., CVPR 2020), section 3.4.
+
+    Args:
+        raw: (B, C, h, w) raw class maps, any real values; they are given no gradient.
+        correlation: (B, N, N), rows sum to one.
+
+    Returns:
+        (B, K, h, w) in [0, 1], background first.
+    """
+    evidence = strongest_only(with_background(normalize(raw.detach()), power=1.0))
+    return spread(evidence, correlation)
 
 
 def stretch(maps: Tensor, tags: Tensor | None = None) -> Tensor:
