@@ -90,6 +90,9 @@ UNMEASURED = frozenset(
         "gwsm",
         "rca",
         "edam",
+        "ppc",
+        "c2am",
+        "sipe",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -53,7 +53,10 @@ from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.methods.image_level.self_supervised.c2am import C2AM
+from wsss_lib.methods.image_level.self_supervised.ppc import PPC
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
+from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
@@ -70,6 +73,7 @@ from wsss_lib.nets.heads.contrast import ContrastNet
 from wsss_lib.nets.heads.correlation import PixelCorrelation
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.memory import RegionHeads
+from wsss_lib.nets.heads.prototypes import SideFeatures
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
@@ -153,6 +157,16 @@ def _seam(parts: Parts) -> SEAM:
     return SEAM(net, parts.count, PixelCorrelation(net))
 
 
+def _ppc(parts: Parts) -> PPC:
+    net = parts.resnet(8)
+    return PPC(net, parts.count, PixelCorrelation(net))
+
+
+def _sipe(parts: Parts) -> SIPE:
+    net = parts.resnet()
+    return SIPE(net, parts.count, SideFeatures(net))
+
+
 def _acr(parts: Parts) -> ACR:
     rival = Reconstructor(parts.resnet(8), parts.count)
     return ACR(Classifier(parts.resnet(8), parts.count), rival)
@@ -218,6 +232,9 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "ssnet": lambda parts: SSNet(JointNet(parts.resnet(), parts.count)),
     "i2crc": lambda parts: I2CRC(parts.resnet(), parts.count),
     "seam": _seam,
+    "ppc": _ppc,
+    "c2am": lambda parts: C2AM(parts.resnet()),
+    "sipe": _sipe,
     "advcam": lambda parts: AdvCAM(parts.resnet(), parts.count),
     "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
@@ -265,6 +282,8 @@ AFTER = {
     "acr": "affinitynet",
     "mctformer": "affinitynet",
     "seam": "affinitynet",
+    "ppc": "affinitynet",
+    "sipe": "irnet",
     "advcam": "irnet",
     "lpcam": "irnet",
     "clims": "irnet",

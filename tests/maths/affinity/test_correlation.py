@@ -4,6 +4,7 @@ import torch
 
 from wsss_lib.blocks.affinity.correlation import (
     asked_around,
+    rectified_cosines,
     self_correlation,
     stretch,
     strongest_only,
@@ -52,3 +53,10 @@ def test_asking_around_takes_the_mean_of_the_strongest_class_and_of_what_it_leav
             mean = sum(float(listens[0, i, j]) * evidence[k][j] for j in range(3))
             assert abs(float(found[0, k, 0, i]) - mean) < 1e-6
     assert not found.requires_grad
+
+
+def test_likeness_is_symmetric_and_does_not_count_what_points_away():
+    features = torch.tensor([[1.0, 2.0, -1.0, 0.0], [0.0, 2.0, 0.0, 0.0]]).view(1, 2, 2, 2)
+    half = 0.5**0.5
+    wanted = [[1, half, 0, 0], [half, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert torch.allclose(rectified_cosines(features)[0], torch.tensor(wanted), atol=1e-6)

@@ -8,6 +8,20 @@ from wsss_lib.blocks.affinity.class_tokens import spread
 from wsss_lib.blocks.maps.class_maps import normalize, with_background
 
 
+def rectified_cosines(features: Tensor, eps: float = 1e-5) -> Tensor:
+    """How much each pixel looks like each other: ``relu(cos(f_i, f_j))``.
+
+    Args:
+        features: (B, D, h, w), any real values.
+        eps: pixels with shorter features look like nothing.
+
+    Returns:
+        (B, N, N) in [0, 1], symmetric; N * N numbers are held in memory.
+    """
+    directions = F.normalize(features.flatten(2), dim=1, eps=eps)
+    return torch.einsum("bdi,bdj->bij", directions, directions).relu()
+
+
 def self_correlation(features: Tensor, eps: float = 1e-5) -> Tensor:
     """How much each pixel listens to each other: rectified cosines that sum to one.
 
@@ -23,8 +37,7 @@ def self_correlation(features: Tensor, eps: float = 1e-5) -> Tensor:
     Returns:
         (B, N, N) with N = h * w, rows sum to one; N * N numbers are held in memory.
     """
-    directions = F.normalize(features.flatten(2), dim=1, eps=eps)
-    cosines = torch.einsum("bdi,bdj->bij", directions, directions).relu()
+    cosines = rectified_cosines(features, eps)
     return cosines / cosines.sum(dim=2, keepdim=True).clamp(min=eps)
 
 
