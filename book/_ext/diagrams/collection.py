@@ -15,6 +15,7 @@ from diagrams import (
     marks,
     online,
     pipeline,
+    prototypes,
     self_supervised,
 )
 from diagrams.description import Diagram
@@ -22,7 +23,8 @@ from wsss_lib.core import InputError
 
 FAMILIES = (
     pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
-    cooccurrence, boundary, extra_supervision, self_supervised, online, marks, foundation,
+    cooccurrence, boundary, extra_supervision, self_supervised, prototypes, online, marks,
+    foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
