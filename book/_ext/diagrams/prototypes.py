@@ -32,8 +32,8 @@ PPC = Diagram(
     ),
     (
         *flow("image", "views", "net", "vectors"), *stop("net", "pcm"), *flow("net", "seam"),
-        *flow("pcm", "refined"), *flow("tags", "seam"), *stop("net", "refined"), *stop("vectors", "sure"), *stop("pcm", "sure"),
-        *flow("tags", "sure"),
+        *flow("pcm", "refined"), *flow("tags", "seam"), *stop("net", "refined"),
+        *stop("vectors", "sure"), *stop("pcm", "sure"), *flow("tags", "sure"),
         *flow("vectors", "cross_prototype"), *flow("vectors", "cross_label"),
         *flow("vectors", "intra"), *flow("sure", "cross_prototype"), *flow("sure", "cross_label"),
         *flow("sure", "intra"), *reply("pcm", "answer"), *reply("tags", "answer"),
