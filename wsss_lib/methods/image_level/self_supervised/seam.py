@@ -95,7 +95,13 @@ class SEAM(Method):
         """Classify both views, make their maps agree, and teach each module by the other view."""
         tags = batch.require("tags", CARD.name)
         views = [self.look(image) for image in (batch.image, rescale(batch.image, self.scale))]
-        return equivariance(views, tags, self.hardest)
+        owed = equivariance(views, tags, self.hardest)
+        return {
+            "cls": owed["cls"],
+            "quiet": owed["quiet"],
+            "er": owed["er"],
+            "ecr": owed["ecr"],
+        }
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): refined maps over scales and flips, stretched to [0, 1]."""
