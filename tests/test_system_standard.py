@@ -88,6 +88,9 @@ UNMEASURED = frozenset(
         "edam",
         "split_merge",
         "subcat",
+        "ppc",
+        "c2am",
+        "sipe",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

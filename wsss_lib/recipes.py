@@ -53,7 +53,10 @@ from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.methods.image_level.self_supervised.c2am import C2AM
+from wsss_lib.methods.image_level.self_supervised.ppc import PPC
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
+from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
 from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
 from wsss_lib.methods.image_level.self_supervised.subcat import SubCat
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
@@ -72,6 +75,7 @@ from wsss_lib.nets.heads.contrast import ContrastNet
 from wsss_lib.nets.heads.correlation import PixelCorrelation
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.memory import RegionHeads
+from wsss_lib.nets.heads.prototypes import SideFeatures
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
@@ -155,6 +159,16 @@ def _seam(parts: Parts) -> SEAM:
     return SEAM(net, parts.count, PixelCorrelation(net))
 
 
+def _ppc(parts: Parts) -> PPC:
+    net = parts.resnet(8)
+    return PPC(net, parts.count, PixelCorrelation(net))
+
+
+def _sipe(parts: Parts) -> SIPE:
+    net = parts.resnet()
+    return SIPE(net, parts.count, SideFeatures(net))
+
+
 def _acr(parts: Parts) -> ACR:
     rival = Reconstructor(parts.resnet(8), parts.count)
     return ACR(Classifier(parts.resnet(8), parts.count), rival)
@@ -220,6 +234,9 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "ssnet": lambda parts: SSNet(JointNet(parts.resnet(), parts.count)),
     "i2crc": lambda parts: I2CRC(parts.resnet(), parts.count),
     "seam": _seam,
+    "ppc": _ppc,
+    "c2am": lambda parts: C2AM(parts.resnet()),
+    "sipe": _sipe,
     "advcam": lambda parts: AdvCAM(parts.resnet(), parts.count),
     "split_merge": lambda parts: SplitMerge(parts.resnet(), parts.count),
     "subcat": lambda parts: SubCat(parts.resnet(8), parts.count),
@@ -270,6 +287,8 @@ AFTER = {
     "mctformer": "affinitynet",
     "seam": "affinitynet",
     "subcat": "affinitynet",
+    "ppc": "affinitynet",
+    "sipe": "irnet",
     "advcam": "irnet",
     "lpcam": "irnet",
     "clims": "irnet",

@@ -15,6 +15,7 @@ from diagrams import (
     marks,
     online,
     pipeline,
+    prototypes,
     regularisers,
     self_supervised,
 )
@@ -23,8 +24,8 @@ from wsss_lib.core import InputError
 
 FAMILIES = (
     pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
-    cooccurrence, boundary, extra_supervision, self_supervised, regularisers, online, marks,
-    foundation,
+    cooccurrence, boundary, extra_supervision, self_supervised, prototypes, regularisers, online,
+    marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

@@ -2,7 +2,13 @@
 
 import torch
 
-from wsss_lib.blocks.affinity.correlation import self_correlation, stretch, strongest_only
+from wsss_lib.blocks.affinity.correlation import (
+    asked_around,
+    rectified_cosines,
+    self_correlation,
+    stretch,
+    strongest_only,
+)
 
 
 def test_self_correlation_equals_a_double_loop():
@@ -35,3 +41,22 @@ def test_stretch_moves_the_ends_to_0_and_1_and_drops_absent_and_constant_maps():
     assert torch.allclose(
         stretch(torch.tensor([[[[-3.0, 0.0, 2.0]]]])).flatten()[:2], wanted[1, :2]
     )
+
+
+def test_asking_around_takes_the_mean_of_the_strongest_class_and_of_what_it_leaves():
+    raw = torch.tensor([[[[4.0, 2.0, -1.0]], [[1.0, 3.0, 1.5]]]], requires_grad=True)
+    evidence = [[0.0, 0.0, 0.5], [1.0, 0.0, 0.0], [0.0, 1.0, 0.5]]  # background first
+    listens = torch.tensor([[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.2, 0.3, 0.5]]])
+    found = asked_around(raw, listens)
+    for k in range(3):
+        for i in range(3):
+            mean = sum(float(listens[0, i, j]) * evidence[k][j] for j in range(3))
+            assert abs(float(found[0, k, 0, i]) - mean) < 1e-6
+    assert not found.requires_grad
+
+
+def test_likeness_is_symmetric_and_does_not_count_what_points_away():
+    features = torch.tensor([[1.0, 2.0, -1.0, 0.0], [0.0, 2.0, 0.0, 0.0]]).view(1, 2, 2, 2)
+    half = 0.5**0.5
+    wanted = [[1, half, 0, 0], [half, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert torch.allclose(rectified_cosines(features)[0], torch.tensor(wanted), atol=1e-6)

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from wsss_lib.core import InputError
-from wsss_lib.losses.agreement import hardest_gap, overlap, quietest, weighed_gap
+from wsss_lib.losses.agreement import (
+    equivariance,
+    hardest_gap,
+    overlap,
+    quietest,
+    weighed_gap,
+)
 
 
 def test_hardest_gap_takes_the_worst_of_each_image():
@@ -76,3 +82,26 @@ def test_lowering_the_overlap_makes_each_map_leave_where_the_other_is_stronger()
     overlap(one, other, torch.ones(1, 1)).backward()
     assert one.grad[..., 2] > 0 > one.grad[..., 0]
     assert other.grad[..., 0] > 0 > other.grad[..., 2]
+
+
+def views_of(scale=1):
+    """Raw maps of one class and refined ones, of two places, times a number in the second view."""
+    raw = torch.tensor([[[[0.0, 2.0, 4.0, 8.0]]]])
+    refined = torch.tensor([[[[1.0, 0.5, 0.5, 0.0]], [[0.0, 0.5, 0.5, 1.0]]]])
+    return [(raw, refined), (scale * raw, refined)]
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_views_agree_whatever_the_scale_of_their_maps(factor):
+    terms = equivariance(views_of(factor), torch.ones(1, 1), 1.0)
+    assert terms["er"] == 0
+    # The raw maps are 0, 1/4, 1/2, 1, and the background what they leave; refined 0, 1/2, 1/2, 1.
+    assert torch.isclose(terms["ecr"], torch.tensor(2 * (0.25 + 0.25) / 8))
+    assert terms["quiet"] == 0
+
+
+def test_an_absent_class_has_no_map_to_agree_on_and_is_classified_all_the_same():
+    absent = equivariance(views_of(-1.0), torch.zeros(1, 1), 1.0)
+    assert absent["er"] == 0
+    mean = torch.tensor([3.5, -3.5])
+    assert torch.isclose(absent["cls"], torch.nn.functional.softplus(mean).mean())

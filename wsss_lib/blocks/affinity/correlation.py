@@ -4,7 +4,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.maps.class_maps import normalize
+from wsss_lib.blocks.affinity.class_tokens import spread
+from wsss_lib.blocks.maps.class_maps import normalize, with_background
+
+
+def rectified_cosines(features: Tensor, eps: float = 1e-5) -> Tensor:
+    """How much each pixel looks like each other: ``relu(cos(f_i, f_j))``.
+
+    Args:
+        features: (B, D, h, w), any real values.
+        eps: pixels with shorter features look like nothing.
+
+    Returns:
+        (B, N, N) in [0, 1], symmetric; N * N numbers are held in memory.
+    """
+    directions = F.normalize(features.flatten(2), dim=1, eps=eps)
+    return torch.einsum("bdi,bdj->bij", directions, directions).relu()
 
 
 def self_correlation(features: Tensor, eps: float = 1e-5) -> Tensor:
@@ -22,8 +37,7 @@ def self_correlation(features: Tensor, eps: float = 1e-5) -> Tensor:
     Returns:
         (B, N, N) with N = h * w, rows sum to one; N * N numbers are held in memory.
     """
-    directions = F.normalize(features.flatten(2), dim=1, eps=eps)
-    cosines = torch.einsum("bdi,bdj->bij", directions, directions).relu()
+    cosines = rectified_cosines(features, eps)
     return cosines / cosines.sum(dim=2, keepdim=True).clamp(min=eps)
 
 
@@ -39,6 +53,25 @@ def strongest_only(maps: Tensor) -> Tensor:
     background, foreground = maps[:, :1], maps[:, 1:]
     strongest = foreground == foreground.amax(dim=1, keepdim=True)
     return torch.cat([background, foreground * strongest], dim=1)
+
+
+def asked_around(raw: Tensor, correlation: Tensor) -> Tensor:
+    """Class maps of which each pixel takes the mean over the pixels that it listens to.
+
+    What is passed on is the strongest class of each pixel, and how little it is one: the background
+    is what the strongest class leaves over.
+
+    Source: SEAM (Wang et al., CVPR 2020), section 3.4.
+
+    Args:
+        raw: (B, C, h, w) raw class maps, any real values; they are given no gradient.
+        correlation: (B, N, N), rows sum to one.
+
+    Returns:
+        (B, K, h, w) in [0, 1], background first.
+    """
+    evidence = strongest_only(with_background(normalize(raw.detach()), power=1.0))
+    return spread(evidence, correlation)
 
 
 def stretch(maps: Tensor, tags: Tensor | None = None) -> Tensor:
