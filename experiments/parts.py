@@ -5,6 +5,7 @@ Where a system finds less than its control, these rows say which part takes it a
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
+from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
+from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
+from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 
 
 class NoContext(LPCAM):
@@ -122,6 +126,19 @@ def clustered(count: int) -> Callable[[Place], Stage]:
     return stage
 
 
+def as_published(kind: Any, **settings: float) -> Callable[[Place], Stage]:
+    """A system with settings of its paper in place of those of the toy world."""
+
+    def stage(place: Place) -> Stage:
+        method = place.make(kind)
+        for name, value in settings.items():
+            setattr(method, name, value)
+        scores = contend("cam", place).scores if method.card.needs_scores else None
+        return place.run(method, method.card.supervision, scores)
+
+    return stage
+
+
 PARTS: dict[str, Maker] = {
     "lpcam_no_context": Maker(LPCAM.card, part("lpcam", NoContext)),
     "lpcam_4_clusters": Maker(LPCAM.card, clustered(4)),
@@ -134,5 +151,8 @@ PARTS: dict[str, Maker] = {
     "seenet_second": Maker(SeeNet.card, part("seenet", SecondBranch)),
     "seenet_no_prior": Maker(SeeNet.card, variant(NoPrior)),
     "seenet_no_third": Maker(SeeNet.card, variant(NoThird)),
+    "guided_labels_half": Maker(GuidedLabels.card, as_published(GuidedLabels, salient=0.5)),
+    "ssnet_half": Maker(SSNet.card, as_published(SSNet, salient=0.5)),
+    "i2crc_whole": Maker(I2CRC.card, as_published(I2CRC, background=1.0)),
 }
-"""What is left, and what a system is without one of its ideas."""
+"""What is left, what a system is without one of its ideas, or as its paper sets it."""

@@ -1,5 +1,7 @@
 """Parts of a system's answer add up to the whole."""
 
+from types import SimpleNamespace as Namespace
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from experiments.parts import (
     NoThird,
     SecondBranch,
     SecondPhase,
+    as_published,
 )
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
@@ -20,6 +23,8 @@ from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
+from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
+from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 
 
 @pytest.fixture
@@ -93,3 +98,21 @@ def test_without_the_third_branch_nothing_has_to_be_nothing(batch):
     terms = weights_of(whole, NoThird).train().loss(batch)
     assert terms.keys() == {"first", "second"}
     assert torch.equal(terms["second"], whole.loss(batch)["second"])
+
+
+def test_settings_of_a_paper_take_the_place_of_those_of_the_toy_world(monkeypatch):
+    asked = []
+
+    class Place:
+        def make(self, kind):
+            return kind.toy(2)
+
+        def run(self, method, supervision, scores):
+            asked.append((method.salient, supervision, scores))
+
+    monkeypatch.setattr("experiments.parts.contend", lambda name, place: Namespace(scores=name))
+    for kind in (GuidedLabels, SSNet):
+        assert kind.toy(2).salient != 0.5
+        as_published(kind, salient=0.5)(Place())
+    given = ("tags", "saliency")
+    assert asked == [(0.5, given, "cam"), (0.5, given, None)]
