@@ -90,6 +90,10 @@ UNMEASURED = frozenset(
         "gwsm",
         "rca",
         "edam",
+        "puzzle_cam",
+        "cpn",
+        "l2g",
+        "usage",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -1,7 +1,10 @@
 """Losses on two opinions about one image, and on how quiet a map should be."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
+from wsss_lib.blocks.maps.class_maps import with_background
 from wsss_lib.core import InputError
 
 
@@ -53,6 +56,30 @@ def weighed_gap(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
         weight: (B, 1, H, W) in [0, 1].
     """
     return ((one - other).abs() * weight).mean()
+
+
+def remainder_gaps(plain: Sequence[Tensor], refined: Sequence[Tensor], share: float) -> Tensor:
+    """How far each part of an image is from what the whole has beyond the other part; the sum.
+
+    All maps get a background, what their strongest class leaves over. The difference of the whole
+    and one part, without a gradient, keeps at each pixel its largest channel alone; the refined map
+    of the other part is compared with it by ``hardest_gap``.
+
+    Source: the released code of CPN (Zhang et al., ICCV 2021), its cross regularisation.
+
+    Args:
+        plain: (B, C, h, w) in [0, 1] of the whole, of one part and of the other.
+        refined: (B, C, h, w) in [0, 1] of the same three; the parts are taught.
+        share: in (0, 1], of the values of an image.
+
+    Raises:
+        InputError: a share outside (0, 1].
+    """
+    whole, *parts = (with_background(maps.detach(), power=1.0) for maps in plain)
+    one, other = (with_background(maps, power=1.0) for maps in refined[1:])
+    beyond = [whole - part for part in parts]
+    targets = [more * (more == more.amax(dim=1, keepdim=True)) for more in beyond]
+    return hardest_gap(other, targets[0], share) + hardest_gap(one, targets[1], share)
 
 
 def _count(values: Tensor, share: float) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss_lib.blocks.affinity.class_tokens import spread
-from wsss_lib.blocks.affinity.correlation import stretch, strongest_only
+from wsss_lib.blocks.affinity.correlation import evidence, stretch, strongest_only
 from wsss_lib.blocks.maps import class_maps as maps
 from wsss_lib.blocks.maps.cam import multi_scale_flip
 from wsss_lib.core import Batch, Card, Method, Recipe
@@ -92,8 +92,7 @@ class SEAM(Method):
         """
         features = self.backbone(image)
         raw = self.classifier(features[-1])
-        evidence = strongest_only(maps.with_background(maps.normalize(raw.detach()), power=1.0))
-        return raw, spread(evidence, self.correlation(image, features))
+        return raw, spread(evidence(raw), self.correlation(image, features))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Classify both views, make their maps agree, and teach each module by the other view."""
