@@ -55,7 +55,7 @@ CPN = Diagram(
         learned("module", "pixels and regions\nask pixels", (0, 5), "correlation", wide=1.1),
         learned("module2", "pixels and regions\nask pixels", (2, 5), "correlation", wide=1.1),
         term(
-            "pair_refined, cross", "refined: the same\nsum; a copy has\nwhat the other lacks",
+            "pair_refined, cross", "refined: same sum;\na copy has what\nthe other lacks",
             (1, 6), idea=True, wide=1.1, key="cross",
         ),
         term("quiet", "absent classes\nstay quiet", (1, 7)),
