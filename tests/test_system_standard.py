@@ -91,6 +91,10 @@ UNMEASURED = frozenset(
         "ppc",
         "c2am",
         "sipe",
+        "puzzle_cam",
+        "cpn",
+        "l2g",
+        "usage",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -9,6 +9,7 @@ from wsss_lib.losses.agreement import (
     hardest_gap,
     overlap,
     quietest,
+    remainder_gaps,
     weighed_gap,
 )
 
@@ -105,3 +106,35 @@ def test_an_absent_class_has_no_map_to_agree_on_and_is_classified_all_the_same()
     assert absent["er"] == 0
     mean = torch.tensor([3.5, -3.5])
     assert torch.isclose(absent["cls"], torch.nn.functional.softplus(mean).mean())
+
+
+def test_each_part_is_taught_what_the_whole_has_beyond_the_other():
+    torch.manual_seed(0)
+    plain, refined = ([torch.rand(2, 3, 3, 4).requires_grad_() for _ in range(3)] for _ in (0, 1))
+    with torch.no_grad():
+        plain[1][0] /= 2
+        refined[2][1] = 0
+
+    def background(one, y, x):
+        return torch.cat([1 - one[:, y, x].amax()[None], one[:, y, x]])
+
+    total, kinds = 0.0, set()
+    for part, other in ((1, 2), (2, 1)):
+        for b in range(2):
+            gaps = []
+            for y in range(3):
+                for x in range(4):
+                    more = background(plain[0][b], y, x) - background(plain[part][b], y, x)
+                    best = int(more.argmax())
+                    kinds.add(min(best, 1))
+                    target = torch.zeros(4)
+                    target[best] = more[best]
+                    gaps += (background(refined[other][b], y, x) - target).abs().tolist()
+            worst = sorted(gaps, reverse=True)[: int(0.3 * 48)]
+            total += sum(worst) / len(worst) / 2
+    found = remainder_gaps(plain, refined, 0.3)
+    assert found.item() == pytest.approx(total, rel=1e-4)
+    assert kinds == {0, 1}, "the background is compared as the classes are"
+    found.backward()
+    assert all(maps.grad is None for maps in (*plain, refined[0]))
+    assert all(maps.grad.any() for maps in refined[1:])

@@ -41,6 +41,39 @@ def self_correlation(features: Tensor, eps: float = 1e-5) -> Tensor:
     return cosines / cosines.sum(dim=2, keepdim=True).clamp(min=eps)
 
 
+def region_features(evidence: Tensor, features: Tensor) -> Tensor:
+    """One feature for each class: the mean over all pixels, weighed by a softmax of its evidence.
+
+    Source: the released code of CPN (Zhang et al., ICCV 2021), whose layer is that of OCRNet (Yuan
+    et al., ECCV 2020). Evidence in [0, 1] weighs no pixel more than e times as much as another.
+
+    Args:
+        evidence: (B, K, h, w), any real values.
+        features: (B, D, h, w).
+
+    Returns:
+        (B, K, D).
+    """
+    weights = evidence.flatten(2).softmax(dim=2)
+    return torch.einsum("bki,bdi->bkd", weights, features.flatten(2))
+
+
+def region_attention(regions: Tensor, pixels: Tensor) -> Tensor:
+    """Which pixels each region asks for: a softmax over pixels of products, divided by sqrt(K).
+
+    Source: CPN (Zhang et al., ICCV 2021), section 3.3, with the divisor of the released code.
+
+    Args:
+        regions: (B, K, D), what stands for each region.
+        pixels: (B, D, h, w).
+
+    Returns:
+        (B, K, h, w), positive; each map sums to one.
+    """
+    alike = torch.einsum("bkd,bdi->bki", regions, pixels.flatten(2)) / regions.shape[1] ** 0.5
+    return alike.softmax(dim=2).unflatten(2, pixels.shape[2:])
+
+
 def strongest_only(maps: Tensor) -> Tensor:
     """Zero every foreground class that is not the strongest of its pixel; keep the background.
 
@@ -55,11 +88,22 @@ def strongest_only(maps: Tensor) -> Tensor:
     return torch.cat([background, foreground * strongest], dim=1)
 
 
+def evidence(raw: Tensor) -> Tensor:
+    """What pixels have to tell each other: normalised maps, the strongest class alone.
+
+    Source: SEAM (Wang et al., CVPR 2020), its released code.
+
+    Args:
+        raw: (B, C, h, w) class maps, any real values; no gradient reaches them.
+
+    Returns:
+        (B, K, h, w) in [0, 1]; the background, first, is what the strongest class leaves over.
+    """
+    return strongest_only(with_background(normalize(raw.detach()), power=1.0))
+
+
 def asked_around(raw: Tensor, correlation: Tensor) -> Tensor:
     """Class maps of which each pixel takes the mean over the pixels that it listens to.
-
-    What is passed on is the strongest class of each pixel, and how little it is one: the background
-    is what the strongest class leaves over.
 
     Source: SEAM (Wang et al., CVPR 2020), section 3.4.
 
@@ -70,8 +114,7 @@ def asked_around(raw: Tensor, correlation: Tensor) -> Tensor:
     Returns:
         (B, K, h, w) in [0, 1], background first.
     """
-    evidence = strongest_only(with_background(normalize(raw.detach()), power=1.0))
-    return spread(evidence, correlation)
+    return spread(evidence(raw), correlation)
 
 
 def stretch(maps: Tensor, tags: Tensor | None = None) -> Tensor:
