@@ -154,6 +154,27 @@ def test_what_the_chapter_of_erasing_says_of_its_systems(root, toy):
         assert mean(toy(without)) > mean(toy("seenet"))
 
 
+def test_what_the_page_on_saliency_says_of_its_systems(root, toy):
+    paths = (root / "results/curves/extra_supervision").iterdir()
+    each = {path.stem: gains_at_doses(read_result(path)) for path in paths}
+    gains = {id: [np.mean(one) for one in found] for id, found in each.items()}
+    for id in ("guided_labels", "ssnet", "i2crc"):
+        assert min(each[id][0]) > 0, "in every world at home"
+    assert max(gains, key=lambda id: gains[id][0]) == "i2crc"
+    for id in ("eps", "ssnet", "i2crc"):
+        assert gains[id] == sorted(gains[id])
+    assert gains["guided_labels"][2] < 0 < gains["guided_labels"][0]
+    product = toy("cam_saliency")
+    assert mean(toy("guided_labels"), "boundary_iou") > mean(product, "boundary_iou")
+    for figure in ("recall", "precision"):
+        assert mean(toy("i2crc"), figure) > mean(product, figure)
+    cuts = read_result(root / "results" / "rates.json")["entries"]
+    found = next(entry["miou"] for entry in reversed(cuts) if entry["system"] == "saliency")
+    assert max(found, key=found.get) == "cut at 0.1"
+    weights = next(entry["miou"] for entry in reversed(cuts) if entry["system"] == "i2crc")
+    assert max(weights, key=weights.get) == "1 - saliency times 0.4"
+
+
 def test_on_photographs_refined_labels_beat_raw_ones(horses):
     assert mean(horses("pamr")) > mean(horses("cam"))
     assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))
