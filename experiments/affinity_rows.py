@@ -1,10 +1,12 @@
 """Whom a pixel asks for its new score: ``python -m experiments.affinity_rows``, after the evidence.
 
-What the trained AffinityNet, IRNet and MCTformer of world 0 say of the pictures that the chapter of
-affinities opens with, at its home dose, goes to ``results/maps/affinity_rows.npz``: links between
-neighbours as stencils and attention as a matrix, in bytes, from which the page lets a pixel walk.
+What every system with an affinity inside one image says of the pictures that the chapter of
+affinities opens with, in world 0 at its home dose, goes to ``results/maps/affinity_rows.npz``:
+links between neighbours as stencils, or the boundaries that bar them, and relations of all pairs as
+a matrix, in bytes, from which the page lets a pixel walk.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +17,54 @@ from torch import Tensor
 
 from experiments.contenders import Place, contend
 from experiments.doses import FAMILIES
-from wsss_lib.blocks.affinity.paths import path_affinity
-from wsss_lib.blocks.affinity.random_walk import propagate
+from wsss_lib.blocks.affinity.attention import attention_affinity
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.gallery import ranked, read_gallery
+from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.results import write_arrays
+from wsss_lib.show.live import Walk
+from wsss_lib.show.live.affinity import shrunk
 
 RESULTS = Path("results")
 HOME = FAMILIES["affinity"].doses[FAMILIES["affinity"].home]
+Asked = Callable[[Any, Tensor], Tensor]
+"""A system and an image (1, 3, H, W) -> what it says, in [0, 1]."""
+BARRED: dict[str, Asked] = {
+    "irnet": lambda method, image: method.relations.boundary(image)[0, 0],
+    "benet": lambda method, image: method.boundaries.boundary(image)[0, 0],
+    "sance": lambda method, image: method.net(image)[1][0, 0],
+}
+"""Boundaries (h, w), which a walk does not pass."""
+
+
+def attention_of_patches(method: Any, image: Tensor) -> Tensor:
+    """MCTformer's mean over its layers and heads (N, N), 1 where a patch looks most."""
+    _, patches, attention = method.transformer(image)
+    rows: Tensor = method.affinity(patches, attention)[0]
+    return rows / rows.amax(dim=1, keepdim=True)
+
+
+def cosines_of_places(method: Any, image: Tensor) -> Tensor:
+    """SEAM's rectified cosines (N, N): its rows before they are divided by their sums."""
+    rows: Tensor = method.correlation(image, method.backbone(image))[0]
+    return rows / rows.diagonal()[:, None]
+
+
+def attention_of_clip(method: Any, image: Tensor) -> Tensor:
+    """What CLIP-ES makes of the attention of its CLIP (N, N), 1 where it is highest."""
+    layers = [seen[..., 1:, 1:] for seen in method.clip.look(image).attentions[-method.layers :]]
+    found = attention_affinity(torch.stack(layers).mean(dim=(0, 2)))[0]
+    return found / found.max()
+
+
+MATRICES: dict[str, tuple[Asked, str, int]] = {
+    "mctformer": (attention_of_patches, "matrix", 1),
+    "seam": (cosines_of_places, "likeness", 1),
+    "clip_es": (attention_of_clip, "likeness", 2),
+}
+"""Relations of all pairs, up to a factor for each row; their kind; the steps along them."""
+COARSE = 15
+"""Steps in which likeness is stored: 16 x 16 places have too many pairs for 255 of them."""
 
 
 def pictures(by: str = "irnet", over: str = "pamr") -> dict[str, str]:
@@ -31,9 +73,9 @@ def pictures(by: str = "irnet", over: str = "pamr") -> dict[str, str]:
     return ranked({id: one.iou[id] - other.iou[id] for id in one.extras})
 
 
-def in_bytes(values: Tensor) -> np.ndarray:
-    """Values in [0, 1] of any shape, in steps of 1/255."""
-    return (values.clamp(0, 1) * 255).round().byte().numpy()
+def in_bytes(values: Tensor, steps: int = 255) -> np.ndarray:
+    """Values in [0, 1] of any shape as multiples of 1/255, in steps of 1/``steps``."""
+    return ((values.clamp(0, 1) * steps).round() * (255 // steps)).byte().numpy()
 
 
 def main(
@@ -41,64 +83,51 @@ def main(
 ) -> None:
     """Ask the trained systems, and store what they say."""
     place = Place(0, HOME, folder)
-    systems: list[Any] = [
-        contend(id, place).method.eval() for id in ("affinitynet", "irnet", "mctformer")
-    ]
-    affinitynet, irnet, mctformer = systems
-    walks = {
-        "affinitynet": (affinitynet.offsets, affinitynet.beta, affinitynet.walk),
-        "irnet": (irnet.near, irnet.beta, irnet.walk),
-    }
     arrays: dict[str, np.ndarray] = {}
-    shares: dict[str, dict[str, float]] = {}
+    walks: dict[str, dict[str, Any]] = {}
     found = pictures()
-    for id in found.values():
-        image = place.train.image(id)[None]
-        with torch.inference_mode():
-            said = {
-                "affinitynet": affinitynet.affinity(image),
-                "irnet": path_affinity(irnet.relations.boundary(image), irnet.near),
-            }
-            _, patches, attention = mctformer.transformer(image)
-            between = mctformer.affinity(patches, attention)[0]
-        arrays |= {f"{id}/{name}": in_bytes(links[0]) for name, links in said.items()}
-        arrays[f"{id}/mctformer"] = in_bytes(between / between.amax(dim=1, keepdim=True))
-        shares[id] = {
-            name: own_share(links, *walks[name], place.train, id) for name, links in said.items()
-        }
+    shares: dict[str, dict[str, float]] = {id: {} for id in found.values()}
+    for name in ("affinitynet", *BARRED, *MATRICES):
+        # CLIP comes as it is: there is nothing to train, and no map of it is asked for.
+        method = place.make(ClipES) if name == "clip_es" else contend(name, place).method.eval()
+        if name in MATRICES:
+            ask, kind, steps = MATRICES[name]
+            walks[name] = {"kind": kind, "steps": steps}
+        else:
+            own = name == "affinitynet"
+            ask = (lambda one, image: one.affinity(image)[0]) if own else BARRED[name]
+            kind, offsets = ("links", method.offsets) if own else ("paths", method.near)
+            walks[name] = {
+                "kind": kind, "steps": method.walk, "beta": method.beta, "offsets": offsets,
+            }  # fmt: skip
+        for id in found.values():
+            with torch.inference_mode():
+                said = ask(method, place.train.image(id)[None])
+            byte = in_bytes(said, COARSE if kind == "likeness" else 255)
+            if kind == "likeness":  # rounding may have told the halves apart
+                byte = np.tril(byte) + np.tril(byte, -1).T
+            arrays[f"{id}/{name}"] = byte
+            shares[id][name] = own_share(Walk(name, "", **walks[name]), said, place.train, id)
     about = {
         "system": "affinity_rows", "data": HOME.where, "world": 0, "seed": 0, "pictures": found,
-        "walks": {
-            name: {"offsets": offsets, "beta": beta, "steps": steps}
-            for name, (offsets, beta, steps) in walks.items()
-        },
-        "shares": shares,
+        "walks": walks, "shares": shares,
     }  # fmt: skip
     write_arrays(RESULTS / "maps" / "affinity_rows.npz", arrays, about)
 
 
-def own_share(
-    links: Tensor,
-    offsets: list[tuple[int, int]],
-    beta: float,
-    steps: int,
-    data: SegmentationFolder,
-    id: str,
-) -> float:
+def own_share(walk: Walk, said: Tensor, data: SegmentationFolder, id: str) -> float:
     """What objects take from themselves, mean over their area: a check of what bytes cost.
 
     Args:
-        links: (1, K, h, w) affinities as the system says them.
-        offsets: of the K planes.
-        beta: exponent of the affinities.
-        steps: of the walk.
+        walk: how scores move.
+        said: links, boundaries or matrix, as the system says them.
         data: the images and their masks.
         id: of the image.
     """
-    truth = data.mask(id)
-    masks = torch.stack([(truth == c).float() for c in truth.unique() if 0 < c < 255])
-    small = torch.nn.functional.adaptive_avg_pool2d(masks, (links.shape[-2], links.shape[-1]))[None]
-    walked = propagate(small, links, offsets, beta, steps)
+    image, truth = data.image(id), data.mask(id)
+    size = walk.size(image, said)
+    small = torch.stack([shrunk(truth == c, size) for c in truth.unique() if 0 < c < 255])
+    walked = walk.move(small, image, said, walk.steps)
     return float((walked * small).sum() / small.sum())
 
 

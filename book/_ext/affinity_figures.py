@@ -42,22 +42,28 @@ def links(row: int, column: int) -> Picture:
     )
 
 
+ASKS = {
+    "affinitynet": "features", "irnet": "boundaries", "pamr": "colour", "mctformer": "attention",
+    "seam": "likeness", "benet": "boundaries", "sance": "contours", "clip_es": "attention",
+}  # fmt: skip
+"""What each system of the figure goes by, in the order of the panels."""
+FIRST = 4
+"""So many are shown before a reader chooses."""
+
+
 def walks_of(about: dict[str, Any]) -> list[Walk]:
-    """The walks of the systems whose affinities are stored, in the order of the panels."""
-
-    def learned(id: str, asks: str) -> Walk:
-        kept = about["walks"][id]
-        offsets = tuple((dy, dx) for dy, dx in kept["offsets"])
-        return Walk(called(id), asks, kept["steps"], "links", offsets, kept["beta"])
-
+    """The walks of the systems whose affinities are stored, and PAMR's, in the panels' order."""
     pamr = PAMR.toy(0)
-    distances = tuple((0, distance) for distance in pamr.dilations)
-    return [
-        learned("affinitynet", "features"),
-        learned("irnet", "boundaries"),
-        Walk(called("pamr"), "colour", pamr.iterations, "colours", distances, pamr.sharpness),
-        Walk(called("mctformer"), "attention", 1, "matrix"),
-    ]
+    distances = [(0, distance) for distance in pamr.dilations]
+    colours = {"kind": "colours", "steps": pamr.iterations, "beta": pamr.sharpness}
+    kept = {**about["walks"], "pamr": {**colours, "offsets": distances}}
+
+    def walk(id: str, asks: str) -> Walk:
+        how = kept[id]
+        offsets = tuple((dy, dx) for dy, dx in how.get("offsets", ()))
+        return Walk(called(id), asks, how["steps"], how["kind"], offsets, how.get("beta", 1.0))
+
+    return [walk(id, asks) for id, asks in ASKS.items()]
 
 
 def rows_figure() -> LiveFigure:
@@ -68,7 +74,7 @@ def rows_figure() -> LiveFigure:
     for place, id in about["pictures"].items():
         said = {
             called(name): torch.from_numpy(arrays[f"{id}/{name}"]).float() / 255
-            for name in ("affinitynet", "irnet", "mctformer")
+            for name in about["walks"]
         }
         pictures.append(Asked(f"{place} gain", data.image(id), data.mask(id), said))
-    return live_affinity(pictures, walks, data.classes)
+    return live_affinity(pictures, walks[:FIRST], data.classes, walks[FIRST:])

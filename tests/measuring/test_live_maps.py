@@ -20,8 +20,10 @@ from experiments.dose_maps import (
     telling_class,
 )
 from experiments.doses import FAMILIES, Dose
+from wsss_lib.blocks.affinity.attention import attention_affinity
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import IGNORE
+from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.results import read_arrays
 
 
@@ -110,3 +112,26 @@ def test_affinities_are_stored_as_the_systems_say_them(tiny, monkeypatch):
     attention = arrays["train_0003/mctformer"]
     assert attention.shape == (64, 64)
     assert (attention.max(axis=1) == 255).all()
+    with torch.inference_mode():
+        for name, look in (
+            ("irnet", lambda method: method.relations.boundary(image)),
+            ("benet", lambda method: method.boundaries.boundary(image)),
+            ("sance", lambda method: method.net(image)[1]),
+        ):
+            boundary = look(contend(name, place).method.eval())[0, 0].numpy()
+            assert np.abs(arrays[f"train_0003/{name}"] / 255 - boundary).max() <= 0.5 / 255 + 1e-5
+        method = contend("seam", place).method.eval()
+        clip = place.make(ClipES)
+        layers = torch.stack([seen[..., 1:, 1:] for seen in clip.clip.look(image).attentions])
+        likenesses = {
+            "seam": method.correlation(image, method.backbone(image))[0],
+            "clip_es": attention_affinity(layers.mean(dim=(0, 2)))[0],
+        }
+    for name, rows in likenesses.items():
+        found = torch.from_numpy(arrays[f"train_0003/{name}"]).float()
+        assert (found == found.T).all()
+        assert {*found.unique().tolist()} <= {17.0 * step for step in range(16)}
+        wanted = rows / (rows.diagonal()[:, None] if name == "seam" else rows.max())
+        assert (found / 255 - wanted).abs().max() <= 0.5 / 15 + 1e-5
+    assert about["walks"]["clip_es"] == {"kind": "likeness", "steps": 2}
+    assert {*about["shares"]["train_0003"]} == {*about["walks"]}

@@ -42,12 +42,52 @@ function linked({ size: [h, w], offsets, beta }, links) {
   return normalised(neighbours, weights, each);
 }
 
+// Pixels on the way to an offset, as ``path_to`` of the library has them.
+function wayTo([dy, dx]) {
+  const found = [];
+  for (let y = 0; y <= dy; y += 1) {
+    for (let x = Math.min(0, dx); x <= Math.max(0, dx); x += 1) {
+      if ((dy * x - dx * y) ** 2 < dy * dy + dx * dx) found.push([y, x]);
+    }
+  }
+  return found;
+}
+
+// Boundaries (h, w) in bytes: a link is as weak as the strongest of them on its way is strong.
+function barred(walk, boundary) {
+  const { size: [h, w], offsets } = walk;
+  const links = boundary && new Uint8Array(offsets.length * h * w);
+  if (boundary) {
+    offsets.forEach(([dy, dx], k) => {
+      const on = wayTo([dy, dx]);
+      for (let y = 0; y + dy < h; y += 1) {
+        for (let x = Math.max(0, -dx); x < w - Math.max(0, dx); x += 1) {
+          const highest = Math.max(...on.map(([down, along]) => boundary[(y + down) * w + x + along]));
+          links[(k * h + y) * w + x] = 255 - highest;
+        }
+      }
+    });
+  }
+  return linked(walk, links);
+}
+
 // A matrix (N, N) in bytes; without one, all weigh the same.
 function full({ size: [h, w] }, matrix) {
   const count = h * w;
   const neighbours = Int32Array.from({ length: count * count }, (_, i) => i % count);
   const weights = Float64Array.from({ length: count * count }, (_, i) => (matrix ? matrix[i] : 1));
   return normalised(neighbours, weights, count);
+}
+
+// A symmetric matrix, of which the rows up to the diagonal are kept.
+function alike(walk, half) {
+  const count = walk.size[0] * walk.size[1];
+  const at = (row, column) => (row * (row + 1)) / 2 + column;
+  const whole = half && Uint8Array.from({ length: count * count }, (_, i) => {
+    const [row, column] = [Math.floor(i / count), i % count];
+    return half[at(Math.max(row, column), Math.min(row, column))];
+  });
+  return full(walk, whole);
 }
 
 // PAMR's weights of an image in bytes, colours beside each other; without one, all weigh the same.
@@ -59,7 +99,7 @@ function coloured({ size: [h, w], offsets, beta }, image) {
   return normalised(neighbours, weights, 8 * offsets.length);
 }
 
-const MADE = { links: linked, matrix: full, colours: coloured };
+const MADE = { links: linked, paths: barred, matrix: full, likeness: alike, colours: coloured };
 
 // Where a walker from a pixel stands after some steps.
 function walked({ neighbours, weights, each, count }, start, steps) {
@@ -174,51 +214,58 @@ export async function render({ model, el }) {
   const cut = (length) => content.subarray(at, (at += length));
   const pictures = model.get("pictures").map((one) => ({
     ...one, width, height, outlines: new Map(), image: cut(3 * width * height), truth: cut(width * height),
-    said: walks.map(({ kind, size: [h, w], offsets }) => {
-      if (kind === "colours") return null;
-      return cut(kind === "links" ? offsets.length * h * w : (h * w) ** 2);
-    }),
   }));
-  const blind = walks.map((walk) => MADE[walk.kind](walk, null));
   const last = Math.max(...walks.map(({ steps }) => steps));
   const stops = STOPS.filter((stop) => stop < last).concat(last);
 
   el.classList.add("live-affinity");
   el.innerHTML = `
     <div class="live-choices" role="group" aria-label="Picture">${pictures.map(({ title }) => `<button type="button">${escaped(title)}</button>`).join("")}</div>
+    <fieldset><legend>who is asked</legend>${walks.map(({ name }) => `<label><input type="checkbox"> ${escaped(name)}</label>`).join("")}</fieldset>
     <div class="live-panels">
       <div class="live-panel"><b>point at a pixel</b>
         <canvas width="${width * SCALE}" height="${height * SCALE}" tabindex="0" role="application" aria-label="The picture; arrow keys move the pixel"></canvas>
         <span class="live-asked"></span></div>
-      ${walks.map(({ name }) => `<div class="live-panel"><b>${escaped(name)}</b>
+      ${walks.map(({ name }) => `<div class="live-panel" hidden><b>${escaped(name)}</b>
         <canvas width="${width * SCALE}" height="${height * SCALE}" role="img" aria-label="${escaped(name)}: what the pixel's score is the mean of"></canvas>
         <span class="live-bar"><i></i><u></u></span><span class="live-share"></span></div>`).join("")}
     </div>
     <label>steps <input type="range" min="0" max="${stops.length - 1}" step="1"><span class="live-steps"></span></label>
     <output aria-live="polite"></output>`;
   const buttons = [...el.querySelectorAll("button")];
+  const boxes = [...el.querySelectorAll("fieldset input")];
   const [asked, ...panels] = el.querySelectorAll(".live-panel");
-  const [slider, said] = [el.querySelector("input"), el.querySelector("output")];
+  const [slider, said] = [el.querySelector("[type=range]"), el.querySelector("output")];
   let [shown, pixel] = [pictures[0], pictures[0].pixel];
-  const made = new Map();
+  const unpacked = new Map();
   const known = new Map();
 
-  function ways(picture) {
-    if (!made.has(picture)) {
-      const each = walks.map((walk, n) => MADE[walk.kind](walk, walk.kind === "colours" ? picture.image : picture.said[n]));
-      made.set(picture, each);
-    }
-    return made.get(picture);
+  function once(key, make) {
+    const name = key.join();
+    if (!known.has(name)) known.set(name, make());
+    return known.get(name);
   }
 
-  // What the walkers from each pixel leave on a class after some steps, blind ones or not.
+  // What an affinity has of each picture.
+  async function unpack(n) {
+    if (walks[n].kind === "colours") return pictures.map(({ image }) => image);
+    const all = await inflated(walks[n].content);
+    const each = all.length / pictures.length;
+    return pictures.map((_, i) => all.subarray(i * each, (i + 1) * each));
+  }
+
+  // A blind walk looks at nothing.
+  function way(n, looks) {
+    const i = pictures.indexOf(shown);
+    return once(["way", n, looks && i], () => MADE[walks[n].kind](walks[n], looks ? unpacked.get(n)[i] : null));
+  }
+
+  // What the walkers from each pixel leave on a class after some steps.
   function kept(n, kind, steps, looks) {
-    const key = [pictures.indexOf(shown), n, kind, steps, looks].join();
-    if (!known.has(key)) {
+    return once([pictures.indexOf(shown), n, kind, steps, looks], () => {
       const region = covered(shown.truth, kind, width, height, walks[n].size);
-      known.set(key, held((looks ? ways(shown) : blind)[n], region, steps));
-    }
-    return known.get(key);
+      return held(way(n, looks), region, steps);
+    });
   }
 
   function show() {
@@ -226,11 +273,16 @@ export async function render({ model, el }) {
     const kind = shown.truth[y * width + x];
     const most = stops[slider.value];
     draw(asked.querySelector("canvas"), shown, kind, pixel, null);
-    const told = walks.map((walk, n) => {
+    panels.forEach((panel, n) => {
+      panel.hidden = !(boxes[n].checked && unpacked.has(n));
+    });
+    const chosen = walks.map((_, n) => n).filter((n) => !panels[n].hidden);
+    const told = chosen.map((n) => {
+      const walk = walks[n];
       const steps = Math.min(most, walk.steps);
       const start = cellOf(y, x, width, height, walk.size);
       const region = covered(shown.truth, kind, width, height, walk.size);
-      const here = walked(ways(shown)[n], start, steps);
+      const here = walked(way(n, true), start, steps);
       const { own, reach } = spreadIn(here, region);
       const none = kept(n, kind, steps, false)[start];
       const whole = sum(kept(n, kind, steps, true).map((value, i) => value * region[i])) / sum(region);
@@ -247,7 +299,14 @@ export async function render({ model, el }) {
     });
     el.querySelector(".live-steps").textContent = most === last ? "as far as each goes" : `${most} at most`;
     asked.querySelector(".live-asked").textContent = `row ${y}, column ${x}: ${classes[kind]}`;
-    said.value = `Averaged over all pixels of the ${classes[kind]}, this much comes from the ${classes[kind]}: ${told.join(", ")}.`;
+    said.value = told.length
+      ? `Averaged over all pixels of the ${classes[kind]}, this much comes from the ${classes[kind]}: ${told.join(", ")}.`
+      : "Nobody is asked: choose at least one above.";
+  }
+
+  async function ask(n) {
+    if (boxes[n].checked && !unpacked.has(n)) unpacked.set(n, await unpack(n));
+    show();
   }
 
   function choose(picture) {
@@ -282,6 +341,11 @@ export async function render({ model, el }) {
     const [dy, dx] = keys[event.key];
     move(pixel[0] + dy, pixel[1] + dx);
   });
+  boxes.forEach((box, n) => {
+    box.checked = n < model.get("shown");
+    box.addEventListener("change", () => ask(n));
+  });
+  await Promise.all(boxes.map((_, n) => ask(n)));
   choose(pictures[0]);
 }
 

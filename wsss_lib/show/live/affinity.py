@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wsss_lib.blocks.affinity.class_tokens import spread
 from wsss_lib.blocks.affinity.pairs import Offset
+from wsss_lib.blocks.affinity.paths import path_affinity
 from wsss_lib.blocks.affinity.random_walk import propagate
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import IGNORE, InputError
@@ -28,15 +29,16 @@ class Walk:
         name: of the system.
         asks: what it goes by, in a word.
         steps: that it takes.
-        kind: "links" between near pixels, a "matrix" of all pairs, or "colours" alone (PAMR).
-        offsets: (dy, dx) of the links; of colours, of one neighbour for each distance.
+        kind: "links" between near pixels, "paths" between them that a boundary bars, a "matrix" of
+            all pairs, their "likeness", which is a symmetric matrix, or "colours" alone (PAMR).
+        offsets: (dy, dx) of links and paths; of colours, of one neighbour for each distance.
         beta: exponent of the links; of colours, the share of the local deviation.
     """
 
     name: str
     asks: str
     steps: int
-    kind: Literal["links", "matrix", "colours"]
+    kind: Literal["links", "paths", "matrix", "likeness", "colours"]
     offsets: tuple[Offset, ...] = ()
     beta: float = 1.0
 
@@ -46,12 +48,15 @@ class Walk:
         Args:
             maps: (K, h, w), at the size of ``said``; of colours, at that of the image.
             image: (3, H, W) RGB in [0, 1].
-            said: (len(offsets), h, w) links or (h * w, h * w) matrix; not asked for colours.
+            said: (len(offsets), h, w) links, (h, w) boundaries or (h * w, h * w) matrix; not asked
+                for colours.
             steps: at most those of the system are taken.
         """
         count = min(steps, self.steps)
-        if self.kind == "links":
-            return propagate(maps[None], said[None], self.offsets, self.beta, count)[0]
+        if self.kind in ("links", "paths"):
+            barred = self.kind == "paths"
+            links = path_affinity(said[None, None], self.offsets) if barred else said[None]
+            return propagate(maps[None], links, self.offsets, self.beta, count)[0]
         if self.kind == "colours":
             distances = [dx for _, dx in self.offsets]
             return pamr(image[None], maps[None], distances, count, self.beta)[0]
@@ -62,7 +67,7 @@ class Walk:
 
     def size(self, image: Tensor, said: Tensor) -> tuple[int, int]:
         """(h, w) of the maps that move."""
-        if self.kind == "matrix":
+        if self.kind in ("matrix", "likeness"):
             return (round(len(said) ** 0.5),) * 2
         return (image if self.kind == "colours" else said).shape[-2:]  # type: ignore[return-value]
 
@@ -110,53 +115,60 @@ class Asked:
 
 
 def live_affinity(
-    pictures: Sequence[Asked], walks: Sequence[Walk], classes: Sequence[str]
+    pictures: Sequence[Asked],
+    walks: Sequence[Walk],
+    classes: Sequence[str],
+    more: Sequence[Walk] = (),
 ) -> LiveFigure:
     """Pictures to point at, and what the new score of the pixel is the mean of.
 
+    What a walk has of the pictures is unpacked when the walk is first shown: a page that a reader
+    opens from a file can fetch nothing, but need not unfold all that it holds.
+
     Args:
-        pictures: all of one size; links and matrices in [0, 1] are shown in steps of 1/255.
-        walks: side by side.
+        pictures: all of one size; what is said of them in [0, 1] is shown in steps of 1/255.
+        walks: side by side, at first and on paper.
         classes: names of the C classes.
+        more: walks that a reader may choose beside or instead of the first.
 
     Raises:
         InputError: there is no picture or no walk, a walk has nothing to say of a picture, one has
-            no object, or sizes differ.
+            no object, sizes differ, or a likeness is not symmetric.
     """
     if not pictures:
         raise InputError("live_affinity: give at least one picture.")
     if not walks:
         raise InputError("live_affinity: give at least one walk.")
-    content = b""
+    every = [*walks, *more]
     for one in pictures:
-        lacking = [w.name for w in walks if w.kind != "colours" and w.name not in one.said]
+        lacking = [w.name for w in every if w.kind != "colours" and w.name not in one.said]
         if lacking or not (one.truth % IGNORE > 0).any():
             raise InputError(
                 f"live_affinity: picture {one.title!r} needs an object, and what is said of it by "
                 f"each walk; missing: {', '.join(lacking) or 'the object'}."
             )
         if (
-            _sizes(one, walks) != _sizes(pictures[0], walks)
+            _sizes(one, every) != _sizes(pictures[0], every)
             or one.image.shape[1:] != one.truth.shape
         ):
             raise InputError(
                 f"live_affinity: picture {one.title!r}: image and truth must have one size, and "
                 "with what is said of them that of the first picture."
             )
-        parts = [one.image.permute(1, 2, 0) * 255, one.truth]
-        parts += [one.said[w.name] * 255 for w in walks if w.kind != "colours"]
-        content += b"".join(part.round().byte().numpy().tobytes() for part in parts)
     height, width = pictures[0].truth.shape
     data = {
-        "width": width, "height": height, "classes": ["ground", *classes],
+        "width": width, "height": height, "classes": ["ground", *classes], "shown": len(walks),
         "pictures": [{"title": one.title, "pixel": one.pixel} for one in pictures],
         "walks": [
             {
                 "name": w.name, "asks": w.asks, "steps": w.steps, "kind": w.kind, "beta": w.beta,
                 "offsets": w.offsets, "size": w.size(pictures[0].image, _said(pictures[0], w)),
-            } for w in walks
+                "content": _packed([_kept(one, w) * 255 for one in pictures]),
+            } for w in every
         ],
-        "content": text_of(zlib.compress(content, 9)),
+        "content": _packed(
+            [part for one in pictures for part in (one.image.permute(1, 2, 0) * 255, one.truth)]
+        ),
     }  # fmt: skip
     alt = (
         "The picture several times with one pixel marked, and a tint over the pixels that its new "
@@ -164,6 +176,26 @@ def live_affinity(
         "it comes from the pixel's own object."
     )
     return LiveFigure("affinity", data, _picture(pictures[0], walks), alt)
+
+
+def _kept(one: Asked, walk: Walk) -> Tensor:
+    """What the page holds; of a symmetric matrix, its rows up to the diagonal."""
+    said = _said(one, walk)
+    if walk.kind != "likeness":
+        return said
+    if not torch.equal(said, said.mT):
+        raise InputError(
+            f"live_affinity: the likeness of {walk.name!r} is not symmetric on picture "
+            f"{one.title!r}; give it as a matrix."
+        )
+    rows, columns = torch.tril_indices(*said.shape)
+    return said[rows, columns]
+
+
+def _packed(parts: Sequence[Tensor]) -> str:
+    """Values from 0 to 255, one after the other, as compressed bytes in base64."""
+    content = b"".join(part.round().byte().numpy().tobytes() for part in parts)
+    return text_of(zlib.compress(content, 9))
 
 
 def _sizes(one: Asked, walks: Sequence[Walk]) -> list[tuple[int, ...]]:
