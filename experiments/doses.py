@@ -164,7 +164,13 @@ FAMILIES: dict[str, Family] = {
             "ecs_net": "cam_600", "acr": "cam_600",
         }
     ),
-    "self_supervised": _partial({"seam": "cam", "advcam": "cam"}),
+    "self_supervised": _partial(
+        {
+            "seam": "cam", "puzzle_cam": "cam", "cpn": "cam", "usage": "cam", "advcam": "cam",
+            "c2am": "cam", "split_merge": "cam", "sipe": "cam", "subcat": "cam_600",
+            "ppc": "seam", "l2g": "cam_saliency",
+        }
+    ),
     "cooccurrence": Family(
         "what always comes with a class is called by its name",
         "P(water given boat) in training", WATER, 2, "boat_iou",

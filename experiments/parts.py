@@ -1,18 +1,27 @@
-"""What is left of a system where a part of its answer is left out: the same trainings, asked again.
+"""What is left of a system where a part is left out: of its answer, or of its training.
 
 Where a system finds less than its control, these rows say which part takes it away.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from experiments.contenders import Maker, Place, asked_again, contend
+from wsss_lib.blocks.augment.erase import hot_mask
+from wsss_lib.blocks.maps.class_maps import normalize
+from wsss_lib.core import Batch, Method
 from wsss_lib.engine import Stage
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
+from wsss_lib.methods.image_level.erasing.seenet import SeeNet
+from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
+from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
+from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
+from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 
 
 class NoContext(LPCAM):
@@ -39,13 +48,71 @@ class Far(MDC):
         return torch.stack(self.class_maps(image)[1:]).mean(dim=0)
 
 
-def part(id: str, kind: type[LPCAM] | type[MDC]) -> Callable[[Place], Stage]:
+class FirstPhase(TwoPhase):
+    """The frozen network of Two-Phase alone."""
+
+    def looks(self, image: Tensor, tags: Tensor | None) -> list[Tensor]:
+        """(B, 3, H, W) -> raw maps (B, C, h, w)."""
+        return super().looks(image, tags)[:1]
+
+
+class SecondPhase(TwoPhase):
+    """The network of Two-Phase that does not see what the first one found, alone."""
+
+    def looks(self, image: Tensor, tags: Tensor | None) -> list[Tensor]:
+        """(B, 3, H, W) -> raw maps (B, C, h, w)."""
+        return super().looks(image, tags)[1:]
+
+
+class FirstBranch(SeeNet):
+    """The plain classifier of SeeNet alone."""
+
+    def looks(self, image: Tensor, tags: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) -> raw maps (B, C, h, w), the first in place of the second."""
+        first, _, third = super().looks(image, tags)
+        return first, first, third
+
+
+class SecondBranch(SeeNet):
+    """The branch of SeeNet that sees the rest, alone."""
+
+    def looks(self, image: Tensor, tags: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) -> raw maps (B, C, h, w), the second in place of the first."""
+        _, second, third = super().looks(image, tags)
+        return second, second, third
+
+
+class NoPrior(SeeNet):
+    """SeeNet whose second branch sees likely background as it is."""
+
+    def looks(self, image: Tensor, tags: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) -> raw maps (B, C, h, w) of the three branches."""
+        first, _, third = super().looks(image, tags)
+        seen = 1 - hot_mask(normalize(first, tags), self.high)
+        return first, self.second(seen * self.backbone(image)[-1].relu()), third
+
+
+class NoThird(SeeNet):
+    """SeeNet without the branch that has to find nothing."""
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The classification of the first two branches."""
+        terms = super().loss(batch)
+        return {name: terms[name] for name in ("first", "second")}
+
+
+def part(id: str, kind: type[Method]) -> Callable[[Place], Stage]:
     """A part of the answer of a trained system."""
 
     def stage(place: Place) -> Stage:
         return asked_again(contend(id, place), place.make(kind), place, kind.__name__)
 
     return stage
+
+
+def variant(kind: type[Method]) -> Callable[[Place], Stage]:
+    """A system that is trained without one of its ideas."""
+    return lambda place: place.run(place.make(kind), ("tags",))
 
 
 def clustered(count: int) -> Callable[[Place], Stage]:
@@ -59,11 +126,33 @@ def clustered(count: int) -> Callable[[Place], Stage]:
     return stage
 
 
+def as_published(kind: Any, **settings: float) -> Callable[[Place], Stage]:
+    """A system with settings of its paper in place of those of the toy world."""
+
+    def stage(place: Place) -> Stage:
+        method = place.make(kind)
+        for name, value in settings.items():
+            setattr(method, name, value)
+        scores = contend("cam", place).scores if method.card.needs_scores else None
+        return place.run(method, method.card.supervision, scores)
+
+    return stage
+
+
 PARTS: dict[str, Maker] = {
     "lpcam_no_context": Maker(LPCAM.card, part("lpcam", NoContext)),
     "lpcam_4_clusters": Maker(LPCAM.card, clustered(4)),
     "lpcam_24_clusters": Maker(LPCAM.card, clustered(24)),
     "mdc_near": Maker(MDC.card, part("mdc", Near)),
     "mdc_far": Maker(MDC.card, part("mdc", Far)),
+    "two_phase_first": Maker(TwoPhase.card, part("two_phase", FirstPhase)),
+    "two_phase_second": Maker(TwoPhase.card, part("two_phase", SecondPhase)),
+    "seenet_first": Maker(SeeNet.card, part("seenet", FirstBranch)),
+    "seenet_second": Maker(SeeNet.card, part("seenet", SecondBranch)),
+    "seenet_no_prior": Maker(SeeNet.card, variant(NoPrior)),
+    "seenet_no_third": Maker(SeeNet.card, variant(NoThird)),
+    "guided_labels_half": Maker(GuidedLabels.card, as_published(GuidedLabels, salient=0.5)),
+    "ssnet_half": Maker(SSNet.card, as_published(SSNet, salient=0.5)),
+    "i2crc_whole": Maker(I2CRC.card, as_published(I2CRC, background=1.0)),
 }
-"""Contenders that share the training of LPCAM and of MDC."""
+"""What is left, what a system is without one of its ideas, or as its paper sets it."""

@@ -7,10 +7,12 @@ MCTformer is asked for each of its maps, with class attention averaged over its 
 layers. AffinityNet is trained once and asked with walks of several lengths, from starts with
 several powers of the background; it has a background of its own, and is cut at one half. CLIP-ES,
 which is not trained, is asked with softer rivals, before its maps are carried and after, and with
-maps that are not rectified. Adds to ``results/rates.json``.
+maps that are not rectified. Saliency maps are cut at several places. Adds to
+``results/rates.json``.
 """
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -28,9 +30,10 @@ from experiments.contenders import Place, PlainClip, contend
 from experiments.doses import TUNING_WORLD, Dose
 from wsss_lib.blocks.maps.class_maps import min_max, resize_like
 from wsss_lib.blocks.maps.gradcam import grad_cam
+from wsss_lib.core import IGNORE
 from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.engine import infer
-from wsss_lib.evaluate import evaluate
+from wsss_lib.evaluate import confusion_of, evaluate, ious
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.nets.backbones.toy import toy_vit
@@ -41,6 +44,8 @@ RATES = (5e-3, 2e-3, 1e-3, 5e-4)
 WALKS, POWERS = (16, 32, 64, 128, 256), (4.0, 8.0, 16.0)
 SOFTER = (1.0, 0.5, 0.25, 0.1)
 """Shares of CLIP's own temperature."""
+WEIGHTS = (1.0, 0.6, 0.4, 0.25, 0.15)
+CUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 ON_VIT = ("cam_vit", "mctformer", "toco")
 RECORD = Path("results/rates.json")
 
@@ -124,9 +129,37 @@ def look_at_rivals(place: Place) -> dict[str, Any]:
     return {**found, "seconds": plain.seconds}
 
 
+def look_at_saliency(place: Place) -> dict[str, Any]:
+    """The IoU of everything that a saliency map shows, by where the map is cut."""
+    start, view = time.perf_counter(), place.view(("saliency",))
+    counts = {cut: np.zeros((2, 2), dtype=np.int64) for cut in CUTS}
+    for number, id in enumerate(tqdm(view.ids, desc="saliency", leave=False)):
+        saliency = view[number].require("saliency", "a cut")[0, 0]
+        truth = place.train.mask(id)
+        there = torch.where(truth == IGNORE, IGNORE, (truth > 0).long())
+        for cut in CUTS:
+            counts[cut] += confusion_of(there, (saliency > cut).long(), 1)
+    miou = {f"cut at {cut:g}": float(ious(one)[1]) for cut, one in counts.items()}
+    return {"system": "saliency", "miou": miou, "seconds": time.perf_counter() - start}
+
+
+def look_at_background(place: Place) -> dict[str, Any]:
+    """What I2CRC reaches, by what 1 - saliency counts against its class maps."""
+    stage = contend("i2crc", place)
+    method: Any = stage.method
+    view, miou = place.view(method.card.supervision), {}
+    for method.background in WEIGHTS:
+        scores = infer(method, view, stage.folder / f"background_{method.background:g}")
+        name = f"1 - saliency times {method.background:g}"
+        miou[name] = evaluate(scores, place.train, 0.5, boundary=False).miou
+    return {"system": "i2crc", "threshold": 0.5, "miou": miou, "seconds": stage.seconds}
+
+
 LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "affinitynet": look_at_walks,
     "clip_es": look_at_rivals,
+    "saliency": look_at_saliency,
+    "i2crc": look_at_background,
 }
 """Systems whose learning rate is known, and what is turned of each."""
 
@@ -136,7 +169,7 @@ def main(
     rates: Annotated[list[float] | None, typer.Option(help="Learning rates.")] = None,
     folder: Annotated[Path, typer.Option(help="Worlds and checkpoints.")] = Path("runs/evidence"),
 ) -> None:
-    """Look at every system at every rate, at AffinityNet's walks and at CLIP-ES's rivals."""
+    """Look at every system at every rate, and at all of ``LOOKS``."""
     looks = [
         look
         for name in names or (*ON_VIT, *LOOKS)

@@ -21,6 +21,17 @@ def mean(result, figure="miou"):
     return result["summary"][figure]["mean"]
 
 
+def gains_at_doses(curve):
+    """By dose, the gains of a stored curve."""
+    runs = curve["runs"]
+    return [[run["gain"] for run in runs if run["dose"] == number] for number in range(3)]
+
+
+def two_errors(gains):
+    """Two standard errors of their mean."""
+    return 2 * np.std(gains, ddof=1) / len(gains) ** 0.5
+
+
 def test_cam_shows_both_failures_and_leaves_room(toy):
     cam = toy("cam")
     assert [(run["world"], run["seed"]) for run in cam["runs"]] == [(0, 0), (1, 1), (2, 2)]
@@ -119,6 +130,49 @@ def test_chosen_thresholds_lie_inside_what_can_be_chosen(root):
         chosen = [nearest(run["threshold"]) for run in runs if "threshold" in run]
         inside = all(0 < index < STEPS - 1 for index in chosen)
         assert inside != (f"{path.parent.name}/{path.stem}" in AT_THE_END), path
+
+
+def test_what_the_chapter_of_erasing_says_of_its_systems(root, toy):
+    curves = {path.stem: read_result(path) for path in (root / "results/curves/erasing").iterdir()}
+    each = {id: gains_at_doses(curve) for id, curve in curves.items()}
+    gains = {id: [np.mean(one) for one in found] for id, found in each.items()}
+    error = {id: two_errors(found[1]) for id, found in each.items()}
+    for id in ("ae_psl", "cse", "ecs_net", "acr"):
+        assert gains[id][1] > error[id]
+    for id in ("two_phase", "seenet"):
+        assert gains[id][1] < -error[id]
+    growth = {id: one[2] - one[0] for id, one in gains.items()}
+    assert max(growth, key=growth.get) == "ecs_net"
+    assert gains["ecs_net"] == sorted(gains["ecs_net"])
+    assert all(run["gain"] > 0 for run in curves["acr"]["runs"])
+    for id in ("two_phase", "seenet"):
+        first, second = toy(f"{id}_first"), toy(f"{id}_second")
+        assert mean(second, "body_recall") > mean(first, "body_recall") + 0.05
+        assert mean(second, "precision") < mean(first, "precision") - 0.05
+    assert mean(toy("two_phase_first")) < mean(toy("two_phase")) < mean(toy("cam"))
+    for without in ("seenet_no_prior", "seenet_no_third"):
+        assert mean(toy(without)) > mean(toy("seenet"))
+
+
+def test_what_the_page_on_saliency_says_of_its_systems(root, toy):
+    paths = (root / "results/curves/extra_supervision").iterdir()
+    each = {path.stem: gains_at_doses(read_result(path)) for path in paths}
+    gains = {id: [np.mean(one) for one in found] for id, found in each.items()}
+    for id in ("guided_labels", "ssnet", "i2crc"):
+        assert min(each[id][0]) > 0, "in every world at home"
+    assert max(gains, key=lambda id: gains[id][0]) == "i2crc"
+    for id in ("eps", "ssnet", "i2crc"):
+        assert gains[id] == sorted(gains[id])
+    assert gains["guided_labels"][2] < 0 < gains["guided_labels"][0]
+    product = toy("cam_saliency")
+    assert mean(toy("guided_labels"), "boundary_iou") > mean(product, "boundary_iou")
+    for figure in ("recall", "precision"):
+        assert mean(toy("i2crc"), figure) > mean(product, figure)
+    cuts = read_result(root / "results" / "rates.json")["entries"]
+    found = next(entry["miou"] for entry in reversed(cuts) if entry["system"] == "saliency")
+    assert max(found, key=found.get) == "cut at 0.1"
+    weights = next(entry["miou"] for entry in reversed(cuts) if entry["system"] == "i2crc")
+    assert max(weights, key=weights.get) == "1 - saliency times 0.4"
 
 
 def test_on_photographs_refined_labels_beat_raw_ones(horses):

@@ -53,7 +53,16 @@ from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.methods.image_level.self_supervised.c2am import C2AM
+from wsss_lib.methods.image_level.self_supervised.cpn import CPN
+from wsss_lib.methods.image_level.self_supervised.l2g import L2G
+from wsss_lib.methods.image_level.self_supervised.ppc import PPC
+from wsss_lib.methods.image_level.self_supervised.puzzle_cam import PuzzleCAM
 from wsss_lib.methods.image_level.self_supervised.seam import SEAM
+from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
+from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
+from wsss_lib.methods.image_level.self_supervised.subcat import SubCat
+from wsss_lib.methods.image_level.self_supervised.usage import USAGE
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
@@ -67,9 +76,14 @@ from wsss_lib.nets.backbones.vit import ViT, load_vit
 from wsss_lib.nets.heads.classifier import Classifier
 from wsss_lib.nets.heads.collaboration import CollaborativeAttention
 from wsss_lib.nets.heads.contrast import ContrastNet
-from wsss_lib.nets.heads.correlation import PixelCorrelation
+from wsss_lib.nets.heads.correlation import (
+    CorrelatedClassifier,
+    PixelCorrelation,
+    RegionCorrelation,
+)
 from wsss_lib.nets.heads.fuse import FusedFeatures
 from wsss_lib.nets.heads.memory import RegionHeads
+from wsss_lib.nets.heads.prototypes import SideFeatures
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
 from wsss_lib.nets.large.clip import Clip, load_clip
@@ -153,6 +167,26 @@ def _seam(parts: Parts) -> SEAM:
     return SEAM(net, parts.count, PixelCorrelation(net))
 
 
+def _ppc(parts: Parts) -> PPC:
+    net = parts.resnet(8)
+    return PPC(net, parts.count, PixelCorrelation(net))
+
+
+def _sipe(parts: Parts) -> SIPE:
+    net = parts.resnet()
+    return SIPE(net, parts.count, SideFeatures(net))
+
+
+def _cpn(parts: Parts) -> CPN:
+    net = parts.resnet(8)
+    return CPN(net, parts.count, RegionCorrelation(net))
+
+
+def _l2g(parts: Parts) -> L2G:
+    whole = CorrelatedClassifier(parts.resnet(8), parts.count + 1)
+    return L2G(whole, CorrelatedClassifier(parts.resnet(8), parts.count))
+
+
 def _acr(parts: Parts) -> ACR:
     rival = Reconstructor(parts.resnet(8), parts.count)
     return ACR(Classifier(parts.resnet(8), parts.count), rival)
@@ -218,7 +252,16 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "ssnet": lambda parts: SSNet(JointNet(parts.resnet(), parts.count)),
     "i2crc": lambda parts: I2CRC(parts.resnet(), parts.count),
     "seam": _seam,
+    "ppc": _ppc,
+    "c2am": lambda parts: C2AM(parts.resnet()),
+    "sipe": _sipe,
+    "puzzle_cam": lambda parts: PuzzleCAM(parts.resnet(), parts.count),
+    "cpn": _cpn,
+    "l2g": _l2g,
+    "usage": lambda parts: USAGE(parts.resnet(8), parts.count),
     "advcam": lambda parts: AdvCAM(parts.resnet(), parts.count),
+    "split_merge": lambda parts: SplitMerge(parts.resnet(), parts.count),
+    "subcat": lambda parts: SubCat(parts.resnet(8), parts.count),
     "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
@@ -265,6 +308,12 @@ AFTER = {
     "acr": "affinitynet",
     "mctformer": "affinitynet",
     "seam": "affinitynet",
+    "subcat": "affinitynet",
+    "ppc": "affinitynet",
+    "sipe": "irnet",
+    "puzzle_cam": "affinitynet",
+    "usage": "affinitynet",
+    "cpn": "irnet",
     "advcam": "irnet",
     "lpcam": "irnet",
     "clims": "irnet",

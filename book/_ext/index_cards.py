@@ -75,7 +75,13 @@ def card_lines(card: Card) -> list[tuple[str, nodes.Element]]:
             differs = fold([nodes.Text(count)], [differs], ["card-fold"])
         lines.append(("Differs from the paper", differs))
     if line is not None:
-        text = f"VOC 2012 val {line.val or '–'}, test {line.test or '–'} ({line.backbone})"
+        text = f"VOC 2012 val {line.val or '–'}, test {line.test or '–'}"
+        text += f" ({line.backbone})" if line.backbone else ""
+        text += "".join(
+            f"; learned from {one.correct}"
+            for one in survey.errata()
+            if one.system == card.id and one.what == "supervision"
+        )
         lines.append(("Reported in the survey", nodes.paragraph("", text)))
     if card.official:
         code = nodes.paragraph("", "")

@@ -7,8 +7,15 @@ import torch
 from torch import nn
 
 from tests.loops import check_network_answers, one_at_another_size
+from tests.refined import (
+    check_gradient,
+    check_needs,
+    check_refinements,
+    check_rounding,
+    coloured,
+)
 from tests.tiny import TWO_IMAGES, Painter, noise
-from wsss_lib.core import Batch, InputError
+from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.affinity.dsrg import DSRG
 from wsss_lib.recipes import chain
 
@@ -100,11 +107,6 @@ def test_a_class_that_is_absent_does_not_grow():
     assert not (taught & (answer[0] == 2)).sum() > 1  # the seed itself, of class 1
 
 
-def coloured(image, answer):
-    """A refinement that any change of image, size or answer changes."""
-    return (answer + image[:, :1] * answer.roll(1, dims=-1)) / (1 + image[:, :1])
-
-
 def make(**settings):
     return DSRG(Painter(), refine=coloured, **settings)
 
@@ -180,30 +182,16 @@ def test_a_batch_without_seeds_learns_from_colours_alone():
 
 
 def test_the_size_of_the_losses_is_rounded_up():
-    sizes = []
-
-    def watched(image, answer):
-        sizes.append((tuple(image.shape), tuple(answer.shape)))
-        return answer
-
-    DSRG(Painter(), refine=watched).loss(batch_of_two(9, 17))
-    assert sizes == [((2, 3, 2, 3), (2, 4, 2, 3))]
+    check_rounding(DSRG, batch_of_two(9, 17))
 
 
 def test_the_gradient_passes_through_the_refinement():
     """In the released code it does as well, scaled."""
-    method, batch = make(shrink=1), batch_of_two()
-    through = torch.autograd.grad(method.loss(batch)["boundary"], method.net.mix)[0]
-    method.refine = lambda image, answer: coloured(image, answer).detach()
-    stopped = torch.autograd.grad(method.loss(batch)["boundary"], method.net.mix)[0]
-    assert not torch.allclose(through, stopped, rtol=1e-2)
+    check_gradient(make(shrink=1), batch_of_two(), "boundary")
 
 
 def test_the_paper_refines_by_a_dense_crf_and_the_toy_by_pamr():
-    assert DSRG(Painter()).refine.func.__name__ == "dense_crf"
-    assert DSRG.toy(2).refine.func.__name__ == "pamr"
-    batch = batch_of_two()
-    assert all(value.isfinite() for value in DSRG(Painter(), shrink=1).loss(batch).values())
+    check_refinements(DSRG, batch_of_two())
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -212,11 +200,7 @@ def test_the_read_out_is_each_class_against_the_background(known):
 
 
 def test_tags_and_scores_are_needed():
-    batch = batch_of_two()
-    for missing in ("tags", "scores"):
-        fields = {"tags": batch.tags, "scores": batch.scores, missing: None}
-        with pytest.raises(InputError, match=missing):
-            make().loss(Batch(batch.ids, batch.image, **fields))
+    check_needs(make(), batch_of_two())
 
 
 def test_it_learns_from_cam_and_answers_alone():

@@ -144,9 +144,12 @@ def test_the_weights_are_those_of_the_released_code():
     assert I2CRC(Pixels(), 2).weights == (0.01, 0.025, 0.1)
 
 
-def test_the_read_out_is_the_class_map_against_what_does_not_stand_out():
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_the_read_out_is_the_class_map_against_what_does_not_stand_out(weight):
     torch.manual_seed(0)
     method = I2CRC(Slanted(), 3, convs=0, scales=(1.0, 0.5))
+    assert method.background == 1.0, "as in the paper"
+    method.background = weight
     image, saliency = noise(2, 3, 6, 8), noise(2, 1, 6, 8, seed=2)
     saliency[0, 0, 2, 2:4] = 1.0  # nothing speaks for the background there
     tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
@@ -157,7 +160,7 @@ def test_the_read_out_is_the_class_map_against_what_does_not_stand_out():
         for c in range(3):
             for y in range(6):
                 for x in range(8):
-                    total = maps[c, y, x] + 1 - saliency[b, 0, y, x]
+                    total = maps[c, y, x] + weight * (1 - saliency[b, 0, y, x])
                     wanted = maps[c, y, x] / total if total > 1e-6 else torch.tensor(0.0)
                     assert torch.isclose(said[b, c, y, x], wanted, atol=1e-4)
 

@@ -103,11 +103,13 @@ def test_the_saliency_of_a_class_is_learned_from_the_saliency_map_alone(batch):
     )
 
 
-def test_terms_equal_the_equations_in_loops():
+@pytest.mark.parametrize("salient", [0.5, 0.25])
+def test_terms_equal_the_equations_in_loops(salient):
     torch.manual_seed(0)
-    method = SSNet(JointNet(Colours(), 3, (-1, -2), cells=2))
+    net = JointNet(Colours(), 3, (-1, -2), cells=2)
+    method = SSNet(net) if salient == 0.5 else SSNet(net, salient)
     image, saliency = noise(2, 3, 5, 6), noise(2, 1, 5, 6, seed=2)
-    saliency[0, 0, 0, 0] = 0.5  # not more than one half: background
+    saliency[0, 0, 0, 0] = salient  # not more than that: background
     tags = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
     terms = method.loss(Batch(("a", "b"), image, tags, saliency=saliency))
     logits, coarse, salience = method.net(image)
@@ -118,7 +120,7 @@ def test_terms_equal_the_equations_in_loops():
                 powers = [logits[b, k, y, x].exp() for k in range(4)]
                 chances = [power / sum(powers) for power in powers]
                 drawn = sum(salience[b, c] * chances[c + 1] for c in range(3))
-                costs.append(-(drawn if saliency[b, 0, y, x] > 0.5 else chances[0]).log())
+                costs.append(-(drawn if saliency[b, 0, y, x] > salient else chances[0]).log())
     assert torch.isclose(terms["sal"], torch.stack(costs).mean(), rtol=1e-5)
     assert torch.isclose(terms["cls"], soft_margin(logits[:, 1:].mean(dim=(2, 3)), tags))
     assert torch.isclose(terms["coarse"], soft_margin(coarse[:, 1:].mean(dim=(2, 3)), tags))

@@ -141,11 +141,19 @@ def test_settings_are_looked_at_one_by_one_and_added_to_the_record(tiny, monkeyp
     monkeypatch.setattr(rates, "TUNING_WORLD", 0)
     rates.main(["affinitynet"], None, tiny / "runs")
     rates.main(["clip_es"], None, tiny / "runs")
+    rates.main(["saliency", "i2crc"], None, tiny / "runs")
     record = json.loads((tiny / "rates.json").read_text())
-    walks, rivals = record["entries"]
+    walks, rivals, cuts, weights = record["entries"]
+    assert len(set(weights["miou"].values())) == len(rates.WEIGHTS)
     assert list(walks["miou"]) == ["0 steps, power 4", "4 steps, power 4"]
     assert len(set(rivals["miou"].values())) == 5, "a setting that changes nothing was not set"
     place = Place(0, Dose(0.0), tiny / "runs")
+    view = place.view(("saliency",))
+    shows = torch.stack([view[n].saliency[0, 0] > 0.2 for n in range(len(view))])
+    there = torch.stack([place.train.mask(id) for id in view.ids])
+    both = (shows & (there > 0) & (there < 255)).sum()
+    either = ((shows | (there > 0)) & (there < 255)).sum()
+    assert cuts["miou"]["cut at 0.2"] == pytest.approx(float(both / either), abs=1e-4)
     asked = experiments.contenders.contend("clip_rivals", place)
     assert rivals["miou"]["rivals, temperature times 1"] == pytest.approx(
         rates.best(asked.scores, place), abs=1e-4

@@ -1,8 +1,15 @@
 """Losses on two opinions about one image, and on how quiet a map should be."""
 
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from wsss_lib.blocks.affinity.correlation import stretch, strongest_only
+from wsss_lib.blocks.maps.class_maps import keep_present, resize_like, with_background
 from wsss_lib.core import InputError
+from wsss_lib.losses.tags import tag_loss
 
 
 def hardest_gap(one: Tensor, other: Tensor, share: float) -> Tensor:
@@ -53,6 +60,80 @@ def weighed_gap(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
         weight: (B, 1, H, W) in [0, 1].
     """
     return ((one - other).abs() * weight).mean()
+
+
+def overlap(one: Tensor, other: Tensor, tags: Tensor) -> Tensor:
+    """How far two maps of a class light up in the same places: the cosine of the rectified maps.
+
+    Args:
+        one: (B, C, h, w), any real values; neither its size nor its negative values count.
+        other: (B, C, h, w).
+        tags: (B, C), 1 where the class is present.
+
+    Returns:
+        The mean over the present classes of all images, in [0, 1]: 1 for the same places, 0 for
+        places apart, and for a map that is nowhere above 0; 0 without any present class.
+    """
+    cosines = F.cosine_similarity(one.relu().flatten(2), other.relu().flatten(2), dim=2)
+    return (cosines * tags.to(cosines)).sum() / tags.sum().clamp(min=1)
+
+
+def equivariance(
+    views: Sequence[tuple[Tensor, Tensor]], tags: Tensor, hardest: float
+) -> dict[str, Tensor]:
+    """What two views of an image owe each other: classes, maps that agree, and a taught module.
+
+    Maps are compared at the size of the second view's. The refined maps of each view learn from the
+    raw maps of the other, which are given no gradient.
+
+    Source: SEAM (Wang et al., CVPR 2020), equations 5 to 7, and the released code's quiet maps.
+
+    Args:
+        views: of an image and of its smaller copy, raw class maps (B, C, h, w) and the refined
+            ones (B, K, h, w), background first.
+        tags: (B, C), 1 where the class is present.
+        hardest: share of the values on which refined maps are taught.
+
+    Returns:
+        Scalars: "cls", classification of both; "quiet", see ``quietest``; "er", raw maps agree;
+        "ecr", refined maps agree with the other view's raw ones.
+    """
+    known = torch.cat([torch.ones_like(tags[:, :1]), tags], dim=1)
+    plain = [resize_like(stretch(raw, tags), views[1][0]) for raw, _ in views]
+    refined = [resize_like(stretch(found, known), views[1][0]) for _, found in views]
+    taught = [strongest_only(with_background(m.detach(), power=1.0)) for m in plain]
+    gaps = [hardest_gap(refined[i], taught[1 - i], hardest) for i in (0, 1)]
+    quiet = [quietest(keep_present(found[:, 1:], tags)) for _, found in views]
+    return {
+        "cls": torch.stack([tag_loss(raw.mean(dim=(2, 3)), tags) for raw, _ in views]).mean(),
+        "quiet": torch.stack(quiet).mean(),
+        "er": (plain[0] - plain[1]).abs().mean(),
+        "ecr": gaps[0] + gaps[1],
+    }
+
+
+def remainder_gaps(plain: Sequence[Tensor], refined: Sequence[Tensor], share: float) -> Tensor:
+    """How far each part of an image is from what the whole has beyond the other part; the sum.
+
+    All maps get a background, what their strongest class leaves over. The difference of the whole
+    and one part, without a gradient, keeps at each pixel its largest channel alone; the refined map
+    of the other part is compared with it by ``hardest_gap``.
+
+    Source: the released code of CPN (Zhang et al., ICCV 2021), its cross regularisation.
+
+    Args:
+        plain: (B, C, h, w) in [0, 1] of the whole, of one part and of the other.
+        refined: (B, C, h, w) in [0, 1] of the same three; the parts are taught.
+        share: in (0, 1], of the values of an image.
+
+    Raises:
+        InputError: a share outside (0, 1].
+    """
+    whole, *parts = (with_background(maps.detach(), power=1.0) for maps in plain)
+    one, other = (with_background(maps, power=1.0) for maps in refined[1:])
+    beyond = [whole - part for part in parts]
+    targets = [more * (more == more.amax(dim=1, keepdim=True)) for more in beyond]
+    return hardest_gap(other, targets[0], share) + hardest_gap(one, targets[1], share)
 
 
 def _count(values: Tensor, share: float) -> int:

@@ -1,4 +1,4 @@
-"""Contrast between the regions of images and a memory of regions."""
+"""Contrast of regions with a memory of regions, and of pixels with prototypes."""
 
 import torch
 import torch.nn.functional as F
@@ -79,3 +79,71 @@ def mixed_contrast(
         for labels in (classes, classes[partner])
     )
     return (share * (w * one + (1 - w) * another)).sum()
+
+
+def prototype_contrast(
+    pixels: Tensor, labels: Tensor, prototypes: Tensor, known: Tensor, temperature: float = 0.1
+) -> Tensor:
+    """``region_contrast`` of pixels with one prototype for each class.
+
+    Source: PPC (Du et al., CVPR 2022).
+
+    Args:
+        pixels: (M, D), any real values; normalised here.
+        labels: (M,) in 0..K-1.
+        prototypes: (K, D), of any length; given no gradient.
+        known: (K,) booleans, False where a class has no prototype.
+        temperature: of the exponential.
+
+    Returns:
+        (M,) losses; 0 where the own class, or every other, has no prototype.
+    """
+    return region_contrast(pixels, labels, prototypes[:, None], known[:, None], temperature)
+
+
+def _middling(count: int) -> slice:
+    """Of so many things, the hardest first: half of them, which end three fifths down."""
+    end = round(0.6 * count)
+    return slice(end - count // 2, end)
+
+
+def semi_hard_contrast(
+    pixels: Tensor, labels: Tensor, prototypes: Tensor, known: Tensor, temperature: float = 0.1
+) -> Tensor:
+    """Pull pixels to the prototype of their class, away from others that are hard, not hardest.
+
+    InfoNCE with one positive. Each pixel has half of the other prototypes for negatives: those that
+    it is most like, without the very first tenth, which may be its true class under a wrong label.
+    Of the pixels of a class, half are drawn, and half are those least like their prototype, again
+    without the very first tenth; some are there twice.
+
+    Source: PPC (Du et al., CVPR 2022), semi-hard prototype mining and hard pixel sampling, with the
+    shares of the released code; an own prototype is never among the negatives.
+
+    Args:
+        pixels: (M, D), any real values; normalised here.
+        labels: (M,) in 0..K-1.
+        prototypes: (K, D), of length one, or 0; given no gradient.
+        known: (K,) booleans, False where a class has no prototype.
+        temperature: of the exponential.
+
+    Returns:
+        A scalar, the mean over the classes that are among the labels; one of a single pixel, or
+        without a prototype, counts as 0.
+    """
+    cosines = F.normalize(pixels, dim=1) @ prototypes.detach().T
+    own = F.one_hot(labels, len(prototypes)).bool()
+    positive = cosines[own]
+    chosen = _middling(max(0, int(known.sum()) - 1))
+    others = cosines.masked_fill(own | ~known, -2.0)
+    against = others.topk(chosen.stop, dim=1).values[:, chosen]
+    pulls = ((against - positive[:, None]) / temperature).exp().sum(dim=1).log1p() * known[labels]
+    means = [pixels.sum() * 0.0]
+    classes = labels.unique()
+    for c in classes:
+        of_class, near = pulls[labels == c], positive[labels == c].detach()
+        drawn = torch.randperm(len(near), device=near.device)[: len(near) // 2]
+        hard = near.argsort()[_middling(len(near))]
+        if len(near) > 1:
+            means.append(of_class[torch.cat([drawn, hard])].mean())
+    return torch.stack(means).sum() / len(classes)

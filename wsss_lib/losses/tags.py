@@ -40,3 +40,16 @@ def pooled_loss(maps: Sequence[Tensor], tags: Sequence[Tensor]) -> Tensor:
         InputError: another number of classes here than there.
     """
     return tag_loss(torch.cat([one.mean(dim=(2, 3)) for one in maps]), torch.cat(list(tags)))
+
+
+def known_tag_loss(logits: Tensor, tags: Tensor, known: Tensor) -> Tensor:
+    """``tag_loss`` over the images whose tags are known; 0, with a slope of 0, if there is none.
+
+    Args:
+        logits: (B, C).
+        tags: (B, C) in {0, 1}; those of unknown images do not count.
+        known: (B,), True where the tags are known.
+    """
+    each = F.binary_cross_entropy_with_logits(logits, tags.to(logits), reduction="none")
+    weights = known.to(logits)[:, None]
+    return (each * weights).sum() / (weights.sum() * logits.shape[1]).clamp(min=1)

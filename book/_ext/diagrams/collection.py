@@ -15,14 +15,18 @@ from diagrams import (
     marks,
     online,
     pipeline,
+    prototypes,
+    regularisers,
     self_supervised,
+    views,
 )
 from diagrams.description import Diagram
 from wsss_lib.core import InputError
 
 FAMILIES = (
     pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
-    cooccurrence, boundary, extra_supervision, self_supervised, online, marks, foundation,
+    cooccurrence, boundary, extra_supervision, self_supervised, views, prototypes, regularisers,
+    online, marks, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

@@ -3,7 +3,6 @@
 import torch
 
 from tests.tiny import noise
-from wsss_lib.blocks.augment.copies import copies
 from wsss_lib.blocks.augment.drop import drop_or_weigh
 
 
@@ -33,12 +32,3 @@ def test_each_image_draws_for_itself_at_the_rate():
     states = torch.tensor([1.0, 0.1]).expand(2000, 1, 1, 2)
     hidden = drop_or_weigh(states, 0.8, 0.7)[:, 0, 0, 0] == 0.5
     assert 0.77 < hidden.float().mean() < 0.83
-
-
-def test_copies_are_the_mirror_image_and_other_sizes():
-    image = noise(2, 3, 8, 12)
-    mirrored, small, large = copies(image, (0.5, 2.0))
-    assert torch.equal(mirrored, image.flip(-1))
-    assert small.shape == (2, 3, 4, 6)
-    assert large.shape == (2, 3, 16, 24)
-    assert copies(image[..., :1, :1], (0.2,))[1].shape == (2, 3, 1, 1)

@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch.distributions import Beta
 
-from wsss_lib.losses.regions import mixed_contrast, region_contrast
+from wsss_lib.losses.regions import (
+    mixed_contrast,
+    prototype_contrast,
+    region_contrast,
+    semi_hard_contrast,
+)
 
 
 def bank(classes=3, slots=4, width=5):
@@ -114,3 +119,84 @@ def test_a_batch_without_classes_has_nothing_to_contrast():
     loss.backward()
     assert loss == 0
     assert not regions.grad.any()
+
+
+def contrasted(k=6, m=23, unknown=()):
+    """Pixels of all classes but the last, their labels, and prototypes."""
+    chance = torch.Generator().manual_seed(2)
+    prototypes = torch.nn.functional.normalize(torch.randn(k, 5, generator=chance), dim=1)
+    known = torch.ones(k).bool()
+    known[list(unknown)] = False
+    labels = torch.randint(0, k - 1, (m,), generator=chance)
+    return torch.randn(m, 5, generator=chance), labels, prototypes, known
+
+
+def test_a_pixel_meets_one_prototype_of_each_class():
+    pixels, labels, prototypes, known = contrasted(unknown=[2])
+    said = prototype_contrast(pixels, labels, prototypes, known)
+    unit = torch.nn.functional.normalize(pixels, dim=1)
+    for i, c in enumerate(labels.tolist()):
+        power = {k: math.exp(float(unit[i] @ prototypes[k]) / 0.1) for k in range(6) if known[k]}
+        wanted = -math.log(power[c] / sum(power.values())) if c != 2 else 0.0
+        assert float(said[i]) == pytest.approx(wanted, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("unknown", [(), (2, 5)])
+def test_semi_hard_contrast_one_pixel_at_a_time(unknown):
+    """Of five or three rivals, two or one are kept: from the second or first most alike on."""
+    pixels, labels, prototypes, known = contrasted(unknown=unknown)
+    torch.manual_seed(7)
+    said = semi_hard_contrast(pixels, labels, prototypes, known)
+    torch.manual_seed(7)
+    unit = torch.nn.functional.normalize(pixels, dim=1)
+    alike = (unit @ prototypes.T).tolist()
+    first, kept = (1, 2) if not unknown else (1, 1)
+    means = []
+    for c in sorted(set(labels.tolist())):
+        mine = [i for i in range(len(labels)) if labels[i] == c]
+        n = len(mine)
+        assert n > 1
+        losses = []
+        for i in mine:
+            rivals = sorted((alike[i][k] for k in range(6) if known[k] and k != c), reverse=True)
+            below = [math.exp(v / 0.1) for v in [alike[i][c], *rivals[first : first + kept]]]
+            losses.append(-math.log(below[0] / sum(below)) if known[c] else 0.0)
+        drawn = torch.randperm(n)[: n // 2].tolist()
+        end = round(0.6 * n)
+        hard = sorted(range(n), key=lambda at, mine=mine, c=c: alike[mine[at]][c])
+        chosen = drawn + hard[end - n // 2 : end]
+        means.append(sum(losses[at] for at in chosen) / len(chosen))
+    assert float(said) == pytest.approx(sum(means) / len(means), rel=1e-3)
+
+
+def test_of_twenty_rivals_the_two_hardest_are_passed_over_and_ten_stay():
+    """As many as in the released code: 21 classes, the own one among the three passed over."""
+    angles = torch.linspace(0, 1.5, 21)
+    prototypes = torch.stack([angles.cos(), angles.sin()], dim=1)
+    pixels, labels = prototypes[:1].repeat(2, 1), torch.zeros(2, dtype=torch.long)
+    said = float(semi_hard_contrast(pixels, labels, prototypes, torch.ones(21).bool()))
+    powers = [math.exp(math.cos(float(angle)) / 0.1) for angle in angles]
+    assert said == pytest.approx(math.log(1 + sum(powers[3:13]) / powers[0]), rel=1e-4)
+
+
+def test_prototypes_are_given_no_slope_and_pixels_are():
+    pixels, labels, prototypes, known = contrasted()
+    pixels.requires_grad_()
+    prototypes.requires_grad_()
+    semi_hard_contrast(pixels, labels, prototypes, known).backward()
+    assert prototypes.grad is None
+    assert pixels.grad.any()
+
+
+@pytest.mark.parametrize("there", [[], [0], [3]])
+def test_without_rivals_there_is_nothing_to_learn_and_no_slope_is_lost(there):
+    pixels, labels, prototypes, _ = contrasted()
+    known = torch.zeros(6).bool()
+    known[there] = True
+    pixels.requires_grad_()
+    loss = semi_hard_contrast(pixels, labels, prototypes, known)
+    loss.backward()
+    assert loss == 0
+    assert pixels.grad.isfinite().all()
+    single = semi_hard_contrast(pixels[:1], labels[:1], prototypes, torch.ones(6).bool())
+    assert single == 0

@@ -9,6 +9,7 @@ from wsss_lib.blocks.maps.class_maps import (
     min_max,
     normalize,
     power_at,
+    rescale,
     resize,
     to_labels,
     with_background,
@@ -121,3 +122,9 @@ def test_label_images_hold_254_classes():
     for label in (lambda s: to_labels(s, 0.5), lambda s: confident_labels(s, 4, 32)):
         with pytest.raises(InputError, match="at most 254"):
             label(torch.rand(1, 255, 2, 2))
+
+
+@pytest.mark.parametrize(("factor", "size"), [(0.5, (4, 2)), (1.5, (10, 8)), (0.05, (1, 1))])
+def test_a_factor_multiplies_both_sides_and_rounds_them(factor, size):
+    maps = torch.rand(2, 3, 7, 5)
+    assert torch.equal(rescale(maps, factor), resize(maps, size))

@@ -7,11 +7,15 @@ import torch
 
 from wsss_lib.blocks.maps.prototypes import (
     Clustering,
+    confident_prototypes,
     divide_features,
     k_means,
+    labelled_pixels,
     likeness,
     local_prototypes,
     mean_cosine,
+    overlap_seeds,
+    reactivated,
     region_means,
     relative_regions,
 )
@@ -48,6 +52,21 @@ def test_no_point_wants_to_move_and_each_centre_is_the_mean_of_its_points():
         assert cosines[int(owners[n])] == pytest.approx(max(cosines), abs=1e-5)
     for k in range(5):
         assert torch.allclose(centres[k], points[owners == k].mean(dim=0), atol=1e-5)
+
+
+def test_by_distance_lengths_count():
+    """Two bundles of one direction, one long and one short: a cosine cannot part them."""
+    chance = torch.Generator().manual_seed(0)
+    points = torch.tensor([[1.0, 1.0], [6.0, 6.0]]).repeat_interleave(20, dim=0)
+    points = points + 0.2 * torch.randn(40, 2, generator=chance)
+    centres, owners = k_means(points, 2, seed=1, cosine=False)
+    assert len(owners[:20].unique()) == len(owners[20:].unique()) == 1
+    assert owners[0] != owners[20]
+    for k in range(2):
+        assert torch.allclose(centres[k], points[owners == k].mean(dim=0), atol=1e-5)
+    for n, point in enumerate(points):
+        distances = [float((point - centre).norm()) for centre in centres]
+        assert int(owners[n]) == distances.index(min(distances))
 
 
 def test_the_seed_decides_and_the_global_generator_is_left_alone():
@@ -184,3 +203,99 @@ def test_the_mean_of_a_region_is_that_of_its_places_and_zero_without_any():
         inside = [features[b, :, y, x] for y, x in regions[b, c].nonzero().tolist()]
         torch.testing.assert_close(means[b, c], sum(inside) / len(inside))
     assert not means[1, 1].any()
+
+
+def test_prototypes_are_means_of_the_surest_places_of_a_batch():
+    """Three of the eight places; class 2 has two scores only, class 3 none."""
+    chance = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 5, 2, 2, generator=chance, requires_grad=True)
+    scores = torch.rand(2, 4, 2, 2, generator=chance)
+    scores[:, 2:] = 0
+    scores[0, 2, 0, 1], scores[1, 2, 1, 0] = 0.5, 0.25
+    found, known = confident_prototypes(features, scores, share=3 / 4)
+    assert known.tolist() == [True, True, True, False]
+    assert not found.requires_grad
+    places = [(b, y, x) for b in range(2) for y in range(2) for x in range(2)]
+    for k in range(3):
+        best = sorted(places, key=lambda at, k=k: -float(scores[at[0], k, at[1], at[2]]))[:3]
+        total = sum(scores[b, k, y, x] * features[b, :, y, x] for b, y, x in best)
+        assert torch.allclose(found[k], total / total.norm(), atol=1e-5)
+    assert not found[3].any()
+
+
+def test_pixels_have_the_class_that_exceeds_the_background_and_is_there():
+    """Two images of one row; the second shows class 1 alone, though the map of class 0 is high."""
+    refined = torch.tensor(
+        [
+            [[0.6, 0.2, 0.1], [0.0, 0.1, 1.0], [0.5, 0.0, 0.1]],
+            [[0.1, 0.2, 0.9], [1.0, 0.9, 0.0], [0.2, 0.4, 0.0]],
+        ]
+    )[:, :, None]
+    vectors = torch.arange(12.0).view(2, 2, 1, 3)
+    tags = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    pixels, labels, prototypes, known = labelled_pixels(refined, vectors, vectors, tags)
+    # Stretched: the background 1, .2, 0 and 0, 1/8, 1; class 0 as it is, and absent; class 1 1, 0,
+    # .2 and .5, 1, 0.
+    assert labels.tolist() == [2, 0, 1, 2, 2, 0]
+    for m in range(6):
+        assert pixels[m].tolist() == vectors[m // 3, :, 0, m % 3].tolist()
+    assert known.all()
+    surest = vectors[0, :, 0, 2]  # of class 0, which the second image does not show
+    assert torch.allclose(prototypes[1], surest / surest.norm())
+
+
+def test_pixels_are_looked_at_in_the_size_of_the_smaller_view():
+    refined, vectors = torch.rand(2, 3, 4, 6), torch.rand(2, 5, 4, 6, requires_grad=True)
+    like = torch.zeros(2, 1, 2, 3)
+    pixels, labels, _, _ = labelled_pixels(refined, vectors, like, torch.ones(2, 2))
+    assert pixels.shape == (12, 5)
+    assert labels.shape == (12,)
+    assert pixels.requires_grad
+
+
+def test_overlap_of_two_maps_with_loops_over_places():
+    chance = torch.Generator().manual_seed(1)
+    features = torch.randn(2, 4, 2, 3, generator=chance)
+    scores = torch.rand(2, 3, 2, 3, generator=chance)
+    scores[1, 2] = 0  # absent
+    found = overlap_seeds(features, scores, background=0.7)
+    winners = set()
+    for b in range(2):
+        f, m = features[b].flatten(1).T, scores[b].flatten(1)
+        for u in range(6):
+            overlaps = []
+            for k in range(3):
+                alike = [max(0.0, float(torch.cosine_similarity(f[u], f[v], 0))) for v in range(6)]
+                shared = sum(alike[v] * float(m[k, v]) for v in range(6))
+                joined = sum(alike) + float(m[k].sum()) - shared
+                overlaps.append(shared / joined * (0.7 if k == 0 else 1.0))
+            assert 0 <= min(overlaps) <= max(overlaps) <= 1
+            best = overlaps.index(max(overlaps))
+            winners.add((b, best))
+            assert found[b, :, u // 3, u % 3].tolist() == [float(k == best) for k in range(3)]
+    assert (1, 2) not in winners
+    assert len(winners) > 2
+
+
+def test_a_map_that_is_a_region_of_equal_features_gives_that_region():
+    """A head alone is marked, but head and body look alike: the seed is both."""
+    features = torch.zeros(1, 2, 1, 6)
+    features[0, 0, 0, :3], features[0, 1, 0, 3:] = 2.0, 5.0
+    marked = torch.tensor([[0.0, 0.0, 1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+    seeds = overlap_seeds(features, marked.view(1, 2, 1, 6))
+    assert seeds[0, 1, 0].tolist() == [1, 1, 1, 0, 0, 0]
+
+
+def test_places_equal_to_a_prototype_light_up_and_opposite_ones_do_not():
+    features = torch.randn(2, 4, 3, 3)
+    prototypes = torch.stack(
+        [features[:, :, 0, 0] * 3, -features[:, :, 0, 0], torch.zeros(2, 4)], 1
+    )
+    found = reactivated(features, prototypes)
+    assert torch.allclose(found[:, 0, 0, 0], torch.ones(2))
+    assert not found[:, 1, 0, 0].any()
+    assert not found[:, 2].any()
+    assert found.min() >= 0
+    assert found.max() <= 1 + 1e-6
+    cosine = torch.cosine_similarity(features[1, :, 2, 1], features[1, :, 0, 0], dim=0)
+    assert torch.isclose(found[1, 0, 2, 1], cosine.clamp(min=0), atol=1e-6)

@@ -1,9 +1,11 @@
-"""Global weighted rank pooling: between the maximum and the mean."""
+"""Pooling between the maximum and the mean: by ranks, and by a temperature."""
+
+import math
 
 import pytest
 import torch
 
-from wsss_lib.blocks.maps.rank_pooling import decay_at, rank_pool
+from wsss_lib.blocks.maps.rank_pooling import decay_at, rank_pool, temperature_pool
 from wsss_lib.core import InputError
 
 
@@ -55,3 +57,39 @@ def test_the_size_of_the_paper_keeps_its_decay():
 def test_a_decay_beyond_mean_and_maximum_is_refused(decay):
     with pytest.raises(InputError, match="from maximum to mean"):
         rank_pool(torch.rand(1, 1, 2, 2), decay)
+
+
+def test_a_temperature_weighs_by_a_softmax_over_the_map():
+    maps = torch.randn(2, 3, 4, 5)
+    said = temperature_pool(maps, 0.7)
+    for b in range(2):
+        for c in range(3):
+            values = maps[b, c].flatten().tolist()
+            weights = [math.exp(value / 0.7) for value in values]
+            top = sum(w * value for w, value in zip(weights, values, strict=True))
+            assert said[b, c] == pytest.approx(top / sum(weights), abs=1e-5)
+
+
+def test_hot_is_the_mean_and_cold_the_maximum():
+    maps = 5 * torch.randn(2, 3, 6, 7)
+    assert torch.allclose(temperature_pool(maps, math.inf), maps.mean(dim=(2, 3)), atol=1e-5)
+    assert torch.allclose(temperature_pool(maps, 1e6), maps.mean(dim=(2, 3)), atol=1e-3)
+    assert torch.allclose(temperature_pool(maps, 1e-3), maps.amax(dim=(2, 3)), atol=1e-3)
+
+
+def test_the_hotter_the_nearer_the_mean_and_the_more_pixels_count():
+    maps = 4 * torch.rand(1, 1, 9, 9)
+    heats = (0.05, 0.3, 1.0, 5.0, 100.0)
+    pooled = [float(temperature_pool(maps, heat)) for heat in heats]
+    assert pooled == sorted(pooled, reverse=True)
+    assert len(set(pooled)) == 5
+    weights = [(maps.flatten() / heat).softmax(dim=0) for heat in heats]
+    entropies = [float(-(w * (w + 1e-12).log()).sum()) for w in weights]
+    assert entropies == sorted(entropies)
+    assert entropies[-1] == pytest.approx(math.log(81), abs=1e-2)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(InputError, match="above 0"):
+        temperature_pool(torch.rand(1, 1, 2, 2), temperature)

@@ -1,9 +1,9 @@
 """An image in two segments, one class and the rest, and cells in which a part of them is hidden."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from wsss_lib.blocks.augment.views import drawn_cells
 from wsss_lib.blocks.maps.class_maps import min_max, resize_like
 
 
@@ -44,6 +44,5 @@ def hidden_parts(segment: Tensor, side: int, share: float) -> tuple[Tensor, Tens
         ``segment`` in the cells that were drawn and 0 elsewhere, (B, 1, H, W), and the same of
         ``1 - segment``.
     """
-    drawn = torch.rand(len(segment), 1, side, side, device=segment.device) < share
-    cells = F.interpolate(drawn.to(segment), segment.shape[-2:], mode="nearest")
+    cells = drawn_cells(segment, side, share)
     return segment * cells, (1 - segment) * cells

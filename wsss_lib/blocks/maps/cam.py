@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from wsss_lib.blocks.maps.class_maps import resize
+from wsss_lib.blocks.maps.class_maps import rescale, resize
 
 
 def multi_scale_flip(
@@ -30,7 +30,7 @@ def multi_scale_flip(
     size = (image.shape[-2], image.shape[-1])
     total: Tensor | int = 0
     for scale in scales:
-        scaled = resize(image, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
+        scaled = rescale(image, scale)
         views = torch.cat([scaled, scaled.flip(-1)]) if flip else scaled
         maps = maps_of(views).relu()
         if flip:

@@ -27,6 +27,12 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=False, antialias=shrinks)
 
 
+def rescale(maps: Tensor, factor: float) -> Tensor:
+    """``maps`` (B, C, h, w) with both sides multiplied by a factor and rounded, at least 1 long."""
+    height, width = (max(1, round(factor * side)) for side in maps.shape[-2:])
+    return resize(maps, (height, width))
+
+
 def resize_like(maps: Tensor, other: Tensor) -> Tensor:
     """``maps`` (B, C, h, w) at the height and width of ``other`` (B, D, H, W)."""
     return resize(maps, (other.shape[-2], other.shape[-1]))

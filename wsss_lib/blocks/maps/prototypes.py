@@ -7,21 +7,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.maps.class_maps import normalize
+from wsss_lib.blocks.affinity.correlation import rectified_cosines, stretch
+from wsss_lib.blocks.maps.class_maps import normalize, resize_like, with_background
 from wsss_lib.core import InputError
 
 
-def k_means(points: Tensor, count: int, seed: int = 0, rounds: int = 100) -> tuple[Tensor, Tensor]:
-    """k-means by cosine similarity: each point belongs to the centre whose direction is nearest.
+def k_means(
+    points: Tensor, count: int, seed: int = 0, rounds: int = 100, cosine: bool = True
+) -> tuple[Tensor, Tensor]:
+    """k-means: each point belongs to its nearest centre, and each centre is the mean of its points.
 
     Centres start at points drawn at random and become the means of what belongs to them, until no
     point changes sides. A centre that loses all its points stays where it was.
 
     Args:
-        points: (n, D), any real values; their lengths count in the means alone.
+        points: (n, D), any real values; by cosines, their lengths count in the means alone.
         count: k, the most centres; of fewer points each is a centre.
         seed: of the first centres; the same seed gives the same answer.
         rounds: after so many the search ends, come what may.
+        cosine: the nearest centre is the one of the nearest direction; else the one at the least
+            distance (Euclidean).
 
     Returns:
         centres: (min(k, n), D), means of the points, of whatever length.
@@ -41,7 +46,10 @@ def k_means(points: Tensor, count: int, seed: int = 0, rounds: int = 100) -> tup
     directions = F.normalize(points, dim=1)
     owners = torch.full((len(points),), -1, device=points.device)
     for _ in range(rounds if len(points) else 0):
-        nearest = (directions @ F.normalize(centres, dim=1).T).argmax(dim=1)
+        if cosine:
+            nearest = (directions @ F.normalize(centres, dim=1).T).argmax(dim=1)
+        else:
+            nearest = torch.cdist(points, centres).argmin(dim=1)
         if torch.equal(nearest, owners):
             break
         owners = nearest
@@ -200,3 +208,94 @@ def region_means(features: Tensor, regions: Tensor) -> Tensor:
     inside = regions.to(features)
     sums = torch.einsum("bdhw,bchw->bcd", features, inside)
     return sums / inside.sum(dim=(2, 3)).clamp(min=1)[..., None]
+
+
+@torch.no_grad()
+def confident_prototypes(
+    features: Tensor, scores: Tensor, share: float = 1 / 8
+) -> tuple[Tensor, Tensor]:
+    """The direction of the surest features of each class in a whole batch, weighed by its scores.
+
+    Source: PPC (Du et al., CVPR 2022), its estimation of prototypes in a batch.
+
+    Args:
+        features: (B, D, h, w), any real values; they are given no gradient.
+        scores: (B, K, h, w), non-negative, 0 where a class is known to be absent.
+        share: of the h * w places of one image, so many of the batch's places are taken.
+
+    Returns:
+        prototypes: (K, D) of length one; 0 for a class without any score.
+        known: (K,) booleans, whether a class has one.
+    """
+    count = max(1, int(share * scores[0, 0].numel()))
+    weight, places = scores.transpose(0, 1).flatten(1).topk(count, dim=1)
+    vectors = features.transpose(0, 1).flatten(1).T[places]  # (K, count, D)
+    sums = (weight[..., None] * vectors).sum(dim=1)
+    return F.normalize(sums, dim=1), weight.sum(dim=1) > 0
+
+
+def labelled_pixels(
+    refined: Tensor, vectors: Tensor, like: Tensor, tags: Tensor, background: float = 0.2
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The pixels of a batch one by one, the class that each seems to be of, and prototypes.
+
+    Source: PPC (Du et al., CVPR 2022).
+
+    Args:
+        refined: (B, K, h', w'), non-negative, background first; given no gradient. Each is
+            stretched to [0, 1]; its surest places make the prototype.
+        vectors: (B, D, h', w'), any real values.
+        like: (B, D, h, w) gives the size at which pixels are looked at.
+        tags: (B, C), 1 where the class is present; others are no label and have no prototype.
+        background: score that a class must exceed to be the label.
+
+    Returns:
+        (M, D) pixels, M = B * h * w, of any length, (M,) labels in 0..C, and what
+        ``confident_prototypes`` answers: (K, D) and (K,).
+    """
+    known = torch.cat([torch.ones_like(tags[:, :1]), tags], dim=1)
+    seen = resize_like(vectors, like)
+    sure = stretch(resize_like(refined.detach(), like), known)
+    labels = with_background(sure[:, 1:], constant=background).argmax(dim=1)
+    pixels = seen.transpose(0, 1).flatten(1).T
+    return pixels, labels.flatten(), *confident_prototypes(seen, sure)
+
+
+def overlap_seeds(features: Tensor, scores: Tensor, background: float = 0.5) -> Tensor:
+    """Each place goes to the class whose map overlaps most with what is like that place.
+
+    The overlap of two maps with values in [0, 1] is their soft intersection over union: the sum of
+    their product over the sum of both less that.
+
+    Source: SIPE (Chen et al., CVPR 2022), its image-specific seeds; the factor of the background is
+    in the released code.
+
+    Args:
+        features: (B, D, h, w), any real values; a place's map is its rectified cosine to all.
+        scores: (B, K, h, w) in [0, 1], background first, 0 where a class is known to be absent.
+        background: factor of the background's overlap.
+
+    Returns:
+        (B, K, h, w) of zeros and ones, one class for each place; N * N numbers are held in memory.
+    """
+    alike, of_classes = rectified_cosines(features), scores.flatten(2)
+    shared = of_classes @ alike  # (B, K, N)
+    joined = alike.sum(dim=1, keepdim=True) + of_classes.sum(dim=2, keepdim=True) - shared
+    overlap = shared / joined.clamp(min=1e-5)
+    overlap[:, 0] *= background
+    winner = overlap.argmax(dim=1).view(len(scores), *scores.shape[2:])
+    return F.one_hot(winner, scores.shape[1]).movedim(-1, 1).to(scores)
+
+
+def reactivated(features: Tensor, prototypes: Tensor) -> Tensor:
+    """Rectified cosine of each place to prototypes of its own image.
+
+    Args:
+        features: (B, D, h, w), any real values.
+        prototypes: (B, K, D), of any length.
+
+    Returns:
+        (B, K, h, w) in [0, 1]; 0 for a prototype that is 0.
+    """
+    directions = F.normalize(features, dim=1), F.normalize(prototypes, dim=2)
+    return torch.einsum("bdhw,bkd->bkhw", *directions).relu()

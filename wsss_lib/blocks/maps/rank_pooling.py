@@ -1,4 +1,4 @@
-"""Global weighted rank pooling: one score from a map, between its maximum and its mean."""
+"""One score from a map, between its maximum and its mean: by ranks, or by a temperature."""
 
 import torch
 from torch import Tensor
@@ -44,3 +44,25 @@ def decay_at(decay: float, pixels: int, of: int = 41 * 41) -> float:
         of: pixels of the maps of the paper, 41 x 41.
     """
     return decay ** (of / pixels)
+
+
+def temperature_pool(maps: Tensor, temperature: float) -> Tensor:
+    """Weighted mean of each map, in which a value counts as the softmax over the map gives it.
+
+    ``sum_u softmax_u(A / t) A(u)``. A high temperature gives the mean (global average pooling), a
+    low one the maximum (global max pooling).
+
+    Args:
+        maps: (B, C, h, w), any real values.
+        temperature: t, above 0, in the units of the maps; infinity is the mean.
+
+    Returns:
+        (B, C), each between the mean and the maximum of its map.
+
+    Raises:
+        InputError: a temperature that is not above 0.
+    """
+    if not temperature > 0:
+        raise InputError(f"temperature_pool: temperature={temperature} must lie above 0.")
+    flat = maps.flatten(2)
+    return ((flat / temperature).softmax(dim=2) * flat).sum(dim=2)

@@ -6,21 +6,18 @@ a way of sure pixels leads back to a seed. Growth always starts from the seeds o
 """
 
 from collections.abc import Callable
-from functools import partial
-from math import ceil
 from typing import Self
 
 from torch import Tensor, nn
 
 from wsss_lib.blocks.labels.trust import trusted_labels
-from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, resize, resize_like
-from wsss_lib.blocks.refine.dense_crf import PRESETS, dense_crf
-from wsss_lib.blocks.refine.pamr import pamr
+from wsss_lib.blocks.maps.class_maps import resize_like
 from wsss_lib.blocks.refine.region_growing import grow_seeds
 from wsss_lib.core import IGNORE, Batch, Card, Method, Recipe
 from wsss_lib.losses import seed_expand_constrain as losses
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.segmentation.deeplab import toy_deeplab
+from wsss_lib.nets.segmentation.refined import COLOURS, TOY_COLOURS, RefinedNet
 
 CARD = Card(
     id="dsrg",
@@ -55,10 +52,8 @@ CARD = Card(
     ),
 )
 
-COLOURS = partial(dense_crf, settings=PRESETS["sec"])
 
-
-class DSRG(Method):
+class DSRG(RefinedNet, Method):
     """A segmentation network that is taught by seeds which its own answer makes grow.
 
     Args:
@@ -82,26 +77,21 @@ class DSRG(Method):
         refine: Callable[[Tensor, Tensor], Tensor] = COLOURS,
         shrink: int = 8,
     ) -> None:
-        super().__init__()
-        self.net, self.backbone = net, net.get_submodule("backbone")
+        super().__init__(net, refine, shrink)
         self.foreground, self.background, self.grow = foreground, background, grow
-        self.refine, self.shrink = refine, shrink
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world; half the rate of SEC, as in the papers."""
-        colours = partial(pamr, dilations=(1, 2, 4), iterations=5)
-        method = cls(toy_deeplab(num_classes, backbone), 0.4, refine=colours, shrink=1)
+        method = cls(toy_deeplab(num_classes, backbone), 0.4, refine=TOY_COLOURS, shrink=1)
         method.recipe = Recipe.toy(steps=400, lr=2e-3, head_factor=1.25)
         return method
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Seeds, as far as they have grown, and colours."""
         tags, scores = batch.require("tags", CARD.name), batch.require("scores", CARD.name)
-        h, w = (ceil(side / self.shrink) for side in batch.image.shape[-2:])
-        answer = losses.floored_softmax(resize(self.net(batch.image), (h, w)))
-        cues = trusted_labels(resize(scores, (h, w)), self.foreground, self.background)
-        refined = self.refine(resize_like(batch.image, answer), answer)
+        answer, refined = self.answers(batch.image)
+        cues = trusted_labels(resize_like(scores, answer), self.foreground, self.background)
         some = bool((cues != IGNORE).any())
         seeds = grow_seeds(refined, cues, tags, *self.grow) if some else cues
         return {
@@ -111,5 +101,4 @@ class DSRG(Method):
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): each class against the background; 0.5 is the network's own argmax."""
-        probabilities = self.net(batch.image).softmax(dim=1)
-        return keep_present(foreground_scores(probabilities), batch.tags)
+        return self.foreground_scores(batch.image, batch.tags)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wsss_lib.blocks.affinity.coattention import in_groups
-from wsss_lib.blocks.augment.copies import copies
+from wsss_lib.blocks.augment.views import copies
 from wsss_lib.blocks.maps.class_maps import min_max, normalize, resize_like
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import pooled_loss

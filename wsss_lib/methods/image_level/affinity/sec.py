@@ -6,20 +6,17 @@ colours makes of its own answer. Colour acts while the network learns, not after
 """
 
 from collections.abc import Callable
-from functools import partial
-from math import ceil
 from typing import Self
 
 from torch import Tensor, nn
 
 from wsss_lib.blocks.labels.cues import localisation_cues
-from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, resize, resize_like
-from wsss_lib.blocks.refine.dense_crf import PRESETS, dense_crf
-from wsss_lib.blocks.refine.pamr import pamr
+from wsss_lib.blocks.maps.class_maps import resize_like
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses import seed_expand_constrain as losses
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.segmentation.deeplab import toy_deeplab
+from wsss_lib.nets.segmentation.refined import COLOURS, TOY_COLOURS, RefinedNet
 
 CARD = Card(
     id="sec",
@@ -52,10 +49,8 @@ CARD = Card(
     ),
 )
 
-COLOURS = partial(dense_crf, settings=PRESETS["sec"])
 
-
-class SEC(Method):
+class SEC(RefinedNet, Method):
     """A segmentation network taught by seeds, by tags, and by the colours of the image.
 
     Args:
@@ -79,26 +74,21 @@ class SEC(Method):
         refine: Callable[[Tensor, Tensor], Tensor] = COLOURS,
         shrink: int = 8,
     ) -> None:
-        super().__init__()
-        self.net, self.backbone = net, net.get_submodule("backbone")
+        super().__init__(net, refine, shrink)
         self.foreground, self.background, self.decays = foreground, background, decays
-        self.refine, self.shrink = refine, shrink
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        colours = partial(pamr, dilations=(1, 2, 4), iterations=5)
-        method = cls(toy_deeplab(num_classes, backbone), 0.4, refine=colours, shrink=1)
+        method = cls(toy_deeplab(num_classes, backbone), 0.4, refine=TOY_COLOURS, shrink=1)
         method.recipe = Recipe.toy(steps=400, lr=4e-3, head_factor=1.25)
         return method
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Seeds, tags and colours."""
         tags, scores = batch.require("tags", CARD.name), batch.require("scores", CARD.name)
-        h, w = (ceil(side / self.shrink) for side in batch.image.shape[-2:])
-        answer = losses.floored_softmax(resize(self.net(batch.image), (h, w)))
-        seeds = localisation_cues(resize(scores, (h, w)), self.foreground, self.background)
-        refined = self.refine(resize_like(batch.image, answer), answer)
+        answer, refined = self.answers(batch.image)
+        seeds = localisation_cues(resize_like(scores, answer), self.foreground, self.background)
         return {
             "seed": losses.seed_loss(answer, seeds),
             "expand": losses.expand_loss(answer, tags, self.decays),
@@ -107,5 +97,4 @@ class SEC(Method):
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): each class against the background; 0.5 is the network's own argmax."""
-        probabilities = self.net(batch.image).softmax(dim=1)
-        return keep_present(foreground_scores(probabilities), batch.tags)
+        return self.foreground_scores(batch.image, batch.tags)

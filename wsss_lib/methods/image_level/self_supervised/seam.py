@@ -8,16 +8,13 @@ pixel asks all pixels that look like it, is taught by the maps of the other view
 from collections.abc import Sequence
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
-from wsss_lib.blocks.affinity.class_tokens import spread
-from wsss_lib.blocks.affinity.correlation import stretch, strongest_only
-from wsss_lib.blocks.maps import class_maps as maps
+from wsss_lib.blocks.affinity.correlation import asked_around, stretch
 from wsss_lib.blocks.maps.cam import multi_scale_flip
+from wsss_lib.blocks.maps.class_maps import rescale
 from wsss_lib.core import Batch, Card, Method, Recipe
-from wsss_lib.losses.agreement import hardest_gap, quietest
-from wsss_lib.losses.tags import tag_loss
+from wsss_lib.losses.agreement import equivariance
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_cnn
 from wsss_lib.nets.heads.correlation import PixelCorrelation
@@ -92,25 +89,18 @@ class SEAM(Method):
         """
         features = self.backbone(image)
         raw = self.classifier(features[-1])
-        evidence = strongest_only(maps.with_background(maps.normalize(raw.detach()), power=1.0))
-        return raw, spread(evidence, self.correlation(image, features))
+        return raw, asked_around(raw, self.correlation(image, features))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Classify both views, make their maps agree, and teach each module by the other view."""
         tags = batch.require("tags", CARD.name)
-        known = torch.cat([torch.ones_like(tags[:, :1]), tags], dim=1)
-        size = [max(1, round(self.scale * side)) for side in batch.image.shape[2:]]
-        views = [self.look(x) for x in (batch.image, maps.resize(batch.image, (size[0], size[1])))]
-        plain = [maps.resize_like(stretch(raw, tags), views[1][0]) for raw, _ in views]
-        refined = [maps.resize_like(stretch(found, known), views[1][0]) for _, found in views]
-        taught = [strongest_only(maps.with_background(m.detach(), power=1.0)) for m in plain]
-        gaps = [hardest_gap(refined[i], taught[1 - i], self.hardest) for i in (0, 1)]
-        quiet = [quietest(maps.keep_present(found[:, 1:], tags)) for _, found in views]
+        views = [self.look(image) for image in (batch.image, rescale(batch.image, self.scale))]
+        owed = equivariance(views, tags, self.hardest)
         return {
-            "cls": torch.stack([tag_loss(raw.mean(dim=(2, 3)), tags) for raw, _ in views]).mean(),
-            "quiet": torch.stack(quiet).mean(),
-            "er": (plain[0] - plain[1]).abs().mean(),
-            "ecr": gaps[0] + gaps[1],
+            "cls": owed["cls"],
+            "quiet": owed["quiet"],
+            "er": owed["er"],
+            "ecr": owed["ecr"],
         }
 
     def predict(self, batch: Batch) -> Tensor:
