@@ -19,6 +19,7 @@ from wsss_lib.data.toy import KINDS, toy_scene
 from wsss_lib.results import read_arrays
 from wsss_lib.show.live import Asked, Walk, live_affinity
 from wsss_lib.show.live.affinity import shrunk
+from wsss_lib.survey import find_cards
 
 pytestmark = pytest.mark.xdist_group("browser")
 OFFSETS = tuple(half_disc(3))
@@ -100,6 +101,7 @@ def expected(one, y, x, most, walks):
 def read(page):
     """Percentages of the panels that are shown, those of the whole object, and the pixel."""
     shown = ".live-panel:not([hidden])"
+    assert page.locator(".live-panel:visible").count() == page.locator(shown).count()
     panels = [
         [int(value) for value in re.findall(r"(\d+)\s%", text)]
         for text in page.locator(f"{shown} .live-share").all_inner_texts()
@@ -300,9 +302,17 @@ def test_the_page_shows_what_was_stored_of_the_trained_systems(root, opened, mon
 
 
 def test_every_learned_affinity_of_an_image_can_be_asked(root):
-    """Whoever moves scores along an affinity reads one of these blocks; PAMR learns nothing."""
-    walks = "random_walk|stopped_walk|class_tokens|attention"
-    reads = re.compile(rf"^from wsss_lib\.blocks\.affinity\.({walks}) import", re.MULTILINE)
+    """Whoever moves scores along an affinity reads one of these parts; PAMR learns nothing."""
+    parts = "random_walk|stopped_walk|class_tokens|attention|correlation"
+    reads = re.compile(
+        rf"^from wsss_lib\.(blocks\.affinity|nets\.heads)\.({parts}) import", re.MULTILINE
+    )
     files = (root / "wsss_lib" / "methods").rglob("*.py")
     learned = {path.stem for path in files if reads.search(path.read_text(encoding="utf-8"))}
-    assert learned == {*affinity_figures.ASKS} - {"pamr"}
+    assert learned - AS_SEAM == {*affinity_figures.ASKS} - {"pamr"}
+    page = (root / "book" / "affinity" / "index.md").read_text(encoding="utf-8")
+    assert all(find_cards()[id].name in page for id in learned)
+
+
+AS_SEAM = {"ppc", "cpn", "l2g"}
+"""They ask through the module of SEAM; the page says so, and SEAM's panel stands for them."""
