@@ -4,15 +4,15 @@ A view moves places, hides them, or leaves some out. Its inverse brings maps of 
 the image has them, so that a network can be asked to say the same of both. Applied to the view
 itself, the inverse gives the image back, exactly.
 
-============== ====================== ==========================================================
-view           inverse                exact
-============== ====================== ==========================================================
-``copies``     mirror, resize         mirror images; other sizes only as far as pixels are kept
-``tiles``      ``merged``             always
+=============== ===================== ==========================================================
+view            inverse               exact
+=============== ===================== ==========================================================
+``copies``      mirror, resize        mirror images; other sizes only as far as pixels are kept
+``tiles``       ``merged``            always
 ``hidden_pair`` ``joined``            always
-``crops``      ``laid_back``          where some crop has been
-``thinned``    none is needed         places stay: a part of the network is hidden, not the image
-============== ====================== ==========================================================
+``crops``       ``laid_back``         where some crop has been
+``thinned``     none is needed        places stay: a part of the network is hidden, not the image
+=============== ===================== ==========================================================
 """
 
 from collections.abc import Iterator, Sequence
