@@ -95,6 +95,14 @@ def test_reported_figures_are_as_printed():
     assert boxes.test is None
 
 
+def test_a_figure_without_a_network_has_no_empty_brackets():
+    lines = {id: survey.reported_for(id) for id in ("guided_labels", "eps", "rca")}
+    assert {id: line.on_val for id, line in lines.items()} == {
+        "guided_labels": "55.7", "eps": "71.0 (ResNet101)", "rca": "72.2",
+    }  # fmt: skip
+    assert replace(lines["eps"], val=None).on_val == "–"
+
+
 def test_lines_and_errata_name_known_systems():
     known = {system.id for system in survey.systems()}
     assert {line.system for line in survey.reported()} <= known

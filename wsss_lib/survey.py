@@ -86,6 +86,13 @@ class Reported:
     val: float | None
     test: float | None
 
+    @property
+    def on_val(self) -> str:
+        """What a table says of it: figure and network on VOC 2012 val, a dash without a figure."""
+        if self.val is None:
+            return "–"
+        return f"{self.val} ({self.backbone})" if self.backbone else str(self.val)
+
 
 @dataclass(frozen=True)
 class Erratum:

@@ -95,7 +95,7 @@ def _line(id: str, name: str, recipe: Recipe) -> list[Any]:
         f"{recipe.steps:,}" if recipe.steps else "none",
         f"{sum(gpu_hours(*one) for one in known):.1f}" if measured else "–",
         f"{max(gpu_gigabytes(*one) for one in known):.0f}" if measured else "–",
-        f"{reported.val} ({reported.backbone})" if reported and reported.val else "–",
+        reported.on_val if reported else "–",
     ]
 
 

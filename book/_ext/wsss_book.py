@@ -288,7 +288,7 @@ def _line(result: dict[str, Any], metrics: Sequence[str]) -> list[Any]:
 
 def _paper(result: dict[str, Any]) -> str:
     line = survey.reported_for(str(result["method"]))
-    return f"{line.val} ({line.backbone})" if line and line.val else "–"
+    return line.on_val if line else "–"
 
 
 FOLDED = {
