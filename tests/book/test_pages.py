@@ -21,7 +21,9 @@ from tests.book.pages import BOOK, ROOT
 NOTEBOOKS = sorted(path for path in BOOK.rglob("*.ipynb") if "checkpoints" not in str(path))
 PAGES = page_names()
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
-UNTRAINED = {"clip_to_masks", "sam_to_masks", "ten_minutes", "real_clip_and_sam"}
+UNTRAINED = {
+    "clip_to_masks", "sam_to_masks", "ten_minutes", "real_clip_and_sam", "prototypes_by_hand",
+}  # fmt: skip
 """Notebooks that train nothing. *CAM from scratch* has a loop of its own, beside `fit`."""
 TRAININGS = {"pets": 5, "your_own_segmenter": 2}
 """Chains that notebooks train which are no look at one system; the others train one at most."""
