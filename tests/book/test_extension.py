@@ -248,7 +248,8 @@ def test_many_differences_are_folded_and_few_are_not(build):
 
 def test_a_card_says_what_reported_figures_have_learned_from(build):
     said = build("```{system-card} rca\n```")[0].find(class_="card-box").text
-    assert "test 72.8; learned from image labels and, through its host, saliency" in said  # no network is named
+    # No network is named, and there are no brackets for it.
+    assert "test 72.8; learned from image labels and, through its host, saliency" in said
     assert "(ResNet101); learned from" in build("```{system-card} edam\n```")[0].text
     assert "learned from" not in build("```{system-card} seam\n```")[0].text
 
