@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.contenders import Maker, Place, asked_again, contend
+from experiments.contenders import Maker, Place, asked_again, contend, run_as
 from wsss_lib.blocks.augment.erase import hot_mask
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch, Method
@@ -110,11 +110,6 @@ def part(id: str, kind: type[Method]) -> Callable[[Place], Stage]:
     return stage
 
 
-def variant(kind: type[Method]) -> Callable[[Place], Stage]:
-    """A system that is trained without one of its ideas."""
-    return lambda place: place.run(place.make(kind), ("tags",))
-
-
 def clustered(count: int) -> Callable[[Place], Stage]:
     """LPCAM with another number of clusters; the classifier is the same."""
 
@@ -149,8 +144,8 @@ PARTS: dict[str, Maker] = {
     "two_phase_second": Maker(TwoPhase.card, part("two_phase", SecondPhase)),
     "seenet_first": Maker(SeeNet.card, part("seenet", FirstBranch)),
     "seenet_second": Maker(SeeNet.card, part("seenet", SecondBranch)),
-    "seenet_no_prior": Maker(SeeNet.card, variant(NoPrior)),
-    "seenet_no_third": Maker(SeeNet.card, variant(NoThird)),
+    "seenet_no_prior": Maker(SeeNet.card, run_as(NoPrior)),
+    "seenet_no_third": Maker(SeeNet.card, run_as(NoThird)),
     "guided_labels_half": Maker(GuidedLabels.card, as_published(GuidedLabels, salient=0.5)),
     "ssnet_half": Maker(SSNet.card, as_published(SSNet, salient=0.5)),
     "i2crc_whole": Maker(I2CRC.card, as_published(I2CRC, background=1.0)),

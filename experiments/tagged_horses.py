@@ -42,6 +42,8 @@ RECIPE = Recipe(
 )  # fmt: skip
 WHOLE = replace(RECIPE, batch_size=1, accumulate=8, crop=None, scale=(1.0, 1.0), flip=False)
 """The same for a system that remembers a map of each photograph."""
+RECIPES = {"oaa_drop": WHOLE}
+"""Of systems that do not take that of all."""
 MAKERS: dict[str, Callable[[EfficientNetLite0], Method]] = {
     "cam": lambda net: CAM(net, len(WORDS), SCALES),
     "lpcam": lambda net: LPCAM(net, len(WORDS), SCALES, gather=40),
@@ -79,8 +81,7 @@ def mixed(horses: SegmentationFolder, others: Path, root: Path) -> SegmentationF
 def maker(name: str) -> Method:
     """A system on EfficientNet-Lite0, with the recipe of all."""
     method = MAKERS[name](EfficientNetLite0(16))
-    method.recipe = WHOLE if name.startswith("oaa") else RECIPE
-    method.recipe = replace(method.recipe, group=type(method).recipe.group)
+    method.recipe = replace(RECIPES.get(name, RECIPE), group=type(method).recipe.group)
     return method
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from measured import error_of, gains_of
 
 from wsss_lib.evaluate import STEPS, nearest
 from wsss_lib.results import read_result
@@ -19,17 +20,6 @@ def horses(root):
 
 def mean(result, figure="miou"):
     return result["summary"][figure]["mean"]
-
-
-def gains_at_doses(curve):
-    """By dose, the gains of a stored curve."""
-    runs = curve["runs"]
-    return [[run["gain"] for run in runs if run["dose"] == number] for number in range(3)]
-
-
-def two_errors(gains):
-    """Two standard errors of their mean."""
-    return 2 * np.std(gains, ddof=1) / len(gains) ** 0.5
 
 
 def test_cam_shows_both_failures_and_leaves_room(toy):
@@ -134,9 +124,9 @@ def test_chosen_thresholds_lie_inside_what_can_be_chosen(root):
 
 def test_what_the_chapter_of_erasing_says_of_its_systems(root, toy):
     curves = {path.stem: read_result(path) for path in (root / "results/curves/erasing").iterdir()}
-    each = {id: gains_at_doses(curve) for id, curve in curves.items()}
+    each = {id: gains_of(curve) for id, curve in curves.items()}
     gains = {id: [np.mean(one) for one in found] for id, found in each.items()}
-    error = {id: two_errors(found[1]) for id, found in each.items()}
+    error = {id: error_of(found[1]) for id, found in each.items()}
     for id in ("ae_psl", "cse", "ecs_net", "acr"):
         assert gains[id][1] > error[id]
     for id in ("two_phase", "seenet"):
@@ -156,7 +146,7 @@ def test_what_the_chapter_of_erasing_says_of_its_systems(root, toy):
 
 def test_what_the_page_on_saliency_says_of_its_systems(root, toy):
     paths = (root / "results/curves/extra_supervision").iterdir()
-    each = {path.stem: gains_at_doses(read_result(path)) for path in paths}
+    each = {path.stem: gains_of(read_result(path)) for path in paths}
     gains = {id: [np.mean(one) for one in found] for id, found in each.items()}
     for id in ("guided_labels", "ssnet", "i2crc"):
         assert min(each[id][0]) > 0, "in every world at home"
