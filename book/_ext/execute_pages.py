@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+import zmq
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from myst_nb.core.read import is_myst_markdown_notebook
 from tqdm.auto import tqdm
+from traitlets.config import Config
 
 BOOK = Path(__file__).resolve().parents[1]
 QUIET = """import tqdm.auto, tqdm.std
@@ -61,12 +63,18 @@ def executable_pages() -> list[tuple[Path, str | None]]:
 def execute(notebook: Any, folder: str) -> tuple[ExecutionResult, float]:
     """Run one notebook in its folder, in a kernel of its own; also the CPU seconds that it took.
 
-    They tell what a page costs on a machine that is busy with other things as well.
+    They tell what a page costs on a machine that is busy with other things as well. Kernels talk
+    through files: two that start at once may be given the same port, and then one of them dies.
     """
     os.environ["TQDM_DISABLE"] = "1"  # here, not before: the bar over all pages stays
-    how = {"timeout": TIMEOUT, "allow_errors": False, "extra_arguments": ["--log-level=ERROR"]}
+    how: dict[str, Any] = {"timeout": TIMEOUT, "allow_errors": False}
+    how["extra_arguments"] = ["--log-level=ERROR"]
     before = _kernel_seconds()
-    result = single_nb_execution(notebook, cwd=folder, **how)
+    with tempfile.TemporaryDirectory() as sockets:
+        if zmq.has("ipc"):
+            files = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+            how["config"] = Config(KernelManager=files)
+        result = single_nb_execution(notebook, cwd=folder, **how)
     return result, _kernel_seconds() - before
 
 

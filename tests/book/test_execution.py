@@ -49,6 +49,17 @@ def test_pages_of_both_kinds_are_answered_without_progress_bars(book, tmp_path):
     assert [out.text for out in answers[str(folder / "b.ipynb")]] == ["done\n"]
 
 
+def test_kernels_that_start_at_once_cannot_be_given_the_same_port(book, tmp_path):
+    how = "from ipykernel.kernelapp import IPKernelApp\nprint(IPKernelApp.instance().transport)"
+    folder = book(how, how)
+    execute_pages.main(str(tmp_path / "cache"))
+    cache = get_cache(str(tmp_path / "cache"))
+    for record in cache.list_cache_records():
+        cells = cache.get_cache_bundle(record.pk).nb.cells
+        answers = [out.text for cell in cells for out in cell.get("outputs", [])]
+        assert answers == ["ipc\n"], Path(record.uri).relative_to(folder)
+
+
 def test_the_cost_of_a_page_is_kept_without_waiting(book, tmp_path):
     idle = "import time\ntime.sleep(3)"
     busy = "import time\nwhile time.process_time() < 3: pass"
