@@ -7,8 +7,9 @@ MCTformer is asked for each of its maps, with class attention averaged over its 
 layers. AffinityNet is trained once and asked with walks of several lengths, from starts with
 several powers of the background; it has a background of its own, and is cut at one half. CLIP-ES,
 which is not trained, is asked with softer rivals, before its maps are carried and after, and with
-maps that are not rectified. Saliency maps are cut at several places. Adds to
-``results/rates.json``.
+maps that are not rectified. Saliency maps are cut at several places. SEC and DSRG, which have a
+background of their own, are trained with several weights of the loss that follows the colours, and
+SEC once with a gradient through the refinement. Adds to ``results/rates.json``.
 """
 
 import json
@@ -35,6 +36,8 @@ from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.engine import infer
 from wsss_lib.evaluate import confusion_of, evaluate, ious
 from wsss_lib.methods.foundation.clip_es import ClipES
+from wsss_lib.methods.image_level.affinity.dsrg import DSRG
+from wsss_lib.methods.image_level.affinity.sec import SEC
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.nets.backbones.toy import toy_vit
 from wsss_lib.results import commit, device_name, write_json
@@ -46,6 +49,7 @@ SOFTER = (1.0, 0.5, 0.25, 0.1)
 """Shares of CLIP's own temperature."""
 WEIGHTS = (1.0, 0.6, 0.4, 0.25, 0.15)
 CUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
+HOLDS = (1.0, 3.0, 10.0, 30.0)
 ON_VIT = ("cam_vit", "mctformer", "toco")
 RECORD = Path("results/rates.json")
 
@@ -155,11 +159,43 @@ def look_at_background(place: Place) -> dict[str, Any]:
     return {"system": "i2crc", "threshold": 0.5, "miou": miou, "seconds": stage.seconds}
 
 
+class Through(SEC):
+    """SEC with a gradient through the refinement."""
+
+    def answers(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network says, and what the colours make of it, both (B, K, h, w)."""
+        answer, _ = super().answers(image)
+        return answer, self.refine(resize_like(image, answer), answer)
+
+
+def look_at_colours(place: Place, kind: Any) -> dict[str, Any]:
+    """What SEC or DSRG reaches, by the weight of the loss that follows the colours."""
+    scores, figures, seconds = contend("cam", place).scores, {}, 0.0
+    trials = [(f"weight {weight:g}", kind, weight) for weight in HOLDS]
+    if kind is SEC:
+        trials.append(("weight 10, with a gradient", Through, 10.0))
+    for name, one, weight in trials:
+        method = place.make(one)
+        method.weight = weight
+        stage = place.run(method, ("tags",), scores)
+        found = evaluate(stage.scores, place.train, 0.5)
+        figures[name] = {key: found.figures()[key] for key in ("miou", "boundary_iou")}
+        seconds += stage.seconds
+    miou = {name: one["miou"] for name, one in figures.items()}
+    edges = {name: one["boundary_iou"] for name, one in figures.items()}
+    return {
+        "system": kind.card.id, "threshold": 0.5, "miou": miou, "boundary_iou": edges,
+        "seconds": seconds,
+    }  # fmt: skip
+
+
 LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "affinitynet": look_at_walks,
     "clip_es": look_at_rivals,
     "saliency": look_at_saliency,
     "i2crc": look_at_background,
+    "sec": partial(look_at_colours, kind=SEC),
+    "dsrg": partial(look_at_colours, kind=DSRG),
 }
 """Systems whose learning rate is known, and what is turned of each."""
 

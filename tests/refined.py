@@ -24,12 +24,21 @@ def check_rounding(kind, batch):
     assert sizes == [((2, 3, 2, 3), (2, 4, 2, 3))]
 
 
-def check_gradient(method, batch, term):
-    """A term has another slope when none passes through the refinement."""
-    through = torch.autograd.grad(method.loss(batch)[term], method.net.mix)[0]
-    method.refine = lambda image, answer: coloured(image, answer).detach()
-    stopped = torch.autograd.grad(method.loss(batch)[term], method.net.mix)[0]
-    assert not torch.allclose(through, stopped, rtol=1e-2)
+def check_target(method, batch, term):
+    """The slope of a term is that towards what the colours make of the answer now, and fixed."""
+    slope = torch.autograd.grad(method.loss(batch)[term], method.net.mix)[0]
+    fixed = method.answers(batch.image)[1]
+    method.refine = lambda image, answer: fixed
+    assert slope.any()
+    assert torch.equal(torch.autograd.grad(method.loss(batch)[term], method.net.mix)[0], slope)
+
+
+def check_weight(make, batch, term):
+    """One term counts as often as is asked for; on the toy world it counts tenfold."""
+    once, thrice = (make(weight=weight).loss(batch) for weight in (1.0, 3.0))
+    assert {name for name in once if not torch.equal(once[name], thrice[name])} == {term}
+    assert torch.allclose(3 * once[term], thrice[term])
+    assert (make().weight, type(make()).toy(2).weight) == (1, 10)
 
 
 def check_refinements(kind, batch):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import nn
 
 from tests.tiny import Follower, Pixels, plain_folder
 from wsss_lib.blocks.maps.class_maps import resize, to_labels
-from wsss_lib.blocks.refine.dense_crf import CRF
+from wsss_lib.blocks.refine.dense_crf import CRF, dense_crf
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import InputError, Method, Recipe
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.store import LabelStore, ScoreStore
@@ -552,6 +554,35 @@ def test_settings_of_parts_and_of_records_start_elsewhere():
     assert name() == name()
     assert len({name(), name(grid=8), name(crf=CRF(iterations=1))}) == 3
     assert fingerprint(**describe(DenseCRF())) != fingerprint(**describe(DenseCRF(CRF(sxy=3))))
+
+
+def test_functions_are_settings_too():
+    """A refinement with other settings, or another one, is no result of before."""
+
+    def name(refine):
+        method = Pixels()
+        method.refine = refine
+        return fingerprint(**describe(method))
+
+    def scaled(factor):
+        return lambda image, answer: factor * answer
+
+    kinds = [
+        pamr,
+        dense_crf,
+        partial(pamr, iterations=5),
+        partial(pamr, iterations=6),
+        partial(dense_crf, settings=CRF(sxy=3)),
+        partial(dense_crf, settings=CRF(sxy=4)),
+        lambda image, answer: answer,
+        lambda image, answer: 1 - answer,
+        lambda image, answer: 2 - answer,
+        scaled(1),
+        scaled(2),
+    ]
+    assert len({name(kind) for kind in kinds}) == len(kinds)
+    assert name(partial(pamr, iterations=5)) == name(kinds[2])
+    assert name(scaled(2)) == name(scaled(2))
 
 
 def test_what_a_killed_process_left_is_thrown_away(view, tmp_path):

@@ -9,10 +9,11 @@ from torch import nn
 
 from tests.loops import check_network_answers, one_at_another_size
 from tests.refined import (
-    check_gradient,
     check_needs,
     check_refinements,
     check_rounding,
+    check_target,
+    check_weight,
     coloured,
 )
 from tests.tiny import TWO_IMAGES, Painter, noise
@@ -69,7 +70,7 @@ def taught(net, batch, terms, rate):
     method.net = net
     method.refine = partial(pamr, dilations=(1, 2), iterations=5)
     optimizer = torch.optim.Adam(net.parameters(), lr=rate)
-    for _ in range(60):
+    for _ in range(300):
         optimizer.zero_grad()
         sum(value for name, value in method.loss(batch).items() if name in terms).backward()
         optimizer.step()
@@ -161,9 +162,12 @@ def test_the_size_of_the_losses_is_rounded_up():
     check_rounding(SEC, batch_of_two(9, 17))
 
 
-def test_the_gradient_passes_through_the_refinement():
-    """In the authors' code it does as well, scaled."""
-    check_gradient(make(shrink=1), batch_of_two(), "constrain")
+def test_what_the_colours_make_of_the_answer_is_a_target():
+    check_target(make(shrink=1), batch_of_two(), "constrain")
+
+
+def test_the_colours_have_a_weight():
+    check_weight(make, batch_of_two(), "constrain")
 
 
 def test_the_paper_refines_by_a_dense_crf_and_the_toy_by_pamr():

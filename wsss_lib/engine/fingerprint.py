@@ -3,6 +3,8 @@
 import hashlib
 import json
 from dataclasses import asdict, is_dataclass
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 from torch import Tensor, uint8
@@ -63,15 +65,33 @@ def fields_of(value: Any) -> dict[str, Any]:
 
 
 def settings_of(method: Method) -> dict[str, Any]:
-    """Plain settings of a method and of its parts: what it does beside what it has learned."""
-    kinds = (int, float, str, bool, tuple, list, dict, type(None))
+    """Settings of a method and of its parts, functions too: what it does beside what it learned."""
+    kinds = (int, float, str, bool, tuple, list, dict, type(None), partial, FunctionType)
     return {
-        f"{place}.{name}": fields_of(value) if is_dataclass(value) else value
+        f"{place}.{name}": _setting(value)
         for place, part in method.named_modules()
         for name, value in sorted(vars(part).items())
         if name[0] != "_" and name not in ("training", "progress")
         if isinstance(value, kinds) or is_dataclass(value)
     }
+
+
+def _setting(value: Any) -> Any:
+    """A setting as plain data; functions by their names, nameless ones by what they do."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return fields_of(value)
+    if isinstance(value, partial):
+        given = {name: _setting(one) for name, one in value.keywords.items()}
+        return [_setting(value.func), [_setting(one) for one in value.args], given]
+    if isinstance(value, FunctionType):
+        name = f"{value.__module__}.{value.__qualname__}"
+        if "<" not in name:
+            return name
+        code, held = value.__code__, [cell.cell_contents for cell in value.__closure__ or ()]
+        constants = [one for one in code.co_consts if not hasattr(one, "co_code")]
+        named = [code.co_names, constants, [_setting(one) for one in held]]
+        return [name, code.co_code.hex(), named]
+    return value
 
 
 def describe(method: Method) -> dict[str, Any]:

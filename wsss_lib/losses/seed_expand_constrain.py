@@ -92,7 +92,7 @@ def expand_loss(
 def constrain_loss(probabilities: Tensor, refined: Tensor, floor: float = 1e-4) -> Tensor:
     """Mean over the pixels of ``KL(Q || q)``: what colours make of the answer, against the answer.
 
-    Both arguments carry a gradient.
+    Both arguments carry a gradient, where they have one.
 
     Source: SEC (Kolesnikov and Lampert, ECCV 2016), equation 5.
 

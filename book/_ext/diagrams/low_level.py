@@ -21,7 +21,8 @@ SEC = Diagram(
     (
         *flow("image", "net", "seed"), *flow("scores", "seeds", "seed"),
         *flow("net", "pooled", "expand"), *flow("tags", "expand"), *flow("image", "refined"),
-        *flow("net", "refined", "constrain"), *flow("net", "constrain"), *reply("net", "answer"),
+        *flow("net", "refined"), *stop("refined", "constrain"), *flow("net", "constrain"),
+        *reply("net", "answer"),
     ),
 )  # fmt: skip
 
@@ -41,9 +42,10 @@ DSRG = Diagram(
         answer("class against\nbackground", (0, 5)),
     ),
     (
-        *flow("image", "net"), *flow("image", "refined"), *flow("net", "refined", "boundary"),
-        *flow("net", "boundary"), *flow("scores", "seeds", "grown", "seed"), *flow("tags", "grown"),
-        *stop("refined", "grown"), *flow("net", "seed"), *reply("net", "answer"),
+        *flow("image", "net"), *flow("image", "refined"), *flow("net", "refined"),
+        *stop("refined", "boundary"), *flow("net", "boundary"), *flow("tags", "grown"),
+        *flow("scores", "seeds", "grown", "seed"), *stop("refined", "grown"), *flow("net", "seed"),
+        *reply("net", "answer"),
     ),
 )  # fmt: skip
 

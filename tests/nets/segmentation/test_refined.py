@@ -7,6 +7,7 @@ from tests.loops import against_the_background, one_at_another_size
 from tests.refined import coloured
 from tests.tiny import TWO_IMAGES, Painter, noise
 from wsss_lib.blocks.refine.pamr import pamr
+from wsss_lib.losses.seed_expand_constrain import constrain_loss
 from wsss_lib.nets.segmentation.refined import COLOURS, TOY_COLOURS, RefinedNet
 
 
@@ -25,16 +26,17 @@ def test_answers_value_by_value(shrink, size):
         assert torch.allclose(refined[b], by_colours, atol=1e-6)
 
 
-def test_the_gradient_passes_through_the_refinement():
-    net, image = RefinedNet(Painter(), coloured, 1), noise(2, 3, 5, 9)
-    answer, refined = net.answers(image)
-    weight = noise(*answer.shape, seed=3)
-    slopes = [
-        torch.autograd.grad((weight * one).sum(), net.net.mix, retain_graph=True)[0]
-        for one in (refined, coloured(image, answer))
-    ]
-    assert slopes[0].any()
-    assert torch.allclose(*slopes)
+def test_no_gradient_passes_through_the_refinement():
+    answer, refined = RefinedNet(Painter(), coloured, 1).answers(noise(2, 3, 5, 9))
+    assert answer.requires_grad
+    assert not refined.requires_grad
+
+
+def test_the_divergence_has_a_weight():
+    answer, refined = (noise(2, 4, 5, 9, seed=seed).softmax(dim=1) for seed in (1, 2))
+    once, twice = (RefinedNet(Painter(), weight=w).by_colours(answer, refined) for w in (1, 2))
+    assert once == constrain_loss(answer, refined)
+    assert twice == 2 * once
 
 
 @pytest.mark.parametrize("known", [True, False])

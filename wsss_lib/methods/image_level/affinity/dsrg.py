@@ -40,7 +40,8 @@ CARD = Card(
         "salient objects (DRFI), which likewise leaves most of an image to the background",
         "the CRF gets the logarithms of the probabilities, and the ratio in the boundary loss is "
         "not clipped; the released code hands it the probabilities themselves, and clips",
-        "the gradient through the refinement is exact; the released code scales it by 1 - Q",
+        "the refined answer is a target without a gradient; the released code lets one through, "
+        "scaled by 1 - Q, which is small wherever the CRF is sure",
         "one round; the paper trains a second network on the masks of the first",
         "the network is that of the library's segmenter, not VGG-16 with dropout",
         "the rate falls to a tenth after each quarter of the training; in the released code to a "
@@ -48,7 +49,8 @@ CARD = Card(
         "training images keep their proportions; the authors squeeze them into squares",
         "no dense CRF after the network",
         "on the toy world, PAMR of five rounds takes the place of the dense CRF, all losses work "
-        "at the size of the image, and seeds of classes need a score of two fifths",
+        "at the size of the image, the boundary loss counts ten times, and seeds of classes need "
+        "a score of two fifths",
     ),
 )
 
@@ -63,6 +65,7 @@ class DSRG(RefinedNet, Method):
         grow: least refined probability at which a class grows, and at which the background does.
         refine: (image, probabilities) -> probabilities that follow the colours.
         shrink: the losses see answers and images smaller by this factor.
+        weight: of the boundary loss.
     """
 
     card = CARD
@@ -76,14 +79,16 @@ class DSRG(RefinedNet, Method):
         grow: tuple[float, float] = (0.85, 0.99),
         refine: Callable[[Tensor, Tensor], Tensor] = COLOURS,
         shrink: int = 8,
+        weight: float = 1.0,
     ) -> None:
-        super().__init__(net, refine, shrink)
+        super().__init__(net, refine, shrink, weight)
         self.foreground, self.background, self.grow = foreground, background, grow
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world; half the rate of SEC, as in the papers."""
-        method = cls(toy_deeplab(num_classes, backbone), 0.4, refine=TOY_COLOURS, shrink=1)
+        net = toy_deeplab(num_classes, backbone)
+        method = cls(net, foreground=0.4, refine=TOY_COLOURS, shrink=1, weight=10)
         method.recipe = Recipe.toy(steps=400, lr=2e-3, head_factor=1.25)
         return method
 
@@ -96,7 +101,7 @@ class DSRG(RefinedNet, Method):
         seeds = grow_seeds(refined, cues, tags, *self.grow) if some else cues
         return {
             "seed": losses.balanced_seed_loss(answer, seeds),
-            "boundary": losses.constrain_loss(answer, refined),
+            "boundary": self.by_colours(answer, refined),
         }
 
     def predict(self, batch: Batch) -> Tensor:

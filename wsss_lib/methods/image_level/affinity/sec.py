@@ -39,13 +39,15 @@ CARD = Card(
         "the tenth that is least salient by the gradients of a classifier",
         "of two classes that claim a pixel as a seed, the one with the higher score has it, "
         "whatever the sizes of their regions",
-        "the gradient through the refinement is exact; the authors' code scales it by 1 - Q",
+        "the refined answer is a target without a gradient; the authors' code lets one through, "
+        "scaled by 1 - Q, which is small wherever the CRF is sure",
         "the network is that of the library's segmenter, not DeepLab-LargeFOV with dropout",
         "training images keep their proportions, and some are mirrored; the authors squeeze them "
         "into squares",
         "no dense CRF after the network",
         "on the toy world, PAMR of five rounds takes the place of the dense CRF, all losses work "
-        "at the size of the image, and seeds of classes need a score of two fifths",
+        "at the size of the image, the constrain loss counts ten times, and seeds of classes need "
+        "a score of two fifths",
     ),
 )
 
@@ -60,6 +62,7 @@ class SEC(RefinedNet, Method):
         decays: of the rank pooling of present classes and of the background, at 41 x 41 pixels.
         refine: (image, probabilities) -> probabilities that follow the colours.
         shrink: the losses see answers and images smaller by this factor.
+        weight: of the constrain loss.
     """
 
     card = CARD
@@ -73,14 +76,16 @@ class SEC(RefinedNet, Method):
         decays: tuple[float, float] = (0.996, 0.999),
         refine: Callable[[Tensor, Tensor], Tensor] = COLOURS,
         shrink: int = 8,
+        weight: float = 1.0,
     ) -> None:
-        super().__init__(net, refine, shrink)
+        super().__init__(net, refine, shrink, weight)
         self.foreground, self.background, self.decays = foreground, background, decays
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        method = cls(toy_deeplab(num_classes, backbone), 0.4, refine=TOY_COLOURS, shrink=1)
+        net = toy_deeplab(num_classes, backbone)
+        method = cls(net, foreground=0.4, refine=TOY_COLOURS, shrink=1, weight=10)
         method.recipe = Recipe.toy(steps=400, lr=4e-3, head_factor=1.25)
         return method
 
@@ -92,7 +97,7 @@ class SEC(RefinedNet, Method):
         return {
             "seed": losses.seed_loss(answer, seeds),
             "expand": losses.expand_loss(answer, tags, self.decays),
-            "constrain": losses.constrain_loss(answer, refined),
+            "constrain": self.by_colours(answer, refined),
         }
 
     def predict(self, batch: Batch) -> Tensor:
