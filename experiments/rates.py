@@ -50,6 +50,7 @@ SOFTER = (1.0, 0.5, 0.25, 0.1)
 WEIGHTS = (1.0, 0.6, 0.4, 0.25, 0.15)
 CUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 HOLDS = (1.0, 3.0, 10.0, 30.0)
+"""Weights of the loss that follows the colours."""
 ON_VIT = ("cam_vit", "mctformer", "toco")
 RECORD = Path("results/rates.json")
 

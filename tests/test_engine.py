@@ -579,6 +579,8 @@ def test_functions_are_settings_too():
         lambda image, answer: 2 - answer,
         scaled(1),
         scaled(2),
+        lambda image, answer, factor=3: factor * answer,
+        lambda image, answer, factor=4: factor * answer,
     ]
     assert len({name(kind) for kind in kinds}) == len(kinds)
     assert name(partial(pamr, iterations=5)) == name(kinds[2])

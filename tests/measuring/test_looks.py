@@ -19,6 +19,7 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import evaluate
 from wsss_lib.methods.foundation.clip_es import ClipES
+from wsss_lib.methods.image_level.affinity.sec import SEC
 
 
 class SaysBoat(nn.Module):
@@ -166,6 +167,39 @@ def test_settings_are_looked_at_one_by_one_and_added_to_the_record(tiny, monkeyp
         empty = float((peaks == 0).float().mean())
         assert rivals["empty"][name] == pytest.approx(empty, abs=1e-4)
     assert rates.best(asked.scores, place) >= evaluate(asked.scores, place.train, 0.3).miou
+
+
+def test_weights_of_the_colours_are_looked_at_and_their_gradient_once(tiny, monkeypatch):
+    rates = experiments.rates
+    monkeypatch.setattr(rates, "RECORD", tiny / "rates.json")
+    monkeypatch.setattr(rates, "HOLDS", (1.0, 30.0))
+    monkeypatch.setattr(rates, "TUNING_WORLD", 0)
+    run, asked = Place.run, []
+
+    def watched(place, method, supervision, scores=None):
+        if supervision == ("tags",) and scores is not None:
+            asked.append((type(method).__name__, method.weight))
+        return run(place, method, supervision, scores)
+
+    monkeypatch.setattr(Place, "run", watched)
+    rates.main(["sec", "dsrg"], None, tiny / "runs")
+    sec, dsrg = json.loads((tiny / "rates.json").read_text())["entries"]
+    assert [*dsrg["miou"]] == ["weight 1", "weight 30"]
+    assert [*sec["miou"]] == [*dsrg["miou"], "weight 10, with a gradient"]
+    assert asked == [("SEC", 1), ("SEC", 30), ("Through", 10), ("DSRG", 1), ("DSRG", 30)]
+    place = Place(0, Dose(0.0), tiny / "runs")
+    method = place.make(SEC)
+    method.weight = 30.0
+    stage = run(place, method, ("tags",), experiments.contenders.contend("cam", place).scores)
+    found = evaluate(stage.scores, place.train, 0.5).figures()
+    for name in ("miou", "boundary_iou"):
+        assert sec[name]["weight 30"] == pytest.approx(found[name], abs=1e-5)
+
+
+def test_a_gradient_runs_through_the_refinement_where_it_is_asked_for():
+    torch.manual_seed(0)
+    image, kinds = torch.rand(1, 3, 64, 64), (SEC, experiments.rates.Through)
+    assert [kind.toy(2).answers(image)[1].requires_grad for kind in kinds] == [False, True]
 
 
 def test_rectifying_a_signed_map_gives_the_map_that_is_stored():

@@ -89,8 +89,8 @@ def _setting(value: Any) -> Any:
             return name
         code, held = value.__code__, [cell.cell_contents for cell in value.__closure__ or ()]
         constants = [one for one in code.co_consts if not hasattr(one, "co_code")]
-        named = [code.co_names, constants, [_setting(one) for one in held]]
-        return [name, code.co_code.hex(), named]
+        known = [_setting(one) for one in (*held, *(value.__defaults__ or ()))]
+        return [name, code.co_code.hex(), code.co_names, constants, known]
     return value
 
 
