@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-import zmq
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
@@ -67,14 +66,11 @@ def execute(notebook: Any, folder: str) -> tuple[ExecutionResult, float]:
     through files: two that start at once may be given the same port, and then one of them dies.
     """
     os.environ["TQDM_DISABLE"] = "1"  # here, not before: the bar over all pages stays
-    how: dict[str, Any] = {"timeout": TIMEOUT, "allow_errors": False}
-    how["extra_arguments"] = ["--log-level=ERROR"]
+    how = {"timeout": TIMEOUT, "allow_errors": False, "extra_arguments": ["--log-level=ERROR"]}
     before = _kernel_seconds()
     with tempfile.TemporaryDirectory() as sockets:
-        if zmq.has("ipc"):
-            files = {"transport": "ipc", "ip": f"{sockets}/kernel"}
-            how["config"] = Config(KernelManager=files)
-        result = single_nb_execution(notebook, cwd=folder, **how)
+        files = Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"})
+        result = single_nb_execution(notebook, cwd=folder, config=files, **how)
     return result, _kernel_seconds() - before
 
 
