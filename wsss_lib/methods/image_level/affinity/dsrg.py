@@ -49,8 +49,8 @@ CARD = Card(
         "training images keep their proportions; the authors squeeze them into squares",
         "no dense CRF after the network",
         "on the toy world, PAMR of five rounds takes the place of the dense CRF, all losses work "
-        "at the size of the image, the boundary loss counts thirty times, and seeds of classes need "
-        "a score of two fifths",
+        "at the size of the image, the boundary loss counts thirty times, and seeds of classes "
+        "need a score of two fifths",
     ),
 )
 
