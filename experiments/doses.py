@@ -257,12 +257,15 @@ FAMILIES: dict[str, Family] = {
 FORMER: dict[str, dict[str, str]] = {
     "ensemble": {"ficklenet": "cam", "oaa": "cam"},
     "affinity": {"mctformer_refined": "pamr_vit"},
+    "across_images": {"mcis_shared": "cam_pairs_at_one_size", "edam_mask": "cam_pairs"},
 }
 """What was written down first, by family: controls and a read-out that were changed later.
 
 CAM sees images mirrored and moved, and adds up two sizes, which OAA does not; FickleNet has a
 convolution more than CAM: these controls lacked more than the idea. MCTformer's maps took a step
-along the attention between patches. The curves are shown beside those that replace them.
+along the attention between patches; MCIS answered with what an image shares with its mirror image,
+and EDAM with masks that fill the ground where no saliency map empties it. The curves are shown
+beside those that replace them.
 """
 
 

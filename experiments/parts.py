@@ -23,6 +23,8 @@ from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, nor
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Method
 from wsss_lib.engine import Stage
+from wsss_lib.methods.image_level.affinity.edam import EDAM
+from wsss_lib.methods.image_level.affinity.mcis import MCIS
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
@@ -112,15 +114,6 @@ class NoThird(SeeNet):
         return {name: terms[name] for name in ("first", "second")}
 
 
-class AsWalked(BENet):
-    """BENet's scores as the walk leaves them, at half the size of the image."""
-
-    def predict(self, batch: Batch) -> Tensor:
-        """(B, C, H, W) scores."""
-        self.dilations = ()
-        return super().predict(batch)
-
-
 class Unwalked(SANCE):
     """The segmentation branch of SANCE alone, refined and weighed as SANCE's answer is."""
 
@@ -131,11 +124,15 @@ class Unwalked(SANCE):
         return keep_present(foreground_scores(refined), batch.tags)
 
 
-def part(id: str, kind: type[Method]) -> Callable[[Place], Stage]:
-    """A part of the answer of a trained system."""
+def part(id: str, kind: type[Method], **settings: Any) -> Callable[[Place], Stage]:
+    """A part of the answer of a trained system, or another answer that its settings give."""
 
     def stage(place: Place) -> Stage:
-        return asked_again(contend(id, place), place.make(kind), place, kind.__name__)
+        method = place.make(kind)
+        for name, value in settings.items():
+            setattr(method, name, value)
+        folder = "_".join([kind.__name__, *settings])
+        return asked_again(contend(id, place), method, place, folder)
 
     return stage
 
@@ -165,6 +162,8 @@ def as_published(kind: Any, **settings: float) -> Callable[[Place], Stage]:
 
 
 PARTS: dict[str, Maker] = {
+    "mcis_shared": Maker(MCIS.card, part("mcis", MCIS, answer="shared")),
+    "edam_mask": Maker(EDAM.card, part("edam", EDAM, answer="mask")),
     "lpcam_no_context": Maker(LPCAM.card, part("lpcam", NoContext)),
     "lpcam_4_clusters": Maker(LPCAM.card, clustered(4)),
     "lpcam_24_clusters": Maker(LPCAM.card, clustered(24)),
@@ -176,7 +175,7 @@ PARTS: dict[str, Maker] = {
     "seenet_second": Maker(SeeNet.card, part("seenet", SecondBranch)),
     "seenet_no_prior": Maker(SeeNet.card, run_as(NoPrior)),
     "seenet_no_third": Maker(SeeNet.card, run_as(NoThird)),
-    "benet_as_walked": Maker(BENet.card, part("benet", AsWalked)),
+    "benet_as_walked": Maker(BENet.card, part("benet", BENet, dilations=())),
     "sance_unwalked": Maker(SANCE.card, part("sance", Unwalked)),
     "beco_no_asking": Maker(BECO.card, beco_with(share=1.0)),
     "beco_no_pasting": Maker(BECO.card, beco_with(mixed=0.0)),

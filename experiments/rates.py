@@ -7,7 +7,8 @@ MCTformer is asked for each of its maps, with class attention averaged over its 
 layers. AffinityNet is trained once and asked with walks of several lengths, from starts with
 several powers of the background; it has a background of its own, and is cut at one half. CLIP-ES,
 which is not trained, is asked with softer rivals, before its maps are carried and after, and with
-maps that are not rectified. Saliency maps are cut at several places. SEC and DSRG, which have a
+maps that are not rectified. MCIS and EDAM are trained once and asked for each of their two
+answers. Saliency maps are cut at several places. SEC and DSRG, which have a
 background of their own, are trained with several weights of the loss that follows the colours, and
 SEC once with a gradient through the refinement. Adds to ``results/rates.json``.
 """
@@ -190,11 +191,24 @@ def look_at_colours(place: Place, kind: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def look_at_answers(place: Place, name: str, answers: tuple[str, ...]) -> dict[str, Any]:
+    """What one training of a system reaches, by what it is asked for."""
+    stage = contend(name, place)
+    method: Any = stage.method
+    miou = {}
+    for method.answer in answers:
+        folder = stage.folder / f"answer_{method.answer}"
+        miou[method.answer] = best(infer(method, place.view(("tags",)), folder), place)
+    return {"system": name, "miou": miou, "seconds": stage.seconds}
+
+
 LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "affinitynet": look_at_walks,
     "clip_es": look_at_rivals,
     "saliency": look_at_saliency,
     "i2crc": look_at_background,
+    "mcis": partial(look_at_answers, name="mcis", answers=("alone", "shared")),
+    "edam": partial(look_at_answers, name="edam", answers=("strength", "mask")),
     "sec": partial(look_at_colours, kind=SEC),
     "dsrg": partial(look_at_colours, kind=DSRG),
 }

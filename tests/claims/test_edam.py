@@ -143,3 +143,22 @@ def test_the_read_out_adds_masks_and_divides_by_the_maximum(scales):
             total = added_maps(masks, image[b], sizes)
             expected = divided_by_their_maximum(total, TWO_IMAGES[b])
             torch.testing.assert_close(said[b], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_read_out_of_the_strength_is_not_divided_by_that_of_all_classes():
+    method, image = make(Slanted(), classes=3, scales=(1.0,)), noise(2, 3, 8, 12)
+    masks = method.predict(Batch(("a", "b"), image, TWO_IMAGES)).detach()
+    method.answer = "strength"
+
+    def strength(x):
+        return method.da(Slanted()(x)[-1]).abs()[:, 1:]
+
+    with torch.no_grad():
+        said = method.predict(Batch(("a", "b"), image, TWO_IMAGES))
+        for b in range(2):
+            total = added_maps(strength, image[b], [(8, 12)])
+            expected = divided_by_their_maximum(total, TWO_IMAGES[b])
+            torch.testing.assert_close(said[b], expected, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(said, masks, atol=0.05)
+    assert make(Slanted()).answer == "mask", "the paper's"
+    assert EDAM.toy(2).answer == "strength", "what results hold"

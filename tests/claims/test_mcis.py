@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.loops import one_at_another_size, soft_margin
+from tests.loops import added_maps, divided_by_their_maximum, one_at_another_size, soft_margin
 from tests.tiny import TWO_IMAGES, Slanted, noise
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.image_level.affinity.mcis import MCIS
@@ -185,6 +185,22 @@ class SlantedOnce(Slanted):
 
     def forward(self, image):
         return super().forward(image)[:1]
+
+
+def test_the_read_out_of_an_image_alone_is_its_class_maps():
+    method = make(answer="alone").eval()
+    image = noise(2, 3, 4, 6, seed=5)
+
+    def maps(x):
+        return method.pairs.classifier(method.features(x))
+
+    with torch.no_grad():
+        said = method.predict(Batch(("a", "b"), image, TWO_IMAGES))
+        for b in range(2):
+            expected = divided_by_their_maximum(added_maps(maps, image[b], [(4, 6)]), TWO_IMAGES[b])
+            torch.testing.assert_close(said[b], expected, atol=1e-5, rtol=1e-4)
+    assert make().answer == "shared", "the released code's"
+    assert MCIS.toy(2).answer == "alone", "what results hold"
 
 
 def test_the_read_out_is_the_mean_map_of_what_an_image_shares_with_its_copies():

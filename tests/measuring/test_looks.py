@@ -169,6 +169,19 @@ def test_settings_are_looked_at_one_by_one_and_added_to_the_record(tiny, monkeyp
     assert rates.best(asked.scores, place) >= evaluate(asked.scores, place.train, 0.3).miou
 
 
+def test_one_training_is_asked_for_each_of_its_answers(tiny, monkeypatch):
+    rates = experiments.rates
+    monkeypatch.setattr(rates, "RECORD", tiny / "answers.json")
+    monkeypatch.setattr(rates, "TUNING_WORLD", 0)
+    rates.main(["mcis", "edam"], None, tiny / "runs")
+    place = Place(0, Dose(0.0), tiny / "runs")
+    for entry in json.loads((tiny / "answers.json").read_text())["entries"]:
+        stage = experiments.contenders.contend(entry["system"], place)
+        own = stage.method.answer
+        assert len(entry["miou"]) == len(set(entry["miou"].values())) == 2
+        assert entry["miou"][own] == pytest.approx(rates.best(stage.scores, place), abs=1e-5)
+
+
 def test_weights_of_the_colours_are_looked_at_and_their_gradient_once(tiny, monkeypatch):
     rates = experiments.rates
     monkeypatch.setattr(rates, "RECORD", tiny / "rates.json")

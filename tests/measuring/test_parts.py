@@ -1,13 +1,11 @@
 """Parts of a system's answer add up to the whole."""
 
-from dataclasses import replace
 from types import SimpleNamespace as Namespace
 
 import pytest
 import torch
 
 from experiments.parts import (
-    AsWalked,
     Far,
     FirstBranch,
     FirstPhase,
@@ -26,7 +24,6 @@ from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
-from wsss_lib.methods.image_level.extra_supervision.benet import BENet
 from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
@@ -95,16 +92,6 @@ def test_without_the_prior_likely_background_is_seen_as_it_is(batch):
     seen = scores.amax(dim=1, keepdim=True) > 0
     assert seen.any()
     assert torch.allclose(ours[1] * seen, whole.looks(batch.image, batch.tags)[1] * seen)
-
-
-@torch.inference_mode()
-def test_scores_as_walked_are_those_that_benet_sharpens(batch):
-    torch.manual_seed(0)
-    batch = replace(batch, scores=torch.rand(2, 2, 32, 32))
-    whole = BENet.toy(2).eval()
-    walked = weights_of(whole, AsWalked).predict(batch)
-    assert torch.equal(whole.predict(batch), whole.sharpened(batch.image, walked))
-    assert not torch.allclose(whole.predict(batch), walked, atol=0.02)
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ shows clearly helps with the same part in the other. In the end the mask itself 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Literal, Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,7 +42,8 @@ CARD = Card(
         "at the backbone's",
         "the first of the masks is the background's; in the released code it is the last",
         "the answer of a block is not dropped out once more; no jitter of colours",
-        "on the toy world, tokens of 32 channels are means of two by two places",
+        "on the toy world, tokens of 32 channels are means of two by two places, and the answer is "
+        "how strong the activations are, not their masks, which need the saliency",
     ),
 )
 
@@ -55,6 +56,8 @@ class EDAM(Method):
         cma: features (B, D, h, w) and masks (B, C, h, w) of groups of images -> logits (B, C).
         num_classes: C, without background.
         scales: sizes at which an image is looked at when predicting.
+        answer: the "mask" of each class, or the "strength" of its activation, of which the masks
+            are made and which is small on the ground. It may be changed after training.
     """
 
     card = CARD
@@ -68,9 +71,10 @@ class EDAM(Method):
         cma: CollaborativeAttention,
         num_classes: int,
         scales: Sequence[float] = (0.5, 1.0, 1.5, 2.0),
+        answer: Literal["mask", "strength"] = "mask",
     ) -> None:
         super().__init__()
-        self.backbone, self.cma, self.scales = backbone, cma, scales
+        self.backbone, self.cma, self.scales, self.answer = backbone, cma, scales, answer
         self.da = nn.Conv2d(backbone.channels[-1], num_classes + 1, 3, padding=1, bias=False)
         nn.init.xavier_uniform_(self.da.weight)
 
@@ -79,7 +83,8 @@ class EDAM(Method):
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
         backbone = backbone or toy_cnn()
         cma = CollaborativeAttention(backbone.channels[-1], num_classes, width=32, pool=2)
-        method = cls(backbone, cma, num_classes, scales=(1.0, 1.5))
+        # Masks fill the ground in the world that settings come from (results/rates.json).
+        method = cls(backbone, cma, num_classes, (1.0, 1.5), "strength")
         method.recipe = replace(Recipe.toy(steps=300, lr=5e-3, head_factor=2), group=2)
         return method
 
@@ -93,9 +98,12 @@ class EDAM(Method):
         features = self.backbone(batch.image)[-1]
         return {"cls": tag_loss(self.cma(features, self.masks(features)[:, 1:]), tags)}
 
+    def class_maps(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, C, h, w): what is answered of each class, 0 or more."""
+        features = self.backbone(image)[-1]
+        maps = self.masks(features) if self.answer == "mask" else self.da(features).abs()
+        return maps[:, 1:]
+
     def predict(self, batch: Batch) -> Tensor:
-        """(B, C, H, W): masks over scales and flips, each divided by its maximum; one by one."""
-        masks = multi_scale_flip(
-            lambda image: self.masks(self.backbone(image)[-1])[:, 1:], batch.image, self.scales
-        )
-        return normalize(masks, batch.tags)
+        """(B, C, H, W): maps over scales and flips, each divided by its maximum; one by one."""
+        return normalize(multi_scale_flip(self.class_maps, batch.image, self.scales), batch.tags)

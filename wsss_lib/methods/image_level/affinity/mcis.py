@@ -5,13 +5,14 @@ classes that both show; what is left of it, by the classes that it alone shows. 
 image needs to be classified are needed to find the partner.
 """
 
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
 
 from wsss_lib.blocks.affinity.coattention import in_groups
 from wsss_lib.blocks.augment.views import copies
+from wsss_lib.blocks.maps.cam import multi_scale_flip
 from wsss_lib.blocks.maps.class_maps import min_max, normalize, resize_like
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.tags import pooled_loss
@@ -41,7 +42,8 @@ CARD = Card(
         "no jitter of colours, and momentum without look-ahead (Nesterov)",
         "batch normalisation keeps its ImageNet statistics; the released code's VGG-16 has none",
         "on the toy world, the mirror image is the only copy, images are mirrored and moved as for "
-        "CAM, and features are read with one 1x1 convolution, without three 3x3 ones before it",
+        "CAM, features are read with one 1x1 convolution, without three 3x3 ones before it, and an "
+        "image is asked alone, which the paper does too",
     ),
 )
 
@@ -56,6 +58,8 @@ class MCIS(Method):
         scales: sizes of the copies that an image is paired with, beside its mirror image.
         start: share of the training from which what is left has to be told as well.
         trust: copies whose pooled map is less likely than this have no say in an answer.
+        answer: what an image "shared" with its copies, or the class maps that it has "alone", with
+            its mirror image. It may be changed after training.
     """
 
     card = CARD
@@ -72,15 +76,18 @@ class MCIS(Method):
         scales: tuple[float, ...] = (0.75, 2.0),
         start: float = 2 / 15,
         trust: float = 0.1,
+        answer: Literal["shared", "alone"] = "shared",
     ) -> None:
         super().__init__()
+        self.answer = answer
         self.backbone, self.scales, self.start, self.trust = backbone, scales, start, trust
         self.pairs = PairHead(backbone.channels[-1], num_classes, convs)
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
-        method = cls(backbone or toy_cnn(), num_classes, convs=0, scales=())
+        # What is shared spreads too far in the world that settings come from (results/rates.json).
+        method = cls(backbone or toy_cnn(), num_classes, convs=0, scales=(), answer="alone")
         method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2, group=2)
         return method
 
@@ -104,7 +111,17 @@ class MCIS(Method):
         there = [(tags[m::2] > both).any() and self.progress >= self.start for m in (0, 1)]
         return {"cls": cls, "co": co, "contrast": alone[0] * there[0] + alone[1] * there[1]}
 
+    def class_maps(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> raw class maps (B, C, h, w) of each image alone."""
+        return self.pairs.classifier(self.features(image))
+
     def predict(self, batch: Batch) -> Tensor:
+        """(B, C, H, W): rectified class maps, divided by their maximum, or what copies share."""
+        if self.answer == "alone":
+            return normalize(multi_scale_flip(self.class_maps, batch.image, (1.0,)), batch.tags)
+        return self.shared(batch)
+
+    def shared(self, batch: Batch) -> Tensor:
         """(B, C, H, W): mean map of what an image shares with its copies, stretched to [0, 1]."""
         features, maps = self.features(batch.image), []
         for number, copy in enumerate(copies(batch.image, self.scales)):
