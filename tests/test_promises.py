@@ -165,6 +165,31 @@ def test_what_the_page_on_saliency_says_of_its_systems(root, toy):
     assert max(weights, key=weights.get) == "1 - saliency times 0.4"
 
 
+def test_what_the_page_on_boundaries_says_of_its_systems(root, toy):
+    paths = (root / "results/curves/boundary").iterdir()
+    each = {path.stem: gains_of(read_result(path)) for path in paths}
+    for id in ("benet", "sance"):
+        assert min(min(dose) for dose in each[id]) > 0, "at every dose and in every world"
+        means = [np.mean(dose) for dose in each[id]]
+        assert max(means) - min(means) < min(means) / 3, "the contrast hardly matters"
+    assert abs(np.mean(each["beco"][1])) < error_of(each["beco"][1])
+    assert np.argmin(each["beco"][1]) == 2
+    edges = {
+        name: mean(toy(name), "boundary_iou")
+        for name in ("pamr", "benet_as_walked", "benet", "sance_unwalked", "sance")
+    }
+    assert edges["benet_as_walked"] < edges["pamr"] < edges["benet"]
+    assert edges["sance_unwalked"] < edges["sance"]
+    assert mean(toy("sance_unwalked")) < mean(toy("sance"))
+    assert mean(toy("benet"), "body_recall") > mean(toy("pamr"), "body_recall") + 0.05
+    assert mean(toy("sance"), "precision") > mean(toy("sance"), "recall") + 0.1
+    beco, alone = toy("beco"), toy("two_segmenters")
+    assert mean(beco) < mean(alone)
+    assert mean(beco, "precision") > mean(alone, "precision")
+    assert mean(beco, "recall") < mean(alone, "recall")
+    assert beco["runs"][2]["head_recall"] > 2 * beco["runs"][2]["body_recall"]
+
+
 def test_on_photographs_refined_labels_beat_raw_ones(horses):
     assert mean(horses("pamr")) > mean(horses("cam"))
     assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))

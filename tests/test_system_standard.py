@@ -74,9 +74,6 @@ FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 UNMEASURED = frozenset(
     {
         "conta",
-        "benet",
-        "sance",
-        "beco",
         "sec",
         "dsrg",
         "mcis",

@@ -26,8 +26,8 @@ BENET = Diagram(
         step("shares", "shares of each\nlabel, window\nby window", (1, 2), idea=True),
         term("ground, object", "one label:\nno boundary", (1, 3)),
         term("boundary", "two, evenly:\na boundary,\nif it looks so", (2, 3), idea=True),
-        step("walk", "random walk,\nto boundaries", (0, 4)),
-        answer("scores after\nthe walk", (0, 5)),
+        step("walk", "random walk,\nto boundaries;\nPAMR", (0, 4)),
+        answer("scores after\nboth", (0, 5)),
     ),
     (
         *flow("image", "backbone", "edge"), *flow("image", "sharp"),
@@ -35,7 +35,7 @@ BENET = Diagram(
         *flow("edge", "ground, object"), *flow("edge", "boundary"),
         *flow("shares", "ground, object"), *flow("shares", "boundary"),
         *reply("edge", "walk"), *reply("scores", "walk"), *reply("walk", "answer"),
-        *reply("tags", "answer"),
+        *reply("image", "walk"), *reply("tags", "answer"),
     ),
 )  # fmt: skip
 
@@ -56,7 +56,7 @@ SANCE = Diagram(
         step("own", "its own labels,\nof present\nclasses alone", (1, 3), idea=True),
         term("contour, online_contour", "one label: none\nbetween; two:\none somewhere", (0, 4)),
         term("seg, online_seg", "cross-entropy", (2, 4), key="classes"),
-        step("walk", "its map walks,\nto contours", (1, 5), idea=True),
+        step("walk", "its map walks,\nto contours;\nPAMR", (1, 5), idea=True),
         answer("class against\nbackground", (1, 6)),
     ),
     (
