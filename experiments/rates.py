@@ -8,7 +8,8 @@ layers. AffinityNet is trained once and asked with walks of several lengths, fro
 several powers of the background; it has a background of its own, and is cut at one half. CLIP-ES,
 which is not trained, is asked with softer rivals, before its maps are carried and after, and with
 maps that are not rectified. MCIS and EDAM are trained once and asked for each of their two
-answers. Saliency maps are cut at several places. SEC and DSRG, which have a
+answers. RCA is trained with a memory that is compared by cosines and by products. Saliency maps are
+cut at several places. SEC and DSRG, which have a
 background of their own, are trained with several weights of the loss that follows the colours, and
 SEC once with a gradient through the refinement. Adds to ``results/rates.json``.
 """
@@ -38,9 +39,11 @@ from wsss_lib.engine import infer
 from wsss_lib.evaluate import confusion_of, evaluate, ious
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.affinity.dsrg import DSRG
+from wsss_lib.methods.image_level.affinity.rca import RCA
 from wsss_lib.methods.image_level.affinity.sec import SEC
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.nets.backbones.toy import toy_vit
+from wsss_lib.nets.heads.memory import Aggregation
 from wsss_lib.results import commit, device_name, write_json
 from wsss_lib.survey import find_methods
 
@@ -202,6 +205,29 @@ def look_at_answers(place: Place, name: str, answers: tuple[str, ...]) -> dict[s
     return {"system": name, "miou": miou, "seconds": stage.seconds}
 
 
+class Products(Aggregation):
+    """RCA's memory with products in place of cosines, as its released code has them."""
+
+    def forward(self, features: Tensor, centres: Tensor) -> Tensor:
+        """Features (B, D, h, w) and centres (C, k, D) -> (B, D, h, w)."""
+        means = centres.flatten(0, 1).to(features)
+        alike = torch.einsum("bdhw,kd->bkhw", self.query(features), self.key(means))
+        taken = torch.einsum("bkhw,kd->bdhw", alike / len(means), self.value(means))
+        return self.mix(torch.cat([features, self.back(taken)], dim=1))
+
+
+def look_at_memory(place: Place) -> dict[str, Any]:
+    """What RCA reaches, by how places are compared with its memory."""
+    miou, seconds = {}, 0.0
+    for name, kind in (("cosines", Aggregation), ("products", Products)):
+        method = place.make(RCA)
+        method.heads.aggregate.__class__ = kind
+        stage = place.run(method, ("tags",))
+        miou[name] = best(stage.scores, place)
+        seconds += stage.seconds
+    return {"system": "rca", "miou": miou, "seconds": seconds}
+
+
 LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "affinitynet": look_at_walks,
     "clip_es": look_at_rivals,
@@ -209,6 +235,7 @@ LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "i2crc": look_at_background,
     "mcis": partial(look_at_answers, name="mcis", answers=("alone", "shared")),
     "edam": partial(look_at_answers, name="edam", answers=("strength", "mask")),
+    "rca": look_at_memory,
     "sec": partial(look_at_colours, kind=SEC),
     "dsrg": partial(look_at_colours, kind=DSRG),
 }

@@ -20,6 +20,7 @@ from wsss_lib.data.toy import write_toy
 from wsss_lib.evaluate import evaluate
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.affinity.sec import SEC
+from wsss_lib.nets.heads.memory import Aggregation
 
 
 class SaysBoat(nn.Module):
@@ -180,6 +181,33 @@ def test_one_training_is_asked_for_each_of_its_answers(tiny, monkeypatch):
         own = stage.method.answer
         assert len(entry["miou"]) == len(set(entry["miou"].values())) == 2
         assert entry["miou"][own] == pytest.approx(rates.best(stage.scores, place), abs=1e-5)
+
+
+def test_a_memory_is_asked_by_cosines_and_by_products(tiny, monkeypatch):
+    rates = experiments.rates
+    monkeypatch.setattr(rates, "RECORD", tiny / "memory.json")
+    monkeypatch.setattr(rates, "TUNING_WORLD", 0)
+    rates.main(["rca"], None, tiny / "runs")
+    (entry,) = json.loads((tiny / "memory.json").read_text())["entries"]
+    assert entry["miou"].keys() == {"cosines", "products"}
+    runs = (tiny / "runs" / "standard").glob("run_world_0_*/0_rca_*")
+    assert len({path.name for path in runs}) == 2, "or one of them was never trained"
+
+
+def test_products_are_not_divided_by_lengths():
+    torch.manual_seed(0)
+    one, other = Aggregation(3, 2), experiments.rates.Products(3, 2)
+    other.load_state_dict(one.state_dict())
+    features, centres = torch.randn(1, 3, 2, 2), torch.randn(2, 2, 3)
+    for scale in (1.0, 10.0):
+        mixed = one.mix.weight[:, 3:, 0, 0] @ one.back.weight[:, :, 0, 0]
+        bare = torch.einsum("ed,bdhw->behw", one.mix.weight[:, :3, 0, 0], features)
+        taken = torch.zeros_like(features)
+        for m in centres.flatten(0, 1) * scale:
+            like = torch.einsum("d,bdhw->bhw", one.key(m), one.query(features))
+            taken += like[:, None] / 4 * (mixed @ one.value(m))[:, None, None]
+        torch.testing.assert_close(other(features, centres * scale), bare + taken)
+    assert not torch.allclose(one(features, centres), other(features, centres))
 
 
 def test_weights_of_the_colours_are_looked_at_and_their_gradient_once(tiny, monkeypatch):

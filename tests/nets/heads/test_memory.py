@@ -88,7 +88,8 @@ def test_what_is_taken_is_the_mean_over_all_centres_weighed_by_likeness():
             for x in range(5):
                 f, taken = features[b, :, y, x], torch.zeros(2)
                 for m in flat:
-                    taken += float((query @ f) @ (key @ m)) / 6 * (value @ m)
+                    q, k = query @ f, key @ m
+                    taken += float(q @ k / (q.norm() * k.norm())) / 6 * (value @ m)
                 wanted = mix[:, :, 0, 0] @ torch.cat([f, back @ taken])
                 torch.testing.assert_close(said[b, :, y, x], wanted, rtol=1e-4, atol=1e-4)
 

@@ -1,6 +1,7 @@
 """What a network remembers of the regions of all images, and how an image asks for it."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsss_lib.blocks.maps.prototypes import k_means
@@ -75,12 +76,12 @@ class RegionMemory(nn.Module):
 class Aggregation(nn.Module):
     """Every place of an image takes from the centres of all classes, as far as it is like them.
 
-    ``f' = mix [f ; back (1/K) sum_k (query f . key m_k) value m_k]`` over all K centres of all
+    ``f' = mix [f ; back (1/K) sum_k cos(query f, key m_k) value m_k]`` over all K centres of all
     classes. No softmax is taken and no layer adds a constant, so that a memory without centres
-    adds nothing.
+    adds nothing, and neither does one that a place is not like.
 
-    Source: RCA (Zhou et al., CVPR 2022), as the released code has it, down to the small weights
-    with which it begins.
+    Source: RCA (Zhou et al., CVPR 2022), with the layers of the released code and the small weights
+    with which they begin; there queries and keys are multiplied and not divided by their lengths.
 
     Args:
         channels: D, of the features and of the centres.
@@ -100,7 +101,8 @@ class Aggregation(nn.Module):
     def forward(self, features: Tensor, centres: Tensor) -> Tensor:
         """Features (B, D, h, w) and centres (C, k, D) -> (B, D, h, w)."""
         means = centres.flatten(0, 1).to(features)
-        alike = torch.einsum("bdhw,kd->bkhw", self.query(features), self.key(means))
+        asking = F.normalize(self.query(features), dim=1)
+        alike = torch.einsum("bdhw,kd->bkhw", asking, F.normalize(self.key(means), dim=1))
         taken = torch.einsum("bkhw,kd->bdhw", alike / len(means), self.value(means))
         return self.mix(torch.cat([features, self.back(taken)], dim=1))
 

@@ -41,6 +41,9 @@ CARD = Card(
         "random numbers, of which a momentum of .99 leaves most",
         "the sum over the centres is divided by their number; the released code divides by ten "
         "and multiplies by twenty, where a division by both seems to be meant",
+        "places and centres are compared by their cosine; the released code takes plain products, "
+        "which stay small while its slots are mostly noise, and break the training where they are "
+        "full from the start",
         "each class of an image has a region of its own in the memory; the released code cuts the "
         "second one's with the first one's, which looks like an oversight",
         "clusters are found by cosine similarity, and not by distance",
