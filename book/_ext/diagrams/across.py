@@ -58,7 +58,7 @@ EDAM = Diagram(
         ),
         learned("read", "mean of each\nimage, read", (1, 6), "cma.read"),
         term("cls", "classification", (2, 7)),
-        answer("masks over\ntheir maximum,\nimage by image", (0, 8)),
+        answer("over their\nmaximum,\nimage by image", (0, 8)),
     ),
     (
         *flow("image", "backbone", "da", "masks", "cut", "together", "read", "cls"),
