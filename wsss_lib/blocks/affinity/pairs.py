@@ -29,7 +29,7 @@ def half_disc(radius: int) -> list[Offset]:
 
 
 def eight_around(distance: int) -> list[Offset]:
-    """Offsets (dy, dx) of the eight corners and side middles of a square, one of each opposite pair.
+    """Offsets (dy, dx) to the corners and sides of a square, one of each opposite pair of eight.
 
     Source: adaptive affinity fields (Ke et al., ECCV 2018).
 

@@ -71,11 +71,7 @@ def reliable_labels(
 def _certain(
     scores: Tensor, refined: Tensor, power: float, sure: float, least: float, share: float
 ) -> Tensor:
-    """(B, H, W): where class maps (B, C, H, W) alone are sure of a class that refined labels have.
-
-    Args:
-        refined: (B, H, W) labels.
-    """
+    """(B, H, W): where class maps (B, C, H, W) are sure of a class that refined labels have."""
     whole = with_background(scores, power=power)
     kinds = torch.arange(whole.shape[1], device=whole.device).view(1, -1, 1, 1)
     occurs = (refined[:, None] == kinds).flatten(2).any(dim=2)[:, :, None, None]

@@ -61,7 +61,7 @@ class DeepLab(nn.Module):
         return self.classify(self.embed(features), image)
 
     def embed(self, features: Sequence[Tensor]) -> Tensor:
-        """The backbone's maps -> (B, width, h, w), at the size of the shallow ones; what is read."""
+        """The backbone's maps -> (B, width, h, w), as large as the shallow map; what is read."""
         shallow = features[self.shallow]
         pyramid = torch.stack([branch(features[-1]) for branch in self.pyramid]).sum(dim=0).relu()
         joined = torch.cat([resize_like(pyramid, shallow), shallow], dim=1)

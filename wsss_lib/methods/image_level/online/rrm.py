@@ -1,4 +1,4 @@
-"""RRM: of the labels that a class map gives, teach the few that are reliable; colours teach the rest.
+"""RRM: labels are few and reliable, and the colours of the image teach all other pixels.
 
 One trunk carries a classifier and a segmentation network. At every step the classifier's maps
 become labels, but only where they and a CRF are sure. All other pixels are taught by an energy:
