@@ -92,6 +92,8 @@ UNMEASURED = frozenset(
         "cpn",
         "l2g",
         "usage",
+        "rrm",
+        "aalr",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

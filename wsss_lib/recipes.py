@@ -50,7 +50,9 @@ from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedL
 from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
+from wsss_lib.methods.image_level.online.aalr import AALR
 from wsss_lib.methods.image_level.online.onestage import OneStage
+from wsss_lib.methods.image_level.online.rrm import RRM
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.methods.image_level.self_supervised.c2am import C2AM
@@ -263,6 +265,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "split_merge": lambda parts: SplitMerge(parts.resnet(), parts.count),
     "subcat": lambda parts: SubCat(parts.resnet(8), parts.count),
     "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),
+    "rrm": lambda parts: RRM(parts.deeplab(), parts.count),
+    "aalr": lambda parts: AALR(parts.deeplab(), parts.count),
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),

@@ -1,10 +1,15 @@
 """Pictures of one-stage systems: labels that a network gives itself, and tokens that grow alike."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
-from stored_figures import chosen, label_panel, shown_classes, stored_labels, world
+from stored_figures import chosen, gallery, label_panel, shown_classes, stored_labels, world
 
+from wsss_lib.blocks.labels.reliable import reliable_labels
+from wsss_lib.blocks.maps.class_maps import with_background
 from wsss_lib.nets.backbones.toy import toy_vit
+from wsss_lib.nets.segmentation.branches import TOY_COLOURS
 from wsss_lib.show import Panel, Picture, show_grid
 
 TITLES = ("its own masks", "after PAMR")
@@ -17,6 +22,24 @@ def own_labels() -> Picture:
         panels = [label_panel(id, stored_labels("onestage", id, title)) for title in TITLES]
         rows[f"{place} gain"] = [*panels, Panel(data.image(id), labels=data.mask(id))]
     return show_grid(rows, [*TITLES, "truth"], classes=data.classes)
+
+
+def reliable() -> Picture:
+    """Labels of CAM's stored maps against two backgrounds, each after a CRF, and the sure ones."""
+    data, rows = world(), {}
+    for place, id in chosen("onestage", over="two_stages").items():
+        image, tags = data.image(id)[None], data.tags(id)[None]
+        scores = gallery("cam").scores(id, len(data.classes))[None]
+        refine = partial(TOY_COLOURS, image)
+        found = [
+            refine(with_background(scores, power=power).clamp(min=1e-5)).argmax(dim=1)
+            for power in (4, 32)
+        ]
+        found.append(reliable_labels(scores, tags, refine)[0])
+        panels = [label_panel(id, labels[0]) for labels in found]
+        rows[f"{place} gain"] = [*panels, Panel(data.image(id), labels=data.mask(id))]
+    heads = ["large\nbackground", "small\nbackground", "reliable", "truth"]
+    return show_grid(rows, heads, classes=data.classes)
 
 
 def likeness() -> Picture:

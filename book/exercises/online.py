@@ -146,11 +146,174 @@ def _with_diagonal(tokens: Tensor, labels: Tensor) -> Tensor:
     return (pull + similar[~same].sum() / ((~same).sum() + 1)) / 2
 
 
+def reliable(large: Tensor, small: Tensor, certain: Tensor, sure: float) -> Tensor:
+    """(K, H, W) refined against either background, (H, W) bool -> (H, W) labels, 255 for none."""
+    winner = large.argmax(dim=0)
+    labels = torch.where(winner > 0, winner, IGNORE)
+    labels[small.argmax(dim=0) == 0] = 0
+    confidence = torch.maximum(small[0], large[1:].amax(dim=0))
+    labels[(confidence < sure) | ~certain] = IGNORE
+    return labels
+
+
+def check_reliable(answer: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> str:
+    """Both name a class; both the background; they differ; one of the judges is not sure."""
+    large = torch.tensor([[[0.05, 0.60, 0.95, 0.30, 0.05], [0.95, 0.40, 0.05, 0.70, 0.95]]])
+    small = torch.tensor([[[0.01, 0.10, 0.90, 0.10, 0.02], [0.99, 0.90, 0.10, 0.90, 0.98]]])
+    certain = torch.tensor([[True, True, True, True, False]])
+    labels = answer(large[0][:, None], small[0][:, None], certain, 0.8)
+    if labels.shape != (1, 5):
+        return f"Labels should be (H, W), not {tuple(labels.shape)}."
+    agreed, apart, empty, doubtful, denied = labels[0].tolist()
+    if (agreed, empty) != (1, 0):
+        return "Both backgrounds agree at the first pixel, a class, and at the third, background."
+    if apart != IGNORE:
+        return "At the second pixel the large background wins, but not the small one: no label."
+    if doubtful != IGNORE:
+        return "At the fourth pixel the class has only 0.7 against the large background."
+    if denied != IGNORE:
+        return "The class maps are not sure of the last pixel: a label needs both judges."
+    return ""
+
+
+def _large_background_alone(large: Tensor, small: Tensor, certain: Tensor, sure: float) -> Tensor:
+    trusted = certain & (large.amax(dim=0) >= sure)
+    return torch.where(trusted | (large.argmax(dim=0) == 0), large.argmax(dim=0), IGNORE)
+
+
+def _colours_alone(large: Tensor, small: Tensor, certain: Tensor, sure: float) -> Tensor:
+    return reliable(large, small, torch.ones_like(certain), sure)
+
+
+def _small_background_judges(large: Tensor, small: Tensor, certain: Tensor, sure: float) -> Tensor:
+    labels = reliable(large, small, certain, 0.0)
+    return labels.masked_fill(small.amax(dim=0) < sure, IGNORE)
+
+
+def energy_slope(kernel: Tensor, scores: Tensor, gate: Tensor) -> Tensor:
+    """(N, N) likeness, (N, K) probabilities, (N,) gate -> (N, K) slopes of the energy."""
+    return -gate[:, None] * (kernel @ scores) / kernel.sum()
+
+
+def check_energy_slope(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
+    """Three pixels, of which the last has a label and is sure of it."""
+    kernel = torch.tensor([[1.0, 0.5, 0.2], [0.5, 1.0, 0.4], [0.2, 0.4, 1.0]])
+    scores = torch.tensor([[0.5, 0.5], [0.6, 0.4], [0.1, 0.9]])
+    gate = torch.tensor([1.0, 1.0, 0.1])
+    found = answer(kernel, scores, gate)
+    right = energy_slope(kernel, scores, gate)
+    if found.shape != right.shape:
+        return f"One slope for each probability, please: (N, K), not {tuple(found.shape)}."
+    if torch.allclose(found, right, atol=1e-5):
+        return ""
+    if torch.allclose(found, -right, atol=1e-5):
+        return "The sign: where the surroundings say a class, more of it lowers the energy."
+    if torch.allclose(found, energy_slope(kernel, scores, torch.ones(3)), atol=1e-5):
+        return "The last pixel has a label and is sure of it: its gate is nearly closed."
+    if torch.allclose(found, right - kernel @ (gate[:, None] * scores) / kernel.sum(), atol=1e-5):
+        return "This is the slope with both ends; no gradient flows into the surroundings."
+    return "Write the sum over v for one pixel, and keep what depends on its own probability."
+
+
+def _both_ends(kernel: Tensor, scores: Tensor, gate: Tensor) -> Tensor:
+    open_ = gate[:, None]
+    return -(open_ * (kernel @ scores) + kernel @ (open_ * scores)) / kernel.sum()
+
+
+def _no_gate(kernel: Tensor, scores: Tensor, gate: Tensor) -> Tensor:
+    return -(kernel @ scores) / kernel.sum()
+
+
+def _uphill(kernel: Tensor, scores: Tensor, gate: Tensor) -> Tensor:
+    return gate[:, None] * (kernel @ scores) / kernel.sum()
+
+
+def enough(one: Tensor, other: Tensor, margin: float) -> float:
+    """(K,) answers of two labels -> the largest confidence at which the pair owes nothing."""
+    coins = [p * (p / q).log() for p, q in ((one, other), (1 - one, 1 - other))]
+    return min(1.0, float(sum(coin.sum() for coin in coins)) / margin)
+
+
+def check_enough(answer: Callable[[Tensor, Tensor, float], float]) -> str:
+    """Equal answers, answers a little apart, and answers far apart."""
+    same, apart = torch.tensor([0.5, 0.5]), torch.tensor([0.8, 0.2])
+    far = (torch.tensor([0.999, 0.001]), torch.tensor([0.001, 0.999]))
+    if abs(answer(same, same, 3.0)) > 1e-4:
+        return "Equal answers of two labels owe something at every confidence above 0."
+    if answer(*far, 3.0) > 1 + 1e-6:
+        return "No label is surer than 1: answers this far apart never owe anything."
+    found, right = answer(same, apart, 3.0), enough(same, apart, 3.0)
+    if abs(found - enough(apart, same, 3.0)) < 1e-4:
+        return "The distance is not the same in both directions: the first answer is the weight."
+    if abs(found - right / 2) < 1e-4:
+        return "Each class is a coin of its own: its other side counts too."
+    if abs(found - right) > 1e-4:
+        return "For which confidence is the margin, times it, just the distance of the answers?"
+    return ""
+
+
+def _one_side(one: Tensor, other: Tensor, margin: float) -> float:
+    return min(1.0, float((one * (one / other).log()).sum()) / margin)
+
+
+def _backwards(one: Tensor, other: Tensor, margin: float) -> float:
+    return enough(other, one, margin)
+
+
+def _without_an_end(one: Tensor, other: Tensor, margin: float) -> float:
+    coins = [p * (p / q).log() for p, q in ((one, other), (1 - one, 1 - other))]
+    return float(sum(coin.sum() for coin in coins)) / margin
+
+
+def outvoted(a: float, b: float, t: float) -> float:
+    """Weights of the label and of the reassigned one, its share of the right class -> the share."""
+    return b * t / (a + b)
+
+
+def check_outvoted(answer: Callable[[float, float, float], float]) -> str:
+    """No reassignment, nothing else, and equal weights."""
+    if abs(answer(1.0, 0.0, 1.0)) > 1e-6:
+        return "Without reassignment the wrong label is all that the pixel learns."
+    if abs(answer(0.0, 1.0, 0.7) - 0.7) > 1e-6:
+        return "Where the label does not count, the pixel learns the share t itself."
+    if abs(answer(1.0, 1.0, 1.0) - 1.0) < 1e-6:
+        return "The pixel still learns its own label, with the weight a."
+    if abs(answer(1.0, 1.0, 1.0) - 0.5) > 1e-6:
+        return "One says the wrong class, the other the right one, and both weigh the same."
+    if abs(answer(2.0, 1.0, 0.6) - 0.2) > 1e-6:
+        return "Set the slope of the whole loss to zero; 1 - t counts for the wrong class too."
+    return ""
+
+
+def _winner_takes_all(a: float, b: float, t: float) -> float:
+    return t if b * t > a else 0.0
+
+
+def _label_forgotten(a: float, b: float, t: float) -> float:
+    return t * (b > 0)
+
+
+def _wrong_share_forgotten(a: float, b: float, t: float) -> float:
+    return b * t / (a + b * t)
+
+
 EXERCISES = {
     "pooled_by_mask": Exercise(
         check_pooled_by_mask, pooled_by_mask, (_plain_mean, _without_the_one, _by_all_pixels)
     ),
     "own_labels": Exercise(check_own_labels, own_labels, (_strongest, _no_floor, _one_share)),
+    "reliable": Exercise(
+        check_reliable,
+        reliable,
+        (_large_background_alone, _colours_alone, _small_background_judges),
+    ),
+    "energy_slope": Exercise(check_energy_slope, energy_slope, (_both_ends, _no_gate, _uphill)),
+    "enough": Exercise(check_enough, enough, (_one_side, _backwards, _without_an_end)),
+    "outvoted": Exercise(
+        check_outvoted,
+        outvoted,
+        (_winner_takes_all, _label_forgotten, _wrong_share_forgotten),
+    ),
     "patch_contrast": Exercise(
         check_patch_contrast, patch_contrast, (_with_unknown, _wrong_way, _with_diagonal)
     ),

@@ -51,7 +51,7 @@ def test_every_system_is_measured_in_one_family_beside_a_control():
     measured = [id for family in FAMILIES.values() for id in family.controls]
     assert sorted(measured) == sorted(set(find_methods()) - NO_IDEA)
     controls = {control for family in FAMILIES.values() for control in family.controls.values()}
-    hosts = {"oaa", "seam"}  # whose variations stand beside them
+    hosts = {"oaa", "seam", "rrm"}  # whose variations stand beside them
     assert controls <= {*MAKERS, *NO_IDEA, *hosts}
     assert measured_in("cse") == [("erasing", "cam_600", "erasing")]
 

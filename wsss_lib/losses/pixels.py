@@ -32,6 +32,18 @@ def weighed_pixel_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tenso
     return (losses * weights).mean()
 
 
+def soft_pixel_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Cross-entropy with shares as labels, over some pixels; 0 (with a gradient of 0) without any.
+
+    Args:
+        logits: (B, K, h, w).
+        target: (B, K, h, w), each pixel summing to one.
+        known: (B, h, w) booleans, the pixels to count.
+    """
+    losses = F.cross_entropy(logits, target, reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
 def hybrid_loss(logits: Tensor, target: Tensor, least: float = 1e-3) -> Tensor:
     """Soft scores as targets: strong ones teach much, faint ones little, and only zeros say no.
 

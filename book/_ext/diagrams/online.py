@@ -71,4 +71,58 @@ TOCO = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (ONESTAGE, TOCO)
+BRANCH = ("net.pyramid", "net.decoder", "net.classifier", "net.detail")
+"""The segmentation branch of two on one trunk."""
+
+RRM = Diagram(
+    "rrm",
+    "RRM",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "shared trunk", (1, 1), "net.backbone"),
+        learned("classifier", "classifier", (2, 2)),
+        term("cls", "classification", (2, 3)),
+        learned("branch", "segmentation\nbranch", (0, 2), *BRANCH),
+        step("labels", "labels of which\nmap and colour\nare sure", (1, 3), idea=True),
+        term("seg", "cross-entropy,\neach side apart", (1, 4)),
+        term("energy", "near, alike, but\ntwo classes?", (0, 5), idea=True),
+        answer("class against\nbackground", (1, 6)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "cls"), *flow("tags", "cls"),
+        *flow("backbone", "branch", "seg"), *stop("classifier", "labels"),
+        *flow("image", "labels"), *flow("tags", "labels"), *flow("labels", "seg"),
+        *flow("labels", "energy"), *flow("branch", "energy"), *flow("image", "energy"),
+        *reply("branch", "answer"),
+    ),
+)  # fmt: skip
+
+AALR = Diagram(
+    "aalr",
+    "AA+LR",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "shared trunk", (1, 1), "net.backbone"),
+        learned("classifier", "classifier", (2, 2)),
+        term("cls", "classification", (2, 3)),
+        learned("branch", "segmentation\nbranch", (0, 2), *BRANCH),
+        step("labels", "labels of which\nmap and colour\nare sure", (1, 3)),
+        term("seg", "cross-entropy,\neach side apart", (2, 4)),
+        term("affinity", "pairs: as alike\nas their labels", (0, 5), idea=True),
+        step("judged", "labels, judged\nby features", (1, 5), idea=True),
+        term("reassign", "cross-entropy\nwith these", (1, 6), idea=True),
+        answer("class against\nbackground", (0, 7)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "cls"), *flow("tags", "cls"),
+        *flow("backbone", "branch", "seg"), *stop("classifier", "labels"),
+        *flow("image", "labels"), *flow("tags", "labels"), *flow("labels", "seg"),
+        *flow("labels", "affinity"), *flow("branch", "affinity"), *flow("labels", "judged"),
+        *stop("branch", "judged"), *flow("judged", "reassign"), *flow("branch", "reassign"),
+        *reply("branch", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (ONESTAGE, RRM, AALR, TOCO)

@@ -3,7 +3,7 @@ import itertools
 import torch
 
 from wsss_lib.core import IGNORE
-from wsss_lib.losses.pixels import hybrid_loss, pixel_loss, weighed_pixel_loss
+from wsss_lib.losses.pixels import hybrid_loss, pixel_loss, soft_pixel_loss, weighed_pixel_loss
 from wsss_lib.losses.tags import tag_loss
 
 
@@ -86,3 +86,14 @@ def test_hybrid_loss_with_an_empty_side_has_a_finite_gradient():
         loss.backward()
         assert loss > 0
         assert logits.grad.isfinite().all()
+
+
+def test_a_soft_loss_is_a_mean_over_the_known_pixels():
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5).softmax(dim=1)
+    known = torch.rand(2, 4, 5) > 0.4
+    total = []
+    for b, y, x in known.nonzero().tolist():
+        total.append(-(target[b, :, y, x] @ logits[b, :, y, x].log_softmax(dim=0)))
+    assert torch.isclose(soft_pixel_loss(logits, target, known), torch.stack(total).mean())
+    assert soft_pixel_loss(logits, target, known & False) == 0
