@@ -92,6 +92,7 @@ UNMEASURED = frozenset(
         "cpn",
         "l2g",
         "usage",
+        "afa",
     }
 )
 PENDING: dict[str, frozenset[str]] = {
