@@ -152,3 +152,9 @@ def test_par_grows_a_constant_by_its_position_term_and_survives_flat_colour():
 def test_without_rounds_par_only_resizes():
     image, maps = torch.rand(1, 3, 8, 8), torch.rand(1, 2, 8, 8)
     assert torch.equal(par(image, maps, iterations=0, scale=1.0), maps)
+
+
+def test_par_of_the_toy_world_looks_at_whole_images():
+    image, maps = torch.rand(1, 3, 8, 8), torch.rand(1, 2, 8, 8)
+    assert torch.equal(toy_par(image, maps), par(image, maps, (1, 2, 4), 10, 0.3, 0.01, 1.0))
+    assert not torch.equal(toy_par(image, maps), par(image, maps, (1, 2, 4)))

@@ -142,8 +142,13 @@ def toy_segformer(num_classes: int) -> SegFormer:
 def toy_affinity_net(num_classes: int, backbone: Any = None) -> AffinityFormer:
     """The network of the toy world.
 
+    The heads begin with no weight: products of queries and keys are large there, so that weights
+    that are drawn by chance make affinities of 0 and 1, which a short training cannot unlearn.
+
     Args:
         num_classes: C, without background.
         backbone: None takes the toy mix transformer; another transformer must have as many heads.
     """
-    return AffinityFormer(backbone or toy_mit(), num_classes, heads=8, width=64)
+    net = AffinityFormer(backbone or toy_mit(), num_classes, heads=8, width=64)
+    nn.init.zeros_(net.pairs.weight)
+    return net

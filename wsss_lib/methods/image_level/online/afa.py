@@ -16,7 +16,7 @@ from wsss_lib.blocks.affinity.relations import near_relations
 from wsss_lib.blocks.labels.trust import refined_labels
 from wsss_lib.blocks.maps.cam import multi_scale_max
 from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present
-from wsss_lib.blocks.refine.pamr import par
+from wsss_lib.blocks.refine.pamr import par, toy_par
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.balanced import halves_loss
 from wsss_lib.losses.tags import tag_loss
@@ -50,7 +50,9 @@ CARD = Card(
         "no dense CRF after the network",
         "on the toy world a mix transformer of six layers whose last two stages have a stride of 8 "
         "pixels; one size; PAR at the size of the image, not at half of it, with "
-        "fewer neighbours; pairs up to three patches apart, not eight",
+        "fewer neighbours; pairs up to three patches apart, not eight; the step along affinities "
+        "after half of the training, since 60 steps are too few to learn affinities, whose layer "
+        "starts at zero",
     ),
 )
 
@@ -90,8 +92,8 @@ class AFA(Method):
     @classmethod
     def toy(cls, num_classes: int, backbone: Any = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy mix transformer or another one."""
-        near = partial(par, dilations=(1, 2, 4), scale=1.0)
-        method = cls(toy_affinity_net(num_classes, backbone), radius=3, refine=near, scales=(1.0,))
+        net, starts = toy_affinity_net(num_classes, backbone), (0.1, 0.5)
+        method = cls(net, radius=3, starts=starts, refine=toy_par, scales=(1.0,))
         method.recipe = Recipe.toy(steps=300, lr=1e-3, head_factor=2)
         return method
 
