@@ -35,6 +35,7 @@ from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.extra_supervision.beco import BECO
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
+from wsss_lib.methods.image_level.online.mdba import MDBA
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
@@ -258,6 +259,13 @@ def two_segmenters(place: Place) -> Stage:
     return place.run(method, ("tags",), contend(teacher, place).scores)
 
 
+def saliency_labels(place: Place) -> Stage:
+    """MDBA that believes all labels, mixes nothing, and is asked by nobody to fool anybody."""
+    method = place.make(MDBA)
+    method.denoise, method.mixed, method.fool = (2.0, 3.0), 0.0, 0.0
+    return place.run(method, MDBA.card.supervision)
+
+
 class SalientCAM(CAM):
     """CAM whose background is what no saliency map shows: the cue of many systems, alone."""
 
@@ -383,6 +391,7 @@ MAKERS: dict[str, Maker] = {
     **{kind.card.id: Maker(kind.card, run_as(kind)) for kind in ALONE},
     "clip_rivals": Maker(ClipES.card, rivals_alone),
     "two_segmenters": Maker(BECO.card, two_segmenters),
+    "saliency_labels": Maker(MDBA.card, saliency_labels),
     "two_stages": Maker(TAUGHT, taught_by("cam_150", 150)),
     "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, vit=True)),
     "two_stages_mit": Maker(TAUGHT, taught_by("cam_mit_150", 150, kind=MixSegmenter)),

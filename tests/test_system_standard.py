@@ -93,6 +93,7 @@ UNMEASURED = frozenset(
         "l2g",
         "usage",
         "afa",
+        "mdba",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

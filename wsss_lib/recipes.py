@@ -51,6 +51,7 @@ from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 from wsss_lib.methods.image_level.online.afa import AFA
+from wsss_lib.methods.image_level.online.mdba import MDBA
 from wsss_lib.methods.image_level.online.onestage import OneStage
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
@@ -94,6 +95,7 @@ from wsss_lib.nets.large.sam import Sam, load_sam
 from wsss_lib.nets.large.untrained import untrained_clip, untrained_detector, untrained_sam
 from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
+from wsss_lib.nets.segmentation.discriminator import Discriminator
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
 from wsss_lib.nets.segmentation.joint import JointNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
@@ -273,6 +275,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),
     "afa": lambda parts: AFA(AffinityFormer(parts.mit_b1(), parts.count)),
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
+    "mdba": lambda parts: MDBA(parts.deeplab(), Discriminator(parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.loops import one_at_another_size
-from wsss_lib.blocks.refine.pamr import pamr, pamr_weights, par, par_weights
+from wsss_lib.blocks.refine.pamr import pamr, pamr_weights, par, par_weights, toy_par
 from wsss_lib.core import InputError
 
 
