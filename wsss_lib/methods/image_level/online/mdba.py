@@ -55,8 +55,8 @@ CARD = Card(
         "one look at an image when predicting; the released code also takes three quarters of it",
         "the network is initialised on ImageNet; the released code takes one that was taught with "
         "masks of COCO",
-        "on the toy world a discriminator of fewer channels, and doubts after half of the training: "
-        "a network that has learned little finds all objects hard",
+        "on the toy world a discriminator of fewer channels, and labels are doubted after half of "
+        "the training: a network that has learned little finds all objects hard",
     ),
 )
 
