@@ -163,5 +163,8 @@ def par(
 
 
 def toy_par(image: Tensor, maps: Tensor) -> Tensor:
-    """``par`` of images of 64 pixels: as large as they are, with neighbours that are not far."""
+    """``par`` of images of 64 pixels: as large as they are, with neighbours that are not far.
+
+    (B, 3, H, W) images and (B, C, h, w) maps -> (B, C, H, W).
+    """
     return par(image, maps, (1, 2, 4), scale=1.0)
