@@ -94,6 +94,8 @@ UNMEASURED = frozenset(
         "usage",
         "rrm",
         "aalr",
+        "afa",
+        "mdba",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -1,6 +1,7 @@
 """Exercises of the chapter on one-stage systems."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -92,58 +93,6 @@ def _no_floor(masks: Tensor, foreground: float, background: float, floor: float)
 
 def _one_share(masks: Tensor, foreground: float, background: float, floor: float) -> Tensor:
     return own_labels(masks, foreground, foreground, floor)
-
-
-def patch_contrast(tokens: Tensor, labels: Tensor) -> Tensor:
-    """(N, D) tokens, (N,) labels, 255 unknown -> (1 - positive mean + negative mean) / 2."""
-    unit = F.normalize(tokens, dim=1)
-    similar = (unit @ unit.T).abs()
-    known = labels != IGNORE
-    pairs = known[:, None] & known[None] & ~torch.eye(len(labels), dtype=torch.bool)
-    same = labels[:, None] == labels[None]
-    together, apart = pairs & same, pairs & ~same
-    pull = 1 - similar[together].sum() / (together.sum() + 1)
-    return (pull + similar[apart].sum() / (apart.sum() + 1)) / 2
-
-
-def check_patch_contrast(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
-    """Against the equation, on tokens of different lengths."""
-    tokens = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, -3.0], [-1.0, 2.0], [5.0, 1.0]])
-    labels = torch.tensor([0, 0, 1, 1, IGNORE])
-    said = torch.as_tensor(answer(tokens, labels))
-    if said.ndim:
-        return f"The loss is one number, not a tensor of shape {tuple(said.shape)}."
-    if torch.isclose(said, patch_contrast(tokens, labels)):
-        return ""
-    if torch.isclose(said, patch_contrast(tokens, torch.tensor([0, 0, 1, 1, 2]))):
-        return "A patch with the label 255 belongs to no pair: leave it out."
-    if torch.isclose(said, 1 - patch_contrast(tokens, labels), atol=1e-5):
-        return "The signs are the wrong way round: equal labels should end up alike."
-    unit = F.normalize(tokens, dim=1)
-    diagonal = (unit[:4] @ unit[:4].T).abs()
-    same = labels[:4, None] == labels[None, :4]
-    with_itself = 1 - diagonal[same].sum() / (same.sum() + 1)
-    if torch.isclose(said, (with_itself + diagonal[~same].sum() / (~same).sum().add(1)) / 2):
-        return "A patch and itself are no pair: leave out the diagonal."
-    right = float(patch_contrast(tokens, labels))
-    return f"For these tokens the loss is {right:.4f}, not {float(said):.4f}."
-
-
-def _with_unknown(tokens: Tensor, labels: Tensor) -> Tensor:
-    return patch_contrast(tokens, torch.where(labels == IGNORE, 2, labels))
-
-
-def _wrong_way(tokens: Tensor, labels: Tensor) -> Tensor:
-    return 1 - patch_contrast(tokens, labels)
-
-
-def _with_diagonal(tokens: Tensor, labels: Tensor) -> Tensor:
-    known = labels != IGNORE
-    unit = F.normalize(tokens[known], dim=1)
-    similar = (unit @ unit.T).abs()
-    same = labels[known][:, None] == labels[known][None]
-    pull = 1 - similar[same].sum() / (same.sum() + 1)
-    return (pull + similar[~same].sum() / ((~same).sum() + 1)) / 2
 
 
 def reliable(large: Tensor, small: Tensor, certain: Tensor, sure: float) -> Tensor:
@@ -297,6 +246,151 @@ def _wrong_share_forgotten(a: float, b: float, t: float) -> float:
     return b * t / (a + b * t)
 
 
+def least_share(background: float) -> float:
+    """Share of an object that its map must exceed, so that all of it wins after a perfect step.
+
+    Against the background b, patches with the score 1 have the odds ``e / (e + e^b)`` for the
+    object, others ``1 / (1 + e^b)``; the mean of both must exceed one half.
+    """
+    rival = math.exp(background)
+    active, idle = math.e / (math.e + rival), 1 / (1 + rival)
+    return (0.5 - idle) / (active - idle)
+
+
+def check_least_share(answer: Callable[[float], float]) -> str:
+    """The two backgrounds of the paper, and the ends."""
+    backgrounds = (0.55, 0.35, 0.1, 0.9)
+    said = [float(answer(background)) for background in backgrounds]
+    wanted = [least_share(background) for background in backgrounds]
+
+    def close(other: list[float]) -> bool:
+        return all(abs(one - two) < 1e-3 for one, two in zip(said, other, strict=True))
+
+    if close(wanted):
+        return ""
+    if close([*backgrounds]):
+        return "Close, but the rivals pass a softmax before they are averaged."
+    if close([1 - share for share in wanted]):
+        return "This is the share that may be missing."
+    if close([_odds(background) for background in backgrounds]):
+        return "These are the odds of a patch with the score 1. Other patches count too."
+    return f"For a background of 0.55 it is {wanted[0]:.3f}; yours is {said[0]:.3f}."
+
+
+def _odds(background: float) -> float:
+    return math.e / (math.e + math.exp(background))
+
+
+def _no_softmax(background: float) -> float:
+    return background
+
+
+def _what_may_lack(background: float) -> float:
+    return 1 - least_share(background)
+
+
+def patch_contrast(tokens: Tensor, labels: Tensor) -> Tensor:
+    """(N, D) tokens, (N,) labels, 255 unknown -> (1 - positive mean + negative mean) / 2."""
+    unit = F.normalize(tokens, dim=1)
+    similar = (unit @ unit.T).abs()
+    known = labels != IGNORE
+    pairs = known[:, None] & known[None] & ~torch.eye(len(labels), dtype=torch.bool)
+    same = labels[:, None] == labels[None]
+    together, apart = pairs & same, pairs & ~same
+    pull = 1 - similar[together].sum() / (together.sum() + 1)
+    return (pull + similar[apart].sum() / (apart.sum() + 1)) / 2
+
+
+def check_patch_contrast(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    """Against the equation, on tokens of different lengths."""
+    tokens = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, -3.0], [-1.0, 2.0], [5.0, 1.0]])
+    labels = torch.tensor([0, 0, 1, 1, IGNORE])
+    said = torch.as_tensor(answer(tokens, labels))
+    if said.ndim:
+        return f"The loss is one number, not a tensor of shape {tuple(said.shape)}."
+    if torch.isclose(said, patch_contrast(tokens, labels)):
+        return ""
+    if torch.isclose(said, patch_contrast(tokens, torch.tensor([0, 0, 1, 1, 2]))):
+        return "A patch with the label 255 belongs to no pair: leave it out."
+    if torch.isclose(said, 1 - patch_contrast(tokens, labels), atol=1e-5):
+        return "The signs are the wrong way round: equal labels should end up alike."
+    unit = F.normalize(tokens, dim=1)
+    diagonal = (unit[:4] @ unit[:4].T).abs()
+    same = labels[:4, None] == labels[None, :4]
+    with_itself = 1 - diagonal[same].sum() / (same.sum() + 1)
+    if torch.isclose(said, (with_itself + diagonal[~same].sum() / (~same).sum().add(1)) / 2):
+        return "A patch and itself are no pair: leave out the diagonal."
+    right = float(patch_contrast(tokens, labels))
+    return f"For these tokens the loss is {right:.4f}, not {float(said):.4f}."
+
+
+def _with_unknown(tokens: Tensor, labels: Tensor) -> Tensor:
+    return patch_contrast(tokens, torch.where(labels == IGNORE, 2, labels))
+
+
+def _wrong_way(tokens: Tensor, labels: Tensor) -> Tensor:
+    return 1 - patch_contrast(tokens, labels)
+
+
+def _with_diagonal(tokens: Tensor, labels: Tensor) -> Tensor:
+    known = labels != IGNORE
+    unit = F.normalize(tokens[known], dim=1)
+    similar = (unit @ unit.T).abs()
+    same = labels[known][:, None] == labels[known][None]
+    pull = 1 - similar[same].sum() / (same.sum() + 1)
+    return (pull + similar[~same].sum() / ((~same).sum() + 1)) / 2
+
+
+def what_remains(shares: Sequence[float], hardest: float) -> list[float]:
+    """Shares with which kinds of pixel bear the object's label, once hard pixels are left out.
+
+    The network answers what it has seen: the probability of the object is the share of its labels.
+    """
+    least = math.exp(-hardest)  # what is less likely costs more than the limit
+    remaining = []
+    for share in shares:
+        as_object, as_background = share >= least, 1 - share >= least
+        alone = as_object != as_background
+        remaining.append(float(as_object) if alone else share)
+    return remaining
+
+
+def check_what_remains(answer: Callable[[Sequence[float], float], list[float]]) -> str:
+    """Kinds on both sides of the limit, a limit that leaves both labels, one that leaves none."""
+    shares = [0.05, 0.35, 0.5, 0.6, 0.9, 1.0]
+    said = [float(share) for share in answer(shares, 0.8)]
+    if len(said) != len(shares):
+        return f"One share for each kind, please: {len(shares)}, not {len(said)}."
+    wanted = [0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
+    if said == [0.0, 0.35, 0.5, 0.6, 1.0, 1.0]:
+        return "The limit is one of the cross-entropy, not of the probability."
+    if said == [0.0, 0.0, 0.5, 0.6, 0.9, 1.0]:
+        return "Labels of background are left out too, where the network finds them hard."
+    if said == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]:
+        return "At one half both labels cost 0.69, which is less than 0.8: both go on teaching."
+    if said != wanted:
+        return f"With the limit 0.8 the shares become {wanted}; yours are {said}."
+    lenient, strict = answer([0.2, 0.5], 1.7), answer([0.45, 0.8], 0.5)
+    if [float(share) for share in lenient] != [0.2, 0.5]:
+        return "With the limit 1.7 a label of probability 0.2 still teaches: its loss is 1.61."
+    if [float(share) for share in strict] != [0.45, 1.0]:
+        return "Where both labels are too hard nothing teaches: the share stays as it is."
+    return ""
+
+
+def _by_probability(shares: Sequence[float], hardest: float) -> list[float]:
+    bar = 1 - hardest
+    return [0.0 if q < bar else 1.0 if 1 - q < bar else q for q in shares]
+
+
+def _objects_alone(shares: Sequence[float], hardest: float) -> list[float]:
+    return [0.0 if -math.log(q) > hardest else q for q in shares]
+
+
+def _the_larger_wins(shares: Sequence[float], hardest: float) -> list[float]:
+    return [float(q >= 0.5) for q in shares]
+
+
 EXERCISES = {
     "pooled_by_mask": Exercise(
         check_pooled_by_mask, pooled_by_mask, (_plain_mean, _without_the_one, _by_all_pixels)
@@ -314,7 +408,11 @@ EXERCISES = {
         outvoted,
         (_winner_takes_all, _label_forgotten, _wrong_share_forgotten),
     ),
+    "least_share": Exercise(check_least_share, least_share, (_no_softmax, _what_may_lack, _odds)),
     "patch_contrast": Exercise(
         check_patch_contrast, patch_contrast, (_with_unknown, _wrong_way, _with_diagonal)
+    ),
+    "what_remains": Exercise(
+        check_what_remains, what_remains, (_by_probability, _objects_alone, _the_larger_wins)
     ),
 }

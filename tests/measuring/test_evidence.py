@@ -108,6 +108,29 @@ def test_two_networks_without_their_idea_have_the_labels_and_steps_of_beco(tiny)
     assert card_of("two_segmenters") == beco.method.card
 
 
+def test_two_stages_of_afa_have_its_networks_and_together_its_steps(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    afa, second = place.make(find_methods()["afa"]), contend("two_stages_mit", place).method
+    first = contend("cam_mit_150", place).method
+    assert second.threshold == threshold_of("cam_mit_150", place.folder)
+    for one, part in ((first.backbone, afa.backbone), (second.net.decoder, afa.net.decoder)):
+        shapes = [[weight.shape for weight in net.parameters()] for net in (one, part)]
+        assert shapes[0] == shapes[1]
+    assert isinstance(second.backbone, type(first.backbone))
+    assert {first.recipe.lr, second.recipe.lr} == {afa.recipe.lr}
+
+
+def test_a_network_with_saliency_for_labels_has_all_of_mdba_but_its_ideas(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    alone, mdba = contend("saliency_labels", place).method, place.make(find_methods()["mdba"])
+    assert (alone.mixed, alone.fool) == (0.0, 0.0)
+    assert alone.denoise[0] > 1, "all labels are believed to the end"
+    assert alone.recipe == mdba.recipe
+    assert alone.salient == mdba.salient
+    shapes = [[weight.shape for weight in one.parameters()] for one in (alone, mdba)]
+    assert shapes[0] == shapes[1]
+
+
 def test_controls_between_images_see_what_their_systems_see(tiny):
     """As many images in a row share a class; nothing else differs from CAM."""
     place = Place(0, USUAL, tiny / "runs")
