@@ -191,8 +191,10 @@ def undilated(place: Place) -> Stage:
 def asked_again(trained: Stage, method: Method, place: Place, name: str) -> Stage:
     """A training that is asked once more, by a method that makes something else of its weights."""
     method.load_state_dict(trained.method.state_dict())
-    scores = infer(method, place.view(("tags",)), trained.folder / name)
-    return replace(trained, method=method, scores=scores)
+    view = place.view(("tags",))
+    if method.card.needs_scores:
+        view = view.with_scores(contend(BEFORE.get(method.card.id, "cam"), place).scores)
+    return replace(trained, method=method, scores=infer(method, view, trained.folder / name))
 
 
 def one_draw(rate: float) -> Callable[[Place], Stage]:
@@ -250,13 +252,21 @@ def taught_by_masks(share: float) -> Callable[[Place], Stage]:
     return stage
 
 
-def two_segmenters(place: Place) -> Stage:
-    """BECO whose networks trust all labels, ask each other nothing, and see nothing pasted."""
-    method = place.make(BECO)
-    method.share, method.mixed = 1.0, 0.0
-    teacher = BEFORE[BECO.card.id]
-    method.threshold = threshold_of(teacher, place.folder, place.dose.variant)
-    return place.run(method, ("tags",), contend(teacher, place).scores)
+def beco_with(teacher: str = BEFORE[BECO.card.id], **settings: float) -> Callable[[Place], Stage]:
+    """BECO with other settings, or taught by another contender."""
+
+    def stage(place: Place) -> Stage:
+        method = place.make(BECO)
+        for name, value in settings.items():
+            setattr(method, name, value)
+        method.threshold = threshold_of(teacher, place.folder, place.dose.variant)
+        return place.run(method, ("tags",), contend(teacher, place).scores)
+
+    return stage
+
+
+two_segmenters = beco_with(share=1.0, mixed=0.0)
+"""Two networks that trust all labels, ask each other nothing, and see nothing pasted."""
 
 
 def saliency_labels(place: Place) -> Stage:

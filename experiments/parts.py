@@ -10,17 +10,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.contenders import Maker, Place, asked_again, contend, run_as
+from experiments.contenders import (
+    Maker,
+    Place,
+    asked_again,
+    beco_with,
+    contend,
+    run_as,
+)  # fmt: skip
 from wsss_lib.blocks.augment.erase import hot_mask
-from wsss_lib.blocks.maps.class_maps import normalize
+from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, normalize
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch, Method
 from wsss_lib.engine import Stage
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
+from wsss_lib.methods.image_level.extra_supervision.beco import BECO
+from wsss_lib.methods.image_level.extra_supervision.benet import BENet
 from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
 from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
+from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 
 
@@ -101,6 +112,25 @@ class NoThird(SeeNet):
         return {name: terms[name] for name in ("first", "second")}
 
 
+class AsWalked(BENet):
+    """BENet's scores as the walk leaves them, at half the size of the image."""
+
+    def predict(self, batch: Batch) -> Tensor:
+        """(B, C, H, W) scores."""
+        self.dilations = ()
+        return super().predict(batch)
+
+
+class Unwalked(SANCE):
+    """The segmentation branch of SANCE alone, refined and weighed as SANCE's answer is."""
+
+    def predict(self, batch: Batch) -> Tensor:
+        """(B, C, H, W), each class against the background."""
+        logits, _ = self.net(batch.image)
+        refined = pamr(batch.image, logits.softmax(dim=1), self.dilations)
+        return keep_present(foreground_scores(refined), batch.tags)
+
+
 def part(id: str, kind: type[Method]) -> Callable[[Place], Stage]:
     """A part of the answer of a trained system."""
 
@@ -146,6 +176,10 @@ PARTS: dict[str, Maker] = {
     "seenet_second": Maker(SeeNet.card, part("seenet", SecondBranch)),
     "seenet_no_prior": Maker(SeeNet.card, run_as(NoPrior)),
     "seenet_no_third": Maker(SeeNet.card, run_as(NoThird)),
+    "benet_as_walked": Maker(BENet.card, part("benet", AsWalked)),
+    "sance_unwalked": Maker(SANCE.card, part("sance", Unwalked)),
+    "beco_no_asking": Maker(BECO.card, beco_with(share=1.0)),
+    "beco_no_pasting": Maker(BECO.card, beco_with(mixed=0.0)),
     "guided_labels_half": Maker(GuidedLabels.card, as_published(GuidedLabels, salient=0.5)),
     "ssnet_half": Maker(SSNet.card, as_published(SSNet, salient=0.5)),
     "i2crc_whole": Maker(I2CRC.card, as_published(I2CRC, background=1.0)),

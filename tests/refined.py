@@ -38,7 +38,7 @@ def check_weight(make, batch, term):
     once, thrice = (make(weight=weight).loss(batch) for weight in (1.0, 3.0))
     assert {name for name in once if not torch.equal(once[name], thrice[name])} == {term}
     assert torch.allclose(3 * once[term], thrice[term])
-    assert (make().weight, type(make()).toy(2).weight) == (1, 10)
+    assert (make().weight, type(make()).toy(2).weight) == (1, 30)
 
 
 def check_refinements(kind, batch):

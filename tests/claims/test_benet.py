@@ -177,6 +177,14 @@ def test_the_read_out_equals_a_dense_walk_enlarged_and_divided_by_its_maximum():
         assert said[b].max() == 1
 
 
+def test_scores_after_the_walk_are_sharpened_too(batch):
+    torch.manual_seed(0)
+    wall = torch.rand(1, 1, 8, 18)
+    sharp, plain = walled(make((1, 2)), batch, wall), walled(make(), batch, wall)
+    assert torch.equal(sharp, pamr(batch.image, plain, (1, 2)))
+    assert not torch.allclose(sharp, plain, atol=0.01)
+
+
 def test_an_image_without_scores_has_none_after_the_walk():
     batch = Batch(("a",), torch.rand(1, 3, 8, 16), torch.ones(1, 1), torch.zeros(1, 1, 8, 16))
     assert not walled(make(), batch, torch.zeros(1, 1, 8, 16)).any()

@@ -34,6 +34,7 @@ from experiments.evidence import (
     response,
     rows_of,
 )
+from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import VARIANTS
@@ -106,6 +107,28 @@ def test_two_networks_without_their_idea_have_the_labels_and_steps_of_beco(tiny)
     assert alone.method.recipe == beco.method.recipe
     assert alone.method.threshold == beco.method.threshold == threshold_of("pamr", place.folder)
     assert card_of("two_segmenters") == beco.method.card
+
+
+def test_what_beco_is_without_one_of_its_ideas_keeps_the_other(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    beco = contend("beco", place).method
+    settings = {
+        name: (one.share, one.mixed)
+        for name in ("beco_no_asking", "beco_no_pasting")
+        for one in [contend(name, place).method]
+    }
+    assert settings == {"beco_no_asking": (1.0, beco.mixed), "beco_no_pasting": (beco.share, 0.0)}
+    assert beco.share < 1
+    assert beco.mixed > 0
+
+
+def test_a_system_that_needs_scores_has_them_when_it_is_asked_again(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    bare, whole = (contend(name, place) for name in ("benet_as_walked", "benet"))
+    name = place.train.ids[0]
+    refined = pamr(place.train.image(name)[None], bare.scores[name][None].float(), (1, 2, 4))
+    assert torch.allclose(refined[0], whole.scores[name].float(), atol=0.02)
+    assert not torch.allclose(bare.scores[name].float(), whole.scores[name].float(), atol=0.1)
 
 
 def test_two_stages_of_afa_have_its_networks_and_together_its_steps(tiny):

@@ -1,11 +1,13 @@
 """Parts of a system's answer add up to the whole."""
 
+from dataclasses import replace
 from types import SimpleNamespace as Namespace
 
 import pytest
 import torch
 
 from experiments.parts import (
+    AsWalked,
     Far,
     FirstBranch,
     FirstPhase,
@@ -15,6 +17,7 @@ from experiments.parts import (
     NoThird,
     SecondBranch,
     SecondPhase,
+    Unwalked,
     as_published,
 )
 from wsss_lib.blocks.maps.class_maps import normalize
@@ -23,7 +26,9 @@ from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
+from wsss_lib.methods.image_level.extra_supervision.benet import BENet
 from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
+from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 
 
@@ -90,6 +95,26 @@ def test_without_the_prior_likely_background_is_seen_as_it_is(batch):
     seen = scores.amax(dim=1, keepdim=True) > 0
     assert seen.any()
     assert torch.allclose(ours[1] * seen, whole.looks(batch.image, batch.tags)[1] * seen)
+
+
+@torch.inference_mode()
+def test_scores_as_walked_are_those_that_benet_sharpens(batch):
+    torch.manual_seed(0)
+    batch = replace(batch, scores=torch.rand(2, 2, 32, 32))
+    whole = BENet.toy(2).eval()
+    walked = weights_of(whole, AsWalked).predict(batch)
+    assert torch.equal(whole.predict(batch), whole.sharpened(batch.image, walked))
+    assert not torch.allclose(whole.predict(batch), walked, atol=0.02)
+
+
+@torch.inference_mode()
+def test_the_branch_of_sance_alone_is_its_answer_where_nothing_walks(batch, monkeypatch):
+    torch.manual_seed(0)
+    whole = SANCE.toy(2).eval()
+    alone = weights_of(whole, Unwalked).predict(batch)
+    assert not torch.allclose(alone, whole.predict(batch), atol=0.02)
+    monkeypatch.setattr(f"{SANCE.__module__}.stopped_walk", lambda maps, *rest: maps)
+    assert torch.equal(alone, whole.predict(batch))
 
 
 def test_without_the_third_branch_nothing_has_to_be_nothing(batch):

@@ -49,8 +49,8 @@ CARD = Card(
         "training images keep their proportions; the authors squeeze them into squares",
         "no dense CRF after the network",
         "on the toy world, PAMR of five rounds takes the place of the dense CRF, all losses work "
-        "at the size of the image, the boundary loss counts ten times, and seeds of classes need "
-        "a score of two fifths",
+        "at the size of the image, the boundary loss counts thirty times, and seeds of classes "
+        "need a score of two fifths",
     ),
 )
 
@@ -88,7 +88,7 @@ class DSRG(RefinedNet, Method):
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world; half the rate of SEC, as in the papers."""
         net = toy_deeplab(num_classes, backbone)
-        method = cls(net, foreground=0.4, refine=TOY_COLOURS, shrink=1, weight=10)
+        method = cls(net, foreground=0.4, refine=TOY_COLOURS, shrink=1, weight=30)
         method.recipe = Recipe.toy(steps=400, lr=2e-3, head_factor=1.25)
         return method
 

@@ -46,8 +46,8 @@ CARD = Card(
         "into squares",
         "no dense CRF after the network",
         "on the toy world, PAMR of five rounds takes the place of the dense CRF, all losses work "
-        "at the size of the image, the constrain loss counts ten times, and seeds of classes need "
-        "a score of two fifths",
+        "at the size of the image, the constrain loss counts thirty times, and seeds of classes "
+        "need a score of two fifths",
     ),
 )
 
@@ -85,7 +85,7 @@ class SEC(RefinedNet, Method):
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
         net = toy_deeplab(num_classes, backbone)
-        method = cls(net, foreground=0.4, refine=TOY_COLOURS, shrink=1, weight=10)
+        method = cls(net, foreground=0.4, refine=TOY_COLOURS, shrink=1, weight=30)
         method.recipe = Recipe.toy(steps=400, lr=4e-3, head_factor=1.25)
         return method
 

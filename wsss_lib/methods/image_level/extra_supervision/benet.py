@@ -39,7 +39,8 @@ CARD = Card(
         "the second half of the paper: it learns from whatever scores stand before it, and from "
         "CAM's in the book; the paper's first half is a CAM whose mean over the positions is "
         "weighted by attention",
-        "PAMR, not a dense CRF, sharpens the scores in which trusted areas are looked for",
+        "PAMR, not a dense CRF, sharpens the scores in which trusted areas are looked for, and the "
+        "scores after the walk; the official code gives the CRF the labels that the walk ends with",
         "boundary labels are those of the crop that is seen; the official code makes them of whole "
         "images once, and crops them",
         "the head is at the resolution of the backbone's second feature map; the paper's reads at "
@@ -65,8 +66,8 @@ class BENet(Method):
         walk_radius: steps of the walk are shorter than this.
         beta: exponent of the affinities.
         walk: steps of the walk.
-        dilations: distances in pixels at which PAMR sees neighbours; none leaves the scores as
-            they are.
+        dilations: distances in pixels at which PAMR sees neighbours, before labels are made and
+            after the walk; none leaves the scores as they are.
     """
 
     card = CARD
@@ -100,11 +101,13 @@ class BENet(Method):
         method.recipe = Recipe.toy(steps=150, lr=3e-3)
         return method
 
+    def sharpened(self, image: Tensor, scores: Tensor) -> Tensor:
+        """(B, C, H, W) scores, along the colours of the image if there are dilations."""
+        return pamr(image, scores, self.dilations) if self.dilations else scores
+
     def labels(self, batch: Batch) -> Tensor:
         """(B, H, W): background, object or boundary, 255 where the scores do not say."""
-        scores = batch.require("scores", CARD.name)
-        if self.dilations:
-            scores = pamr(batch.image, scores, self.dilations)
+        scores = self.sharpened(batch.image, batch.require("scores", CARD.name))
         sure = trusted_labels(scores, *self.confident)
         return boundary_labels(sure, scores.shape[1], self.window, *self.even)
 
@@ -116,8 +119,9 @@ class BENet(Method):
         return {"ground": ground / 2, "object": inside / 2, "boundary": edge}
 
     def predict(self, batch: Batch) -> Tensor:
-        """(B, C, H, W): the incoming scores after the walk, divided by their maximum."""
+        """(B, C, H, W): the incoming scores after the walk, divided by their maximum, sharpened."""
         scores = batch.require("scores", CARD.name)
         boundary = self.boundaries.boundary(batch.image)
         walked = stopped_walk(scores, boundary, self.near, self.beta, self.walk)
-        return keep_present(walked / walked.amax((1, 2, 3), True).clamp(min=1e-5), batch.tags)
+        walked = walked / walked.amax((1, 2, 3), True).clamp(min=1e-5)
+        return keep_present(self.sharpened(batch.image, walked), batch.tags)

@@ -45,7 +45,8 @@ CARD = Card(
         "online labels are the refined probabilities of the present classes, cut by two "
         "thresholds; they teach both branches, after the first quarter of the training",
         "PAMR, not a dense CRF, sharpens the scores of the stage before, and refines those of the "
-        "segmentation branch",
+        "segmentation branch; after the walk it refines once more, as the control's PAMR does: "
+        "whether the authors end with a CRF we do not know",
         "the background walks with the classes, so that one half is the border",
         "ours looks at an image once, at one size, when it answers",
         "the recipe is that of the book's DeepLab segmenter",
@@ -119,7 +120,8 @@ class SANCE(Method):
         }
 
     def predict(self, batch: Batch) -> Tensor:
-        """(B, C, H, W): the segmentation branch's map after the walk, against the background."""
+        """(B, C, H, W): the segmentation branch's map, walked and refined, class by background."""
         logits, boundary = self.net(batch.image)
         walked = stopped_walk(logits.softmax(dim=1), boundary, self.near, self.beta, self.walk)
-        return maps.keep_present(maps.foreground_scores(walked), batch.tags)
+        refined = pamr(batch.image, walked, self.dilations)
+        return maps.keep_present(maps.foreground_scores(refined), batch.tags)
