@@ -35,11 +35,14 @@ from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.extra_supervision.beco import BECO
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
+from wsss_lib.methods.image_level.online.mdba import MDBA
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
-from wsss_lib.nets.backbones.toy import toy_vit
+from wsss_lib.nets.backbones.backbone import Backbone
+from wsss_lib.nets.backbones.toy import toy_mit, toy_vit
 from wsss_lib.nets.large.saliency import toy_saliency
+from wsss_lib.nets.segmentation.mlp import toy_segformer
 from wsss_lib.recipes import BEFORE
 from wsss_lib.results import commit, read_result, write_json
 from wsss_lib.saliency import write_saliency
@@ -205,9 +208,9 @@ def one_draw(rate: float) -> Callable[[Place], Stage]:
     return stage
 
 
-def cam_on_vit(place: Place, steps: int = 300) -> Stage:
-    """CAM on the toy transformer."""
-    method = place.make(CAM, backbone=toy_vit())
+def cam_on_vit(place: Place, steps: int = 300, backbone: Callable[[], Backbone] = toy_vit) -> Stage:
+    """CAM on the toy transformer, or on another backbone that learns at its rate."""
+    method = place.make(CAM, backbone=backbone())
     method.recipe = replace(method.recipe, steps=steps, lr=VIT_RATE)
     return place.run(method, ("tags",))
 
@@ -217,11 +220,13 @@ def refined(name: str) -> Callable[[Place], Stage]:
     return lambda place: place.run(place.make(PAMR), ("tags",), contend(name, place).scores)
 
 
-def taught_by(name: str, steps: int = 400, vit: bool = False) -> Callable[[Place], Stage]:
+def taught_by(
+    name: str, steps: int = 400, vit: bool = False, kind: type[Segmenter] = Segmenter
+) -> Callable[[Place], Stage]:
     """A segmentation network, on the toy transformer or not, taught by another contender."""
 
     def stage(place: Place) -> Stage:
-        net = place.make(Segmenter, backbone=toy_vit() if vit else None)
+        net = place.make(kind, backbone=toy_vit() if vit else None)
         net.recipe = replace(net.recipe, steps=steps)
         if vit:
             net.recipe = replace(net.recipe, lr=VIT_RATE)
@@ -264,6 +269,13 @@ two_segmenters = beco_with(share=1.0, mixed=0.0)
 """Two networks that trust all labels, ask each other nothing, and see nothing pasted."""
 
 
+def saliency_labels(place: Place) -> Stage:
+    """MDBA that believes all labels, mixes nothing, and is asked by nobody to fool anybody."""
+    method = place.make(MDBA)
+    method.denoise, method.mixed, method.fool = (2.0, 3.0), 0.0, 0.0
+    return place.run(method, MDBA.card.supervision)
+
+
 class SalientCAM(CAM):
     """CAM whose background is what no saliency map shows: the cue of many systems, alone."""
 
@@ -276,6 +288,17 @@ class SalientCAM(CAM):
         maps = super().predict(batch)
         saliency = batch.require("saliency", self.card.name)
         return maps / maps.amax(dim=1, keepdim=True).clamp(min=1e-6) * saliency * (maps > 0)
+
+
+class MixSegmenter(Segmenter):
+    """The network that answers for AFA, without its classifier and its affinities."""
+
+    @classmethod
+    def toy(cls, num_classes: int, backbone: Any = None) -> Self:
+        """On the toy mix transformer, at the rate of transformers."""
+        method = cls(toy_segformer(num_classes))
+        method.recipe = replace(Segmenter.toy(num_classes).recipe, lr=VIT_RATE)
+        return method
 
 
 class TagsNetwork(WhatsThePoint):
@@ -373,12 +396,15 @@ MAKERS: dict[str, Maker] = {
     "ficklenet_once": Maker(FickleNet.card, one_draw(0.7)),
     "cam_vit": Maker(CAM.card, cam_on_vit),
     "cam_vit_150": Maker(CAM.card, lambda place: cam_on_vit(place, 150)),
+    "cam_mit_150": Maker(CAM.card, lambda place: cam_on_vit(place, 150, toy_mit)),
     "pamr_vit": Maker(PAMR.card, refined("cam_vit")),
     **{kind.card.id: Maker(kind.card, run_as(kind)) for kind in ALONE},
     "clip_rivals": Maker(ClipES.card, rivals_alone),
     "two_segmenters": Maker(BECO.card, two_segmenters),
+    "saliency_labels": Maker(MDBA.card, saliency_labels),
     "two_stages": Maker(TAUGHT, taught_by("cam_150", 150)),
     "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, vit=True)),
+    "two_stages_mit": Maker(TAUGHT, taught_by("cam_mit_150", 150, kind=MixSegmenter)),
     "segmenter_cam": Maker(TAUGHT, taught_by("cam")),
     "segmenter_pamr": Maker(TAUGHT, taught_by("pamr")),
     "segmenter_affinitynet": Maker(TAUGHT, taught_by("affinitynet")),

@@ -214,7 +214,10 @@ FAMILIES: dict[str, Family] = {
         "one network has to learn from labels that it is still making",
         "most pieces of clutter in a picture",
         (Dose(0, {"clutter": 0}), Dose(2), Dose(6, {"clutter": 6})), 1, "val_miou",
-        {"onestage": "two_stages", "toco": "two_stages_vit"},
+        {
+            "onestage": "two_stages", "rrm": "two_stages", "aalr": "rrm",
+            "afa": "two_stages_mit", "toco": "two_stages_vit", "mdba": "saliency_labels",
+        },
     ),
     "box": Family(
         "an object does not fill its box",

@@ -101,6 +101,14 @@ def next_labels(method: Any, batch: Batch) -> dict[str, Tensor]:
     return found
 
 
+def lesson(method: Any, batch: Batch) -> dict[str, Tensor]:
+    """RRM and AA+LR: the labels that the classifier would make next, and what the network says."""
+    maps = method.classifier(method.backbone(batch.image)[-1])
+    labels, _ = method.own_labels(batch.image, maps, _tags(batch))
+    said = method.net(batch.image).argmax(dim=1)
+    return {"reliable labels": labels[0].float() / 255, "its answer": said[0].float() / 255}
+
+
 def saliency(method: Any, batch: Batch) -> dict[str, Tensor]:
     """EPS: the saliency map that it learned from."""
     return {"saliency": batch.require("saliency", method.card.id)[0, 0]}
@@ -116,6 +124,8 @@ ILLUSTRATIONS: dict[str, Callable[[Any, Batch], dict[str, Tensor]]] = {
     "seam": half_size(lambda method, view: method.look(view)[0]),
     "advcam": climbs,
     "onestage": next_labels,
+    "rrm": lesson,
+    "aalr": lesson,
     "eps": saliency,
 }
 

@@ -1,6 +1,6 @@
 """Train the toy backbones on the toy ImageNet and write their weights.
 
-    python -m experiments.pretrain_toy            # both, about a quarter of an hour
+    python -m experiments.pretrain_toy            # all, about an hour
     python -m experiments.pretrain_toy toy_cnn
     python -m experiments.pretrain_toy --smoke --out /tmp/weights
 
@@ -24,23 +24,20 @@ from tqdm import tqdm
 from wsss_lib.core import InputError
 from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
 from wsss_lib.data.toy.variants import VERSION
-from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
+from wsss_lib.nets.backbones.mit import MiT
+from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_mit, toy_vit
 from wsss_lib.nets.backbones.vit import ViT
 
-NETS: dict[str, Callable[..., ToyCNN | ViT]] = {
+NETS: dict[str, Callable[..., ToyCNN | ViT | MiT]] = {
     "toy_cnn": toy_cnn,
     "toy_vit": toy_vit,
+    "toy_mit": toy_mit,
 }
+TRANSFORMER = {"lr": 2e-3, "weight_decay": 0.05, "images": 8000, "distil": 5.0, "clip": 1.0}
 RECIPES: dict[str, dict[str, Any]] = {
     "toy_cnn": {"steps": 3000, "lr": 5e-3, "weight_decay": 0.01, "images": 6000},
-    "toy_vit": {
-        "steps": 6000,
-        "lr": 2e-3,
-        "weight_decay": 0.05,
-        "images": 8000,
-        "distil": 5.0,
-        "clip": 1.0,
-    },
+    "toy_vit": {"steps": 6000, **TRANSFORMER},
+    "toy_mit": {"steps": 4000, **TRANSFORMER},
 }
 SHIFT = 6
 
@@ -135,7 +132,7 @@ def pretrain(
             with torch.no_grad():
                 wanted = teacher(x)[-1].movedim(1, 3)
             wanted = F.layer_norm(wanted, wanted.shape[-1:])
-            losses.append(distil * F.smooth_l1_loss(pupil(seen).movedim(1, 3), wanted))
+            losses.append(distil * F.smooth_l1_loss(pupil(seen.float()).movedim(1, 3), wanted))
         loss = torch.stack(losses).sum()
         optimizer.zero_grad()
         loss.backward()

@@ -1,5 +1,8 @@
 """Read-outs of many systems, value by value: what lies between a network and its score map."""
 
+import itertools
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -92,3 +95,41 @@ def walked(maps, affinity, offsets, beta, steps):
     chances = weights**beta
     chances = chances / chances.sum(dim=0)
     return (maps.view(k, -1) @ torch.linalg.matrix_power(chances, steps)).view(k, h, w)
+
+
+def owed_by_pairs(scores, labels, confidence, distance, margin):
+    """What each pixel and each of its eight partners owe, by the kind of their labels.
+
+    Args:
+        scores: (B, K, h, w) probabilities.
+        labels: (B, h, w), 255 where nothing is known.
+        confidence: (B, h, w).
+        distance: of a pair, in pixels.
+        margin: distance of two answers that is enough.
+    """
+    owed = {"same": [], "background": [], "different": []}
+    (count, h, w), reach = labels.shape, (-distance, 0, distance)
+    for b, y, x, dy, dx in itertools.product(range(count), range(h), range(w), reach, reach):
+        v, u = y + dy, x + dx
+        if (dy, dx) == (0, 0) or not (0 <= v < h and 0 <= u < w):
+            continue
+        one, other = int(labels[b, y, x]), int(labels[b, v, u])
+        if 255 in (one, other):
+            continue
+        weight = max(float(confidence[b, y, x]), float(confidence[b, v, u]))
+        ends = zip(scores[b, :, y, x].tolist(), scores[b, :, v, u].tolist(), strict=True)
+        gap = sum(_coins(p, q) for p, q in ends)
+        if one == other:
+            owed["same" if one else "background"].append(weight * gap)
+        else:
+            owed["different"].append(max(0.0, margin * weight - gap))
+    return owed
+
+
+def _coins(p, q):
+    """The divergence of two coins, both kept away from 0 and 1."""
+    total = 0.0
+    for one, other in ((p, q), (1 - p, 1 - q)):
+        kept, rival = max(one, 1e-4), max(other, 1e-4)
+        total += kept * math.log(kept / rival)
+    return total

@@ -16,6 +16,7 @@ from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.erasing.acr import ACR
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.nets.backbones.mit import MiT
 from wsss_lib.nets.backbones.vit import ViT
 from wsss_lib.nets.heads.classifier import Classifier
 from wsss_lib.nets.heads.reconstructor import Reconstructor
@@ -84,6 +85,7 @@ def thin(monkeypatch):
     monkeypatch.setattr("wsss_lib.nets.backbones.resnet.models.get_model", thin_resnet)
     monkeypatch.setattr(Parts, "deit_small", lambda parts: ViT(96, 2, 2))
     monkeypatch.setattr(Parts, "vit_base", lambda parts: ViT(96, 4, 2))
+    monkeypatch.setattr(Parts, "mit_b1", lambda parts: MiT((8, 8, 20, 32), strides=(4, 2, 2, 1)))
     monkeypatch.setattr("wsss_lib.recipes.untrained_sam", load_sam)
     monkeypatch.setitem(BUILDERS, "ficklenet", lambda p: FickleNet(p.resnet(), p.count, 3))
     monkeypatch.setitem(BUILDERS, "acr", thin_acr)

@@ -89,6 +89,10 @@ UNMEASURED = frozenset(
         "cpn",
         "l2g",
         "usage",
+        "rrm",
+        "aalr",
+        "afa",
+        "mdba",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

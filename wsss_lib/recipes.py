@@ -2,9 +2,9 @@
 
 What stands on the class (``Method.recipe`` and the keyword defaults) are the paper's settings; here
 stands what they are applied to: backbone, decoder, sentences. One ResNet-50 serves all that the
-papers did with VGG-16, ResNet-38, -50 or -101, and one DeiT-S or ViT-B all transformers, so that
-systems differ by their ideas alone. With ``pretrained=False`` the same shapes have random weights:
-no file is needed, and answers are noise.
+papers did with VGG-16, ResNet-38, -50 or -101, one DeiT-S or ViT-B all plain transformers, and
+MiT-B1 what reads a mix transformer, so that systems differ by their ideas alone. With
+``pretrained=False`` the same shapes have random weights: no file is needed, and answers are noise.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,7 +50,11 @@ from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedL
 from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
+from wsss_lib.methods.image_level.online.aalr import AALR
+from wsss_lib.methods.image_level.online.afa import AFA
+from wsss_lib.methods.image_level.online.mdba import MDBA
 from wsss_lib.methods.image_level.online.onestage import OneStage
+from wsss_lib.methods.image_level.online.rrm import RRM
 from wsss_lib.methods.image_level.online.toco import ToCo
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
 from wsss_lib.methods.image_level.self_supervised.c2am import C2AM
@@ -71,6 +75,7 @@ from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 from wsss_lib.methods.scribble.scribblesup import ScribbleSup
 from wsss_lib.methods.segmentation.segmenter import Segmenter
+from wsss_lib.nets.backbones.mit import MiT, load_mit
 from wsss_lib.nets.backbones.resnet import ResNet
 from wsss_lib.nets.backbones.vit import ViT, load_vit
 from wsss_lib.nets.heads.classifier import Classifier
@@ -92,8 +97,10 @@ from wsss_lib.nets.large.sam import Sam, load_sam
 from wsss_lib.nets.large.untrained import untrained_clip, untrained_detector, untrained_sam
 from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
+from wsss_lib.nets.segmentation.discriminator import Discriminator
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
 from wsss_lib.nets.segmentation.joint import JointNet
+from wsss_lib.nets.segmentation.mlp import AffinityFormer
 from wsss_lib.nets.segmentation.pair import Pair
 from wsss_lib.survey import find_methods
 
@@ -142,6 +149,11 @@ class Parts:
     def vit_base(self) -> ViT:
         """DeiT-B/16."""
         return load_vit("facebook/deit-base-patch16-224") if self.pretrained else ViT()
+
+    def mit_b1(self) -> MiT:
+        """MiT-B1 whose last two stages share a grid, at a stride of 16."""
+        strides = (4, 2, 2, 1)
+        return load_mit(strides=strides) if self.pretrained else MiT(strides=strides)
 
     def clip(self, patch: int) -> Clip:
         """CLIP ViT-B/16 or /32."""
@@ -263,7 +275,11 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "split_merge": lambda parts: SplitMerge(parts.resnet(), parts.count),
     "subcat": lambda parts: SubCat(parts.resnet(8), parts.count),
     "onestage": lambda parts: OneStage(GatedDeepLab(parts.resnet(), parts.count)),
+    "rrm": lambda parts: RRM(parts.deeplab(), parts.count),
+    "aalr": lambda parts: AALR(parts.deeplab(), parts.count),
+    "afa": lambda parts: AFA(AffinityFormer(parts.mit_b1(), parts.count)),
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
+    "mdba": lambda parts: MDBA(parts.deeplab(), Discriminator(parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),

@@ -34,6 +34,8 @@ NAMES = {
     "cam_saliency": "CAM × saliency",
     "two_stages": "two stages",
     "two_stages_vit": "two stages, transformer",
+    "saliency_labels": "the same network, saliency as labels",
+    "two_stages_mit": "two stages, mix transformer",
     "tags_network": "the same network from tags",
     "clip_logits": "plain logits of CLIP",
     "clip_rivals": "CLIP-ES, not carried",

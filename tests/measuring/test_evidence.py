@@ -52,7 +52,7 @@ def test_every_system_is_measured_in_one_family_beside_a_control():
     measured = [id for family in FAMILIES.values() for id in family.controls]
     assert sorted(measured) == sorted(set(find_methods()) - NO_IDEA)
     controls = {control for family in FAMILIES.values() for control in family.controls.values()}
-    hosts = {"oaa", "seam"}  # whose variations stand beside them
+    hosts = {"oaa", "seam", "rrm"}  # whose variations stand beside them
     assert controls <= {*MAKERS, *NO_IDEA, *hosts}
     assert measured_in("cse") == [("erasing", "cam_600", "erasing")]
 
@@ -129,6 +129,29 @@ def test_a_system_that_needs_scores_has_them_when_it_is_asked_again(tiny):
     refined = pamr(place.train.image(name)[None], bare.scores[name][None].float(), (1, 2, 4))
     assert torch.allclose(refined[0], whole.scores[name].float(), atol=0.02)
     assert not torch.allclose(bare.scores[name].float(), whole.scores[name].float(), atol=0.1)
+
+
+def test_two_stages_of_afa_have_its_networks_and_together_its_steps(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    afa, second = place.make(find_methods()["afa"]), contend("two_stages_mit", place).method
+    first = contend("cam_mit_150", place).method
+    assert second.threshold == threshold_of("cam_mit_150", place.folder)
+    for one, part in ((first.backbone, afa.backbone), (second.net.decoder, afa.net.decoder)):
+        shapes = [[weight.shape for weight in net.parameters()] for net in (one, part)]
+        assert shapes[0] == shapes[1]
+    assert isinstance(second.backbone, type(first.backbone))
+    assert {first.recipe.lr, second.recipe.lr} == {afa.recipe.lr}
+
+
+def test_a_network_with_saliency_for_labels_has_all_of_mdba_but_its_ideas(tiny):
+    place = Place(0, USUAL, tiny / "runs")
+    alone, mdba = contend("saliency_labels", place).method, place.make(find_methods()["mdba"])
+    assert (alone.mixed, alone.fool) == (0.0, 0.0)
+    assert alone.denoise[0] > 1, "all labels are believed to the end"
+    assert alone.recipe == mdba.recipe
+    assert alone.salient == mdba.salient
+    shapes = [[weight.shape for weight in one.parameters()] for one in (alone, mdba)]
+    assert shapes[0] == shapes[1]
 
 
 def test_controls_between_images_see_what_their_systems_see(tiny):

@@ -67,3 +67,51 @@ def displacement_loss(
             gap = gap - torch.tensor(offset).to(field).view(2, 1, 1)
         total = total + (gap.abs().mean(dim=1) * pairs[:, k][here]).sum()
     return total / pairs.sum().clamp(min=1)
+
+
+def affinity_field_loss(
+    scores: Tensor,
+    labels: Tensor,
+    confidence: Tensor,
+    offsets: Sequence[Offset],
+    margin: float = 3.0,
+    eps: float = 1e-4,
+) -> Tensor:
+    """Answers at pairs of pixels: alike where their labels are, far apart where those differ.
+
+    The distance of two answers is the sum over the classes of the divergence between two coins,
+    ``d_ij = sum_c p_i log(p_i / p_j) + (1 - p_i) log((1 - p_i) / (1 - p_j))``. With w the larger
+    confidence of both pixels, a pair of one label owes ``w d``, and a pair of two labels
+    ``max(0, margin * w - d)``. Each pair counts in both directions. Added are the mean over pairs
+    of one class, the mean over pairs of background, and twice the mean over pairs of two labels.
+
+    Source: AALR (Zhang et al., ACM MM 2021), the released adaptive affinity loss; the distances are
+    those of adaptive affinity fields (Ke et al., ECCV 2018).
+
+    Args:
+        scores: (B, K, h, w), each pixel summing to one.
+        labels: (B, h, w) class indices, 255 where nothing is known.
+        confidence: (B, h, w) in [0, 1].
+        offsets: (dy, dx) with dy >= 0, one of each opposite pair.
+        margin: distance that is enough, at full confidence.
+        eps: lower probabilities are raised to it.
+
+    Returns:
+        A scalar; pairs of a kind that does not occur add 0 (with a gradient of 0).
+    """
+    yes, no = scores.clamp(min=eps), (1 - scores).clamp(min=eps)
+    kinds, size = pair_kinds(labels, offsets), (scores.shape[-2], scores.shape[-1])
+    totals = [scores.sum() * 0.0 for _ in kinds]
+    for k, offset in enumerate(offsets):
+        ends = pair_slices(size, offset)
+        weight = torch.maximum(confidence[ends[0]], confidence[ends[1]])
+        for one, other in (ends, ends[::-1]):
+            coins = [p[one] * (p[one] / p[other]).log() for p in (yes, no)]
+            distance = (coins[0] + coins[1]).sum(dim=1)
+            owed = [weight * distance] * 2 + [(margin * weight - distance).relu()]
+            for i, kind in enumerate(kinds):
+                totals[i] = totals[i] + (owed[i] * kind[:, k][ends[0]]).sum()
+    same, background, different = (
+        total / (2 * kind.sum()).clamp(min=1) for total, kind in zip(totals, kinds, strict=True)
+    )
+    return same + background + 2 * different

@@ -32,6 +32,54 @@ def weighed_pixel_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tenso
     return (losses * weights).mean()
 
 
+def soft_pixel_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Cross-entropy with shares as labels, over some pixels; 0 (with a gradient of 0) without any.
+
+    Args:
+        logits: (B, K, h, w).
+        target: (B, K, h, w), each pixel summing to one.
+        known: (B, h, w) booleans, the pixels to count.
+    """
+    losses = F.cross_entropy(logits, target, reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def easy_pixel_loss(logits: Tensor, labels: Tensor, hardest: float) -> Tensor:
+    """Cross-entropy of the pixels that are not too hard, over the number of all that have a label.
+
+    A label that a network finds hard to believe is likely to be wrong: it teaches nothing.
+
+    Source: MDBA (Chen et al., TIP 2023), its progressive noise detection, as in the released code.
+
+    Args:
+        logits: (B, K, H, W).
+        labels: (B, H, W) in 0..C, 255 = no label.
+        hardest: largest cross-entropy of a pixel that counts.
+
+    Returns:
+        A scalar; 0 (with a gradient of 0) if no pixel has a label.
+    """
+    losses = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
+    return (losses * (losses <= hardest)).sum() / (labels != IGNORE).sum().clamp(min=1)
+
+
+def judged_loss(judged: Tensor, genuine: bool, where: Tensor) -> Tensor:
+    """Cross-entropy with one answer everywhere: all of it is genuine, or none of it.
+
+    Source: Goodfellow et al. (NeurIPS 2014), pixel by pixel.
+
+    Args:
+        judged: (B, 1, H, W) logits of being genuine.
+        genuine: the answer.
+        where: (B, H, W) bool, the pixels that count.
+
+    Returns:
+        A scalar; 0 (with a gradient of 0) if no pixel counts.
+    """
+    losses = F.softplus(-judged if genuine else judged)[:, 0]
+    return (losses * where).sum() / where.sum().clamp(min=1)
+
+
 def hybrid_loss(logits: Tensor, target: Tensor, least: float = 1e-3) -> Tensor:
     """Soft scores as targets: strong ones teach much, faint ones little, and only zeros say no.
 

@@ -33,6 +33,30 @@ def gated_crf_loss(kernel: Lattice, scores: Tensor, source: Tensor, target: Tens
     return (pairs - agreeing) / pairs.clamp(min=torch.finfo(pairs.dtype).tiny)
 
 
+def dense_energy_loss(kernel: Lattice, scores: Tensor, gate: Tensor) -> Tensor:
+    """What open pixels owe their surroundings: ``sum_ij g_i W_ij (1 - S_i . S_j) / sum W``.
+
+    Each pixel is pulled to what its surroundings say, which are given no gradient: a pixel that is
+    closed, since it has a label, is not pulled by those that have none. The sum of all weights
+    divides, not that of the open pixels, so that the loss fades as pixels get their labels.
+
+    Source: RRM (Zhang et al., AAAI 2020), section 3.3. The released code sums, and its slope is
+    twice that of its value, which is as if the kernel's other half had been counted too.
+
+    Args:
+        kernel: similarity of all pixels.
+        scores: (B, K, H, W), each pixel summing to one.
+        gate: (B, 1, H, W) in [0, 1], how open each pixel is; given no gradient.
+
+    Returns:
+        A scalar in [0, 1]; 0 for a constant segmentation, so labels must anchor it.
+    """
+    degree = kernel.filter(torch.ones_like(gate))
+    around = kernel.filter(scores.detach())
+    astray = degree - (scores * around).sum(dim=1, keepdim=True)
+    return (gate.detach() * astray).sum() / degree.sum()
+
+
 def crf_loss(kernel: Lattice, scores: Tensor) -> Tensor:
     """Share of W that the segmentation cuts: ``sum_k S_k^T W (1 - S_k) / sum W``.
 

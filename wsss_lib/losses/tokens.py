@@ -1,4 +1,4 @@
-"""Contrast between patch tokens, and between the tokens that stand for whole views."""
+"""Losses on pairs of patch tokens, and on the tokens that stand for whole views."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,6 +24,27 @@ def patch_contrast(tokens: Tensor, relations: Tensor) -> Tensor:
     together, apart = (relations == 1), (relations == 0)
     pull = 1 - (similar * together).sum() / (together.sum() + 1)
     push = (similar * apart).sum() / (apart.sum() + 1)
+    return (pull + push) / 2
+
+
+def affinity_loss(affinity: Tensor, relations: Tensor) -> Tensor:
+    """Raise the affinity of patches of one label, lower that of patches of two labels.
+
+    ``(mean over positive pairs of 1 - A) / 2 + (mean over negative pairs of A) / 2``. As in the
+    released code, the means divide by the number of pairs plus one.
+
+    Source: AFA (Ru et al., CVPR 2022), equation 5.
+
+    Args:
+        affinity: (B, N, N) in [0, 1].
+        relations: (B, N, N), 1 for positive pairs, 0 for negative ones, else left out.
+
+    Returns:
+        A scalar in [0, 1].
+    """
+    together, apart = (relations == 1), (relations == 0)
+    pull = ((1 - affinity) * together).sum() / (together.sum() + 1)
+    push = (affinity * apart).sum() / (apart.sum() + 1)
     return (pull + push) / 2
 
 

@@ -8,6 +8,7 @@ from diagrams.description import (
     given,
     learned,
     reply,
+    same,
     step,
     stop,
     term,
@@ -71,4 +72,113 @@ TOCO = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (ONESTAGE, TOCO)
+BRANCH = ("net.pyramid", "net.decoder", "net.classifier", "net.detail")
+"""The segmentation branch of two on one trunk."""
+
+RRM = Diagram(
+    "rrm",
+    "RRM",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "shared trunk", (1, 1), "net.backbone"),
+        learned("classifier", "classifier", (2, 2)),
+        term("cls", "classification", (2, 3)),
+        learned("branch", "segmentation\nbranch", (0, 2), *BRANCH),
+        step("labels", "labels of which\nmap and colour\nare sure", (1, 3), idea=True),
+        term("seg", "cross-entropy,\neach side apart", (1, 4)),
+        term("energy", "near, alike, but\ntwo classes?", (0, 5), idea=True),
+        answer("class against\nbackground", (1, 6)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "cls"), *flow("tags", "cls"),
+        *flow("backbone", "branch", "seg"), *stop("classifier", "labels"),
+        *flow("image", "labels"), *flow("tags", "labels"), *flow("labels", "seg"),
+        *flow("labels", "energy"), *flow("branch", "energy"), *flow("image", "energy"),
+        *reply("branch", "answer"),
+    ),
+)  # fmt: skip
+
+AALR = Diagram(
+    "aalr",
+    "AA+LR",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "shared trunk", (1, 1), "net.backbone"),
+        learned("classifier", "classifier", (2, 2)),
+        term("cls", "classification", (2, 3)),
+        learned("branch", "segmentation\nbranch", (0, 2), *BRANCH),
+        step("labels", "labels of which\nmap and colour\nare sure", (1, 3)),
+        term("seg", "cross-entropy,\neach side apart", (2, 4)),
+        term("affinity", "pairs: as alike\nas their labels", (0, 5), idea=True),
+        step("judged", "labels, judged\nby features", (1, 5), idea=True),
+        term("reassign", "cross-entropy\nwith these", (1, 6), idea=True),
+        answer("class against\nbackground", (0, 7)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "cls"), *flow("tags", "cls"),
+        *flow("backbone", "branch", "seg"), *stop("classifier", "labels"),
+        *flow("image", "labels"), *flow("tags", "labels"), *flow("labels", "seg"),
+        *flow("labels", "affinity"), *flow("branch", "affinity"), *flow("labels", "judged"),
+        *stop("branch", "judged"), *flow("judged", "reassign"), *flow("branch", "reassign"),
+        *reply("branch", "answer"),
+    ),
+)  # fmt: skip
+
+AFA = Diagram(
+    "afa",
+    "AFA",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        learned("backbone", "transformer", (0, 1), "net.backbone"),
+        learned("classifier", "classifier", (2, 1), "net.classifier"),
+        term("cls", "classification", (2, 2)),
+        step("found", "labels of class\nmaps, refined\nby PAR", (1, 3)),
+        learned("pairs", "affinity: weighs\nthe attention", (0, 4), "net.pairs", idea=True),
+        term("aff", "alike if labels\nare alike", (2, 4), idea=True),
+        step("step", "maps take a step\nalong affinities", (1, 5), idea=True),
+        learned("decoder", "decoder", (0, 6), "net.decoder"),
+        term("seg", "cross-entropy", (1, 6)),
+        answer("class against\nbackground", (0, 7)),
+    ),
+    (
+        *flow("image", "backbone", "classifier", "cls"), *flow("tags", "cls"),
+        *stop("classifier", "found"), *flow("image", "found"), *flow("tags", "found"),
+        *flow("backbone", "pairs", "aff"), *flow("found", "aff"), *stop("pairs", "step"),
+        *flow("found", "step", "seg"), *flow("backbone", "decoder", "seg"),
+        *reply("decoder", "answer"),
+    ),
+)  # fmt: skip
+
+MDBA = Diagram(
+    "mdba",
+    "MDBA",
+    (
+        given("image", (0, 0)),
+        given("tags", (1, 0)),
+        given("saliency", (2, 0)),
+        learned("net", "segmentation\nnetwork", (0, 1), "net"),
+        term("cls", "classification", (1, 1)),
+        step("labels", "simple images:\nclass × saliency", (2, 1)),
+        step("believed", "those that\nnearly agree", (2, 2), idea=True),
+        step("mixed", "half the time:\nmixed", (2, 3), idea=True),
+        term("seg", "cross-entropy,\neasy pixels", (1, 3), idea=True),
+        frozen("held", "discriminator", (0, 4), "judge"),
+        learned("judge", "discriminator", (2, 4), "judge"),
+        term("fool", "masks look\nlike labels", (0, 5), idea=True),
+        term("drawn, label", "which is\nwhich?", (2, 5)),
+        answer("class against\nbackground", (1, 6)),
+    ),
+    (
+        *flow("image", "net"), *flow("tags", "labels"), *flow("saliency", "labels", "believed"),
+        *stop("net", "believed"), *flow("believed", "mixed", "seg"), *flow("net", "seg"),
+        *flow("net", "cls"), *flow("tags", "cls"),
+        *flow("net", "held", "fool"), *stop("net", "judge"), *flow("believed", "judge"),
+        *flow("judge", "drawn, label"), *same("held", "judge"),
+        *reply("net", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (ONESTAGE, RRM, AALR, AFA, TOCO, MDBA)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from wsss_lib.blocks.affinity.attention import (
+    affinity_step,
     attention_affinity,
     class_aware_affinity,
     component_boxes,
@@ -78,3 +79,31 @@ def test_bad_attention_is_refused():
         attention_affinity(torch.zeros(1, 3, 3))
     with pytest.raises(InputError, match="one row for each patch"):
         class_aware_affinity(torch.rand(1, 1, 2, 2), [torch.rand(1, 1, 5, 5)])
+
+
+def test_a_step_is_a_sum_over_the_patches_around():
+    torch.manual_seed(0)
+    maps, affinity = torch.rand(2, 3, 2, 4), torch.rand(2, 8, 8)
+    affinity = (affinity + affinity.mT) / 2
+    said = affinity_step(maps, affinity, radius=1, power=3.0, guard=0.2)
+    for b in range(2):
+        for j in range(8):
+            total, taken = 0.2, torch.zeros(3)
+            for i in range(8):
+                if max(abs(i // 4 - j // 4), abs(i % 4 - j % 4)) <= 1:
+                    total += affinity[b, i, j] ** 3
+                    taken += affinity[b, i, j] ** 3 * maps[b, :, i // 4, i % 4]
+            torch.testing.assert_close(said[b, :, j // 4, j % 4], taken / total)
+
+
+def test_a_step_of_patches_that_are_alone():
+    """Close to themselves alone they keep their values, up to the guard; close to none, nothing."""
+    maps = torch.rand(1, 2, 3, 3)
+    alone = affinity_step(maps, torch.eye(9)[None], radius=2)
+    torch.testing.assert_close(alone, maps / 1.1)
+    assert not affinity_step(maps, torch.zeros(1, 9, 9), radius=2).any()
+
+
+def test_a_step_needs_affinities_of_its_patches():
+    with pytest.raises(InputError, match=r"one row and one column for each patch"):
+        affinity_step(torch.rand(1, 2, 3, 3), torch.rand(1, 6, 6), radius=1)

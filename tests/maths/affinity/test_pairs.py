@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from wsss_lib.blocks.affinity.pairs import half_disc, pair_kinds, stencil_affinity
+from wsss_lib.blocks.affinity.pairs import eight_around, half_disc, pair_kinds, stencil_affinity
 from wsss_lib.blocks.affinity.random_walk import propagate, propagate_dense, stencil_to_dense
 from wsss_lib.core import IGNORE, InputError
 from wsss_lib.losses.pairs import pair_loss
@@ -30,6 +30,14 @@ def test_stencil_equals_brute_force(size, radius):
     dense = stencil_to_dense(stencil_affinity(features, offsets), offsets)
     for b in range(2):
         assert torch.allclose(dense[b], brute_force(features[b], radius))
+
+
+def test_eight_around_holds_one_of_each_opposite_pair():
+    offsets = eight_around(3)
+    assert all(dy >= 0 for dy, _ in offsets)
+    everything = {(y, x) for y in (-3, 0, 3) for x in (-3, 0, 3) if y or x}
+    assert {*offsets, *((-dy, -dx) for dy, dx in offsets)} == everything
+    assert len(offsets) == 4
 
 
 def test_half_disc_holds_one_of_each_opposite_pair():

@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from wsss_lib.blocks.affinity.relations import (
+    near_pairs,
+    near_relations,
     token_relations,
     two_threshold_labels,
     uncertain_crops,
 )
 from wsss_lib.losses.balanced import class_balanced_loss, halves_loss
-from wsss_lib.losses.tokens import patch_contrast, view_contrast
+from wsss_lib.losses.tokens import affinity_loss, patch_contrast, view_contrast
 
 
 def test_two_thresholds():
@@ -28,6 +30,41 @@ def test_relations_pair_by_pair():
             unknown = i == j or 255 in (flat[i], flat[j])
             assert related[i, j] == (255 if unknown else int(flat[i] == flat[j]))
     assert torch.equal(related, related.T)
+
+
+def test_near_relations_pair_by_pair():
+    """Labels are those nearest to a patch; far pairs do not count, a patch with itself does."""
+    labels = torch.tensor([[[0, 0, 2, 1], [2, 1, 255, 1]], [[1, 0, 1, 1], [2, 2, 255, 0]]])
+    fine = labels.repeat_interleave(3, dim=1).repeat_interleave(2, dim=2)
+    for radius in (1, 2):
+        related, near = near_relations(fine, (2, 4), radius), near_pairs((2, 4), radius)
+        for b in range(2):
+            for i in range(8):
+                for j in range(8):
+                    rows, columns = abs(i // 4 - j // 4), abs(i % 4 - j % 4)
+                    assert near[i, j] == (max(rows, columns) <= radius)
+                    one, other = (int(labels[b].flatten()[k]) for k in (i, j))
+                    unknown = 255 in (one, other) or max(rows, columns) > radius
+                    assert related[b, i, j] == (255 if unknown else int(one == other))
+
+
+def test_affinity_loss_pair_by_pair():
+    torch.manual_seed(0)
+    affinity = torch.rand(2, 6, 6)
+    labels = torch.tensor([[[0, 0, 1], [1, 2, 255]], [[0, 1, 255], [255, 1, 0]]])
+    relations, lifted, lowered = near_relations(labels, (2, 3), 1), [], []
+    for b in range(2):
+        for i in range(6):
+            for j in range(6):
+                if relations[b, i, j] == 1:
+                    lifted.append(1 - affinity[b, i, j])
+                elif relations[b, i, j] == 0:
+                    lowered.append(affinity[b, i, j])
+    assert len(lifted) != len(lowered)
+    expected = sum(lifted) / (len(lifted) + 1) / 2 + sum(lowered) / (len(lowered) + 1) / 2
+    torch.testing.assert_close(affinity_loss(affinity, relations), expected)
+    assert affinity_loss((relations == 1).float(), relations) == 0
+    assert affinity_loss(affinity, torch.full_like(relations, 255)) == 0
 
 
 def test_crops_are_centred_in_doubt_and_know_what_they_show():

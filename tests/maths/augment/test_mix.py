@@ -4,7 +4,13 @@ import itertools
 
 import torch
 
-from wsss_lib.blocks.augment.mix import Labelled, border_of, half_of_the_classes, paste_classes
+from wsss_lib.blocks.augment.mix import (
+    Labelled,
+    border_of,
+    cut_mix,
+    half_of_the_classes,
+    paste_classes,
+)
 from wsss_lib.core import IGNORE
 
 
@@ -86,3 +92,50 @@ def test_a_partner_without_anything_sure_gives_nothing():
     assert torch.equal(labels, found.labels)
     assert not sure.any()
     assert not border.any()
+
+
+def test_a_box_of_one_image_is_put_into_another_at_its_place():
+    """Images carry their number, so that every pixel says where it comes from."""
+    torch.manual_seed(0)
+    count = 6
+    numbers = torch.arange(count).view(-1, 1, 1)
+    where = torch.arange(140).view(10, 14)
+    image = torch.stack([numbers + 0 * where, where + 0 * numbers, where + 0 * numbers], dim=1)
+    image, labels = image.float(), (numbers + 0 * where).long()
+    chosen = torch.tensor([True, True, False, True, True, False])
+    areas, orders = [], set()
+    for _ in range(200):
+        mixed, said = cut_mix(image, labels, chosen)
+        assert torch.equal(mixed[:, 0].long(), said), "labels go with their pixels"
+        assert torch.equal(mixed[:, 1], image[:, 1]), "nothing moves"
+        assert torch.equal(said[~chosen], labels[~chosen])
+        sources = []
+        for b in range(count):
+            moved = said[b] != b
+            others = said[b][moved].unique().tolist()
+            assert len(others) <= 1
+            if moved.any():
+                rows, columns = moved.nonzero().amin(dim=0), moved.nonzero().amax(dim=0) + 1
+                assert moved.sum() == (columns - rows).prod(), "what is moved is a box"
+                areas.append(float(moved.sum()) / 140)
+            sources.append(others[0] if others else b)
+        assert sorted(sources) == list(range(count)) or not any(areas)
+        orders.add(tuple(sources))
+    assert len(orders) > 10
+    assert min(areas) < 0.1
+    assert max(areas) > 0.6
+    assert 0.25 < sum(areas) / len(areas) < 0.5, "half the image, cut off at its border"
+    alone = cut_mix(image, labels, torch.zeros(count, dtype=torch.bool))
+    assert torch.equal(alone[0], image)
+
+
+def test_the_box_has_the_sides_that_are_drawn(monkeypatch):
+    """A quarter of the area is left out by r = .75: sides are halved."""
+    monkeypatch.setattr(torch, "rand", lambda *_: torch.tensor(0.75))
+    monkeypatch.setattr(torch, "randint", lambda high, _: torch.tensor(high // 2))
+    monkeypatch.setattr(torch, "randperm", lambda n, **_: torch.arange(n).roll(1))
+    labels = torch.arange(3).view(3, 1, 1).expand(3, 8, 12)
+    _, said = cut_mix(torch.zeros(3, 3, 8, 12), labels, torch.ones(3, dtype=torch.bool))
+    expected = labels.clone()
+    expected[:, 2:6, 3:9] = torch.tensor([2, 0, 1]).view(3, 1, 1)
+    assert torch.equal(said, expected)

@@ -3,7 +3,14 @@ import itertools
 import torch
 
 from wsss_lib.core import IGNORE
-from wsss_lib.losses.pixels import hybrid_loss, pixel_loss, weighed_pixel_loss
+from wsss_lib.losses.pixels import (
+    easy_pixel_loss,
+    hybrid_loss,
+    judged_loss,
+    pixel_loss,
+    soft_pixel_loss,
+    weighed_pixel_loss,
+)
 from wsss_lib.losses.tags import tag_loss
 
 
@@ -86,3 +93,48 @@ def test_hybrid_loss_with_an_empty_side_has_a_finite_gradient():
         loss.backward()
         assert loss > 0
         assert logits.grad.isfinite().all()
+
+
+def test_a_soft_loss_is_a_mean_over_the_known_pixels():
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5).softmax(dim=1)
+    known = torch.rand(2, 4, 5) > 0.4
+    total = []
+    for b, y, x in known.nonzero().tolist():
+        total.append(-(target[b, :, y, x] @ logits[b, :, y, x].log_softmax(dim=0)))
+    assert torch.isclose(soft_pixel_loss(logits, target, known), torch.stack(total).mean())
+    assert soft_pixel_loss(logits, target, known & False) == 0
+
+
+def test_hard_pixels_teach_nothing_and_still_count():
+    torch.manual_seed(0)
+    logits, labels = 2 * torch.randn(2, 3, 3, 4), torch.randint(0, 3, (2, 3, 4))
+    labels[0, 0] = IGNORE
+    losses = []
+    for b, y, x in itertools.product(range(2), range(3), range(4)):
+        if labels[b, y, x] != IGNORE:
+            losses.append(-logits[b, :, y, x].log_softmax(dim=0)[labels[b, y, x]])
+    kept = [loss for loss in losses if loss <= 1.2]
+    assert 0 < len(kept) < len(losses) == 20
+    torch.testing.assert_close(easy_pixel_loss(logits, labels, 1.2), sum(kept) / 20)
+    least, whole = min(losses).item(), easy_pixel_loss(logits, labels, torch.inf)
+    torch.testing.assert_close(easy_pixel_loss(logits, labels, least), min(losses) / 20)
+    torch.testing.assert_close(whole, pixel_loss(logits, labels))
+    nothing = easy_pixel_loss(logits.requires_grad_(), torch.full_like(labels, IGNORE), 1.0)
+    nothing.backward()
+    assert nothing == 0
+    assert not logits.grad.any()
+
+
+def test_a_judge_is_asked_where_it_counts():
+    torch.manual_seed(0)
+    judged, where = torch.randn(2, 1, 3, 4), torch.rand(2, 3, 4) > 0.4
+    for genuine in (True, False):
+        chances = [
+            judged[b, 0, y, x].sigmoid() if genuine else 1 - judged[b, 0, y, x].sigmoid()
+            for b, y, x in itertools.product(range(2), range(3), range(4))
+            if where[b, y, x]
+        ]
+        expected = -torch.stack(chances).log().mean()
+        torch.testing.assert_close(judged_loss(judged, genuine, where), expected)
+    assert judged_loss(judged, True, torch.zeros_like(where)) == 0

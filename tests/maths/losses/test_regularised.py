@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
-from wsss_lib.losses.regularised import crf_loss, gated_crf_loss, kernelcut_loss, ncut_loss
+from wsss_lib.losses.regularised import (
+    crf_loss,
+    dense_energy_loss,
+    gated_crf_loss,
+    kernelcut_loss,
+    ncut_loss,
+)
 
 H = W = 16
 
@@ -113,3 +119,40 @@ def test_gates_choose_who_teaches_and_who_learns():
     gated_crf_loss(lattice, wrong, rows, rows).backward()
     assert wrong.grad[:, :, : H // 2].abs().sum() > 0
     assert wrong.grad[:, :, H // 2 :].abs().sum() == 0
+
+
+def test_energy_of_open_pixels_equals_the_sum_over_pairs():
+    lattice, _ = two_halves()
+    kernel, scores = matrix_of(lattice), random_scores()
+    gate = torch.rand(1, 1, H, W, generator=torch.Generator().manual_seed(2))
+    s, open_ = scores[0].flatten(1), gate.flatten()
+    wanted = 0.0
+    for i in range(H * W):
+        wanted += open_[i] * (kernel[i] * (1 - s[:, i] @ s)).sum()
+    found = dense_energy_loss(lattice, scores, gate)
+    assert found.item() == pytest.approx((wanted / kernel.sum()).item(), rel=1e-4)
+
+
+def test_energy_pulls_open_pixels_to_their_surroundings_and_closed_ones_not():
+    """A closed pixel still pulls: it is what an open one beside it learns from."""
+    lattice, split = two_halves()
+    gate = torch.ones(1, 1, H, W)
+    gate[:, :, : H // 2] = 0
+    scores = split.roll(3, dims=3).requires_grad_()
+    gate.requires_grad_()
+    dense_energy_loss(lattice, scores, gate).backward()
+    assert scores.grad[:, :, : H // 2].abs().sum() == 0
+    around = lattice.filter(scores.detach()) / lattice.filter(torch.ones(1, 1, H, W)).sum()
+    assert torch.allclose(scores.grad[:, :, H // 2 :], -around[:, :, H // 2 :], atol=1e-8)
+    assert gate.grad is None
+
+
+def test_energy_of_all_pixels_is_the_crf_loss_and_fades_as_they_close():
+    lattice, split = two_halves()
+    wrong, all_open = split.roll(3, dims=3), torch.ones(1, 1, H, W)
+    assert dense_energy_loss(lattice, wrong, all_open).item() == pytest.approx(
+        crf_loss(lattice, wrong).item(), rel=1e-4
+    )
+    assert dense_energy_loss(lattice, split, all_open) < dense_energy_loss(lattice, wrong, all_open)
+    half = dense_energy_loss(lattice, wrong, all_open / 2)
+    assert half.item() == pytest.approx(dense_energy_loss(lattice, wrong, all_open).item() / 2)

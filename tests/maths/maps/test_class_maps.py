@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from wsss_lib.blocks.maps.cam import multi_scale_flip
+from tests.loops import one_at_another_size
+from wsss_lib.blocks.maps.cam import multi_scale_flip, multi_scale_max
 from wsss_lib.blocks.maps.class_maps import (
     confident_labels,
     foreground_scores,
@@ -128,3 +129,26 @@ def test_label_images_hold_254_classes():
 def test_a_factor_multiplies_both_sides_and_rounds_them(factor, size):
     maps = torch.rand(2, 3, 7, 5)
     assert torch.equal(rescale(maps, factor), resize(maps, size))
+
+
+def test_multi_scale_max_takes_the_largest_logits_and_the_mean_of_mirror_images():
+    image, slope = torch.rand(2, 3, 8, 6), torch.tensor([2.0, -3.0, 1.0]).view(1, 3, 1, 1)
+
+    def logits_of(x):
+        return slope * (x - 0.5) * torch.linspace(0.2, 1, x.shape[-1]) * x.shape[-1]
+
+    said = multi_scale_max(logits_of, image, (1.0, 0.5, 2.0))
+    for b in range(2):
+        looks = []
+        for size in ((8, 6), (4, 3), (16, 12)):
+            seen = one_at_another_size(image[b], size)[None]
+            mean = (logits_of(seen) + logits_of(seen.flip(-1)).flip(-1)) / 2
+            looks.append(one_at_another_size(mean[0], (8, 6)))
+        expected = torch.stack(
+            [
+                torch.stack(values).max()
+                for values in zip(*[look.flatten() for look in looks], strict=True)
+            ]
+        )
+        torch.testing.assert_close(said[b].flatten(), expected)
+    assert (said < 0).any(), "logits may be negative"

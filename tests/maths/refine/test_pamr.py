@@ -1,7 +1,10 @@
+import math
+
 import pytest
 import torch
 
-from wsss_lib.blocks.refine.pamr import pamr, pamr_weights
+from tests.loops import one_at_another_size
+from wsss_lib.blocks.refine.pamr import pamr, pamr_weights, par, par_weights, toy_par
 from wsss_lib.core import InputError
 
 
@@ -87,3 +90,71 @@ def test_gradients_flow_into_the_maps():
     image = torch.rand(1, 3, 4, 4, dtype=torch.float64)
     maps = torch.rand(1, 1, 4, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda m: pamr(image, m, (1,), 2), (maps,))
+
+
+def retyped_par_weights(image, dilations, sharpness, position):
+    """PAR's formula, pixel by pixel: squared gaps, a deviation without the centre, nearness."""
+    _, h, w = image.shape
+    steps = [(d * i, d * j) for d in dilations for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+    weights = torch.zeros(len(steps), h, w, dtype=image.dtype)
+    far = torch.tensor([math.sqrt(dy**2 + dx**2) for dy, dx in steps], dtype=image.dtype)
+    mean = sum(far) / len(far)
+    spread = math.sqrt(sum((one - mean) ** 2 for one in far) / (len(far) - 1))
+    near = torch.stack([-((one / (sharpness * spread)) ** 2) for one in far]).softmax(dim=0)
+    for y in range(h):
+        for x in range(w):
+            seen = [
+                image[:, min(max(y + dy, 0), h - 1), min(max(x + dx, 0), w - 1)] for dy, dx in steps
+            ]
+            sigma = torch.stack(seen).std(dim=0)
+            gaps = [-(((one - image[:, y, x]) / (sharpness * sigma)) ** 2).mean() for one in seen]
+            weights[:, y, x] = torch.stack(gaps).softmax(dim=0) + position * near
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("dilations", "sharpness", "position"), [((1,), 0.3, 0.01), ((1, 3), 2, 1)]
+)
+def test_weights_of_par_equal_the_retyped_formula(dilations, sharpness, position):
+    image = torch.rand(2, 3, 6, 5, dtype=torch.float64)
+    found = par_weights(image, dilations, sharpness, position)
+    for one, weights in zip(image, found, strict=True):
+        expected = retyped_par_weights(one, dilations, sharpness, position)
+        assert torch.allclose(weights, expected, atol=1e-6)
+    assert torch.allclose(found.sum(dim=1), torch.tensor(1 + position).double())
+
+
+def test_rounds_of_par_are_sums_of_neighbours_of_a_smaller_image():
+    image, maps = torch.rand(2, 3, 8, 12), torch.rand(2, 2, 3, 5)
+    expected = []
+    for b in range(2):
+        small = one_at_another_size(image[b], (4, 6))
+        weights = par_weights(small[None], (1, 2), 1.0, 0.5)[0]
+        found = one_at_another_size(maps[b], (4, 6))
+        for _ in range(2):
+            before, found = found, torch.zeros_like(found)
+            steps = [(d * i, d * j) for d in (1, 2) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+            for k, (dy, dx) in enumerate(step for step in steps if any(step)):
+                for y in range(4):
+                    for x in range(6):
+                        there = before[:, min(max(y + dy, 0), 3), min(max(x + dx, 0), 5)]
+                        found[:, y, x] += weights[k, y, x] * there
+        expected.append(one_at_another_size(found, (8, 12)))
+    said = par(image, maps, (1, 2), 2, sharpness=1.0, position=0.5)
+    torch.testing.assert_close(said, torch.stack(expected), atol=1e-5, rtol=1e-4)
+
+
+def test_par_grows_a_constant_by_its_position_term_and_survives_flat_colour():
+    flat = par(torch.full((1, 3, 6, 6), 0.5), torch.ones(1, 1, 6, 6), (1, 2), 3)
+    assert torch.allclose(flat, torch.tensor(1.01**3))
+
+
+def test_without_rounds_par_only_resizes():
+    image, maps = torch.rand(1, 3, 8, 8), torch.rand(1, 2, 8, 8)
+    assert torch.equal(par(image, maps, iterations=0, scale=1.0), maps)
+
+
+def test_par_of_the_toy_world_looks_at_whole_images():
+    image, maps = torch.rand(1, 3, 8, 8), torch.rand(1, 2, 8, 8)
+    assert torch.equal(toy_par(image, maps), par(image, maps, (1, 2, 4), 10, 0.3, 0.01, 1.0))
+    assert not torch.equal(toy_par(image, maps), par(image, maps, (1, 2, 4)))

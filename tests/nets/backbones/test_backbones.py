@@ -13,13 +13,14 @@ from wsss_lib.nets.backbones.backbone import pad_one_side
 from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0, imagenet_classes, imagenet_rows
 from wsss_lib.nets.backbones.mobilenet import MobileNetV2
 from wsss_lib.nets.backbones.resnet import ResNet
-from wsss_lib.nets.backbones.toy import toy_cnn, toy_vit
+from wsss_lib.nets.backbones.toy import toy_cnn, toy_mit, toy_vit
 from wsss_lib.nets.segmentation.deeplab import DeepLab
 
 
 def backbones():
     yield "toy_cnn", lambda: toy_cnn(pretrained=False)
     yield "toy_vit", lambda: toy_vit(pretrained=False)
+    yield "toy_mit", lambda: toy_mit(pretrained=False)
     for stride in (8, 16, 32):
         yield f"mobilenet_{stride}", lambda s=stride: MobileNetV2(s, None)
         yield f"efficientnet_{stride}", lambda s=stride: EfficientNetLite0(s, False)

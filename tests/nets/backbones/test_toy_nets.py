@@ -13,9 +13,14 @@ from experiments.pretrain_toy import NETS, main
 from wsss_lib.core import InputError
 from wsss_lib.data.toy import KINDS, VERSION, toy_scene
 from wsss_lib.data.toy.imagenet import TASKS, toy_imagenet
-from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_vit
+from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_mit, toy_vit
 
-MAKERS = [ToyCNN, lambda: ToyCNN(stride=8), lambda: toy_vit(pretrained=False)]
+MAKERS = [
+    ToyCNN,
+    lambda: ToyCNN(stride=8),
+    lambda: toy_vit(pretrained=False),
+    lambda: toy_mit(pretrained=False),
+]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -69,7 +74,9 @@ def test_attention_of_the_vit():
         torch.testing.assert_close(shown, plain, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "make"), [("toy_cnn", toy_cnn), ("toy_vit", toy_vit)])
+@pytest.mark.parametrize(
+    ("name", "make"), [("toy_cnn", toy_cnn), ("toy_vit", toy_vit), ("toy_mit", toy_mit)]
+)
 def test_missing_weights_name_the_command(name, make, tmp_path, monkeypatch):
     monkeypatch.setattr("wsss_lib.nets.backbones.toy.WEIGHTS", tmp_path)
     with pytest.raises(InputError, match=f"experiments.pretrain_toy {name}"):
@@ -135,13 +142,14 @@ def test_retrain_command_refuses_unknown_networks(capsys):
     assert "choose from" in capsys.readouterr().err
 
 
-def test_the_transformer_tells_shapes_apart():
+@pytest.mark.parametrize(("name", "make"), [("toy_vit", toy_vit), ("toy_mit", toy_mit)])
+def test_the_transformers_tell_shapes_apart(name, make):
     """The first toy transformer named one shape in four, and no idea can build on that."""
     images, labels = toy_imagenet(160, seed=1)
-    with safe_open(WEIGHTS / "toy_vit.safetensors", "pt") as file:
+    with safe_open(WEIGHTS / f"{name}.safetensors", "pt") as file:
         facts = json.loads(file.metadata()["facts"])
     assert facts["accuracy"]["shape"] >= 0.6
-    net, shapes = toy_vit().eval(), labels[:, list(TASKS).index("shape")].numpy()
+    net, shapes = make().eval(), labels[:, list(TASKS).index("shape")].numpy()
     with torch.no_grad():
         seen = net(images / 255)[-1].mean(dim=(2, 3)).numpy()
     probe = LogisticRegression(C=0.1, max_iter=300).fit(seen[:120], shapes[:120])

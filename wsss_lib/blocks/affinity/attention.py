@@ -6,6 +6,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from wsss_lib.blocks.affinity.relations import near_pairs
 from wsss_lib.blocks.check import check_maps
 from wsss_lib.core import InputError
 
@@ -93,3 +94,40 @@ def class_aware_affinity(
     affinity = attention_affinity(mean, rounds)
     start = (maps * component_boxes(maps, threshold)).flatten(2)  # (B, C, N)
     return (start @ affinity @ affinity).view_as(maps)
+
+
+def affinity_step(
+    maps: Tensor, affinity: Tensor, radius: int, power: float = 2.0, guard: float = 0.1
+) -> Tensor:
+    """One step of a random walk along learned affinities of patches that lie near each other.
+
+    ``vec(M') = vec(M) T`` with ``T_ij = A_ij ** power / (guard + sum_i A_ij ** power)``, over the
+    pairs at most ``radius`` rows and columns apart: each patch takes a weighted sum of those
+    around it. The guard keeps what no patch is close to at nearly 0.
+
+    Source: AFA (Ru et al., CVPR 2022), section 3.3; the guard is that of the released code.
+
+    Args:
+        maps: (B, K, h, w).
+        affinity: (B, N, N) in [0, 1], N = h * w, symmetric.
+        radius: see above.
+        power: sharpens the affinities.
+        guard: see above.
+
+    Returns:
+        (B, K, h, w).
+
+    Raises:
+        InputError: affinities that do not fit the maps, or values that are not finite.
+    """
+    check_maps("affinity_step", maps)
+    size = (maps.shape[-2], maps.shape[-1])
+    count = size[0] * size[1]
+    if affinity.shape != (len(maps), count, count):
+        raise InputError(
+            f"affinity_step: affinities {tuple(affinity.shape)} do not fit maps "
+            f"{tuple(maps.shape)}; they need one row and one column for each patch."
+        )
+    weights = (affinity * near_pairs(size, radius, maps.device)) ** power
+    weights = weights / (weights.sum(dim=1, keepdim=True) + guard)
+    return (maps.flatten(2) @ weights).view_as(maps)

@@ -28,6 +28,17 @@ def half_disc(radius: int) -> list[Offset]:
     ]
 
 
+def eight_around(distance: int) -> list[Offset]:
+    """Offsets (dy, dx) to the corners and sides of a square, one of each opposite pair of eight.
+
+    Source: adaptive affinity fields (Ke et al., ECCV 2018).
+
+    Args:
+        distance: half the side of the square, in pixels of the map.
+    """
+    return [(0, distance), (distance, -distance), (distance, 0), (distance, distance)]
+
+
 def pair_slices(size: tuple[int, int], offset: Offset) -> tuple[tuple, tuple]:
     """Index expressions of both ends of all the pairs that lie inside an (h, w) map."""
     (h, w), (dy, dx) = size, offset

@@ -1,5 +1,7 @@
 """Which patches belong together and which crops show an object, as far as weak maps can tell."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +25,48 @@ def two_threshold_labels(scores: Tensor, high: float, low: float) -> Tensor:
     return labels.masked_fill(peak <= low, 0)
 
 
+def near_pairs(size: Sequence[int], radius: int, device: torch.device | None = None) -> Tensor:
+    """Which pairs of an (h, w) map are at most ``radius`` rows and columns apart.
+
+    Returns:
+        (N, N) bool, N = h * w, symmetric and True on the diagonal.
+    """
+    h, w = size
+    places = torch.stack(
+        torch.meshgrid(
+            torch.arange(h, device=device), torch.arange(w, device=device), indexing="ij"
+        ),
+        dim=-1,
+    ).view(-1, 2)
+    return (places[:, None] - places).abs().amax(dim=2) <= radius
+
+
+def near_relations(labels: Tensor, size: Sequence[int], radius: int) -> Tensor:
+    """Whether two patches that lie near each other carry the same label.
+
+    Source: AFA (Ru et al., CVPR 2022), section 3.3.
+
+    Args:
+        labels: (B, H, W) class indices, 255 = no label.
+        size: (h, w), rows and columns of patches; each has the label nearest to its corner.
+        radius: rows and columns that the patches of a pair are apart at most.
+
+    Returns:
+        (B, N, N), symmetric: 1 for two patches of one label, a patch with itself too, 0 for two
+        labels, 255 where they are farther apart or either has no label.
+    """
+    coarse = F.interpolate(labels[:, None].float(), list(size), mode="nearest")[:, 0].long()
+    return _relations(coarse, ~near_pairs(size, radius, labels.device))
+
+
+def _relations(labels: Tensor, left_out: Tensor) -> Tensor:
+    """The relations of all pairs (B, N, N), 255 for those (N, N) that are left out."""
+    flat = labels.flatten(1)
+    same = (flat[:, :, None] == flat[:, None, :]).long()
+    unknown = flat == IGNORE
+    return same.masked_fill(unknown[:, :, None] | unknown[:, None, :] | left_out, IGNORE)
+
+
 def token_relations(labels: Tensor) -> Tensor:
     """Whether two patches carry the same label.
 
@@ -35,11 +79,8 @@ def token_relations(labels: Tensor) -> Tensor:
         (B, N, N), symmetric: 1 for two patches of one label, 0 for two labels, 255 on the diagonal
         and where either patch has no label.
     """
-    flat = labels.flatten(1)
-    same = (flat[:, :, None] == flat[:, None, :]).long()
-    unknown = flat == IGNORE
-    diagonal = torch.eye(flat.shape[1], dtype=torch.bool, device=flat.device)
-    return same.masked_fill(unknown[:, :, None] | unknown[:, None, :] | diagonal, IGNORE)
+    count = labels.shape[1] * labels.shape[2]
+    return _relations(labels, torch.eye(count, dtype=torch.bool, device=labels.device))
 
 
 def uncertain_crops(

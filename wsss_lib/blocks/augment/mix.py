@@ -51,6 +51,38 @@ def border_of(masks: Tensor, reach: int = 1) -> Tensor:
     return dilated(masks) & dilated(~masks)
 
 
+def cut_mix(image: Tensor, labels: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Put a box of one chosen image into another, at the same place, with its labels.
+
+    The box is the same for all: its middle lies anywhere, its sides are those of the image times
+    ``sqrt(1 - r)`` with r drawn evenly from [0, 1], and what leaves the image is cut off. Partners
+    are the chosen images in another order, in which some may stay where they are.
+
+    Source: CutMix (Yun et al., ICCV 2019), as MDBA (Chen et al., TIP 2023) uses it.
+
+    Args:
+        image: (B, 3, H, W).
+        labels: (B, H, W) class indices.
+        chosen: (B,) bool, images that take part; the others stay as they are.
+
+    Returns:
+        Images and labels, mixed.
+    """
+    size, device = image.shape[-2:], image.device
+    side = (1 - torch.rand(())).sqrt()
+    inside = torch.ones(size, dtype=torch.bool, device=device)
+    for axis, length in enumerate(size):
+        half, middle = int(length * side) // 2, int(torch.randint(length, ()))
+        line = torch.arange(length, device=device)
+        here = (line >= middle - half) & (line < middle + half)
+        inside &= here[:, None] if axis == 0 else here
+    places = chosen.nonzero()[:, 0]
+    partner = torch.arange(len(image), device=device)
+    partner[places] = places[torch.randperm(len(places), device=device)]
+    mixed = torch.where(inside, image[partner], image)
+    return mixed, torch.where(inside, labels[partner], labels)
+
+
 class Labelled(NamedTuple):
     """Images, their labels, and which of these are sure.
 

@@ -58,3 +58,27 @@ def multi_scale_mean(
         (B, C, H, W), non-negative.
     """
     return multi_scale_flip(maps_of, image, scales, flip) / (len(scales) * (1 + flip))
+
+
+def multi_scale_max(
+    logits_of: Callable[[Tensor], Tensor], image: Tensor, scales: Sequence[float] = (1.0,)
+) -> Tensor:
+    """The largest of the logits of an image at several sizes, each the mean over its mirror image.
+
+    Source: AFA (Ru et al., CVPR 2022), as in the released code.
+
+    Args:
+        logits_of: (B, 3, H', W') images -> (B, K, h', w') logits.
+        image: (B, 3, H, W).
+        scales: factors by which the image is resized.
+
+    Returns:
+        (B, K, H, W), any real values.
+    """
+    looks = []
+    for scale in scales:
+        scaled = rescale(image, scale)
+        straight, mirrored = logits_of(torch.cat([scaled, scaled.flip(-1)])).chunk(2)
+        mean = (straight + mirrored.flip(-1)) / 2
+        looks.append(resize(mean, (image.shape[-2], image.shape[-1])))
+    return torch.stack(looks).amax(dim=0)

@@ -40,6 +40,7 @@ PRESETS = {
     "bana_test": CRF(sxy=121, srgb=5, gxy=3),
     "bbam": CRF(sxy=80),
     "guided_labels": CRF(sxy=121, srgb=5, gxy=3),
+    "rrm_labels": CRF(bilateral=10, sxy=80, srgb=13, gxy=3),
     "sec": CRF(bilateral=10, sxy=80 / 12, srgb=13, gxy=3 / 12),
 }
 """Settings of published systems; BCM and CLIP-ES share DeepLab's; SEC's are for small maps."""

@@ -1,6 +1,6 @@
-"""Small backbones for the toy world: a residual CNN and a small vision transformer.
+"""Small backbones for the toy world: a residual CNN and two small vision transformers.
 
-Both follow the backbone contract: ``backbone(image)`` takes (B, 3, H, W) RGB in [0, 1] and answers
+All follow the backbone contract: ``backbone(image)`` takes (B, 3, H, W) RGB in [0, 1] and answers
 a list of maps from shallow to deep; ``channels`` and ``strides`` describe them.
 """
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wsss_lib.core import InputError
 from wsss_lib.nets.backbones.backbone import Standardize
+from wsss_lib.nets.backbones.mit import MiT
 from wsss_lib.nets.backbones.vit import ViT
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -125,4 +126,25 @@ def toy_vit(pretrained: bool = True) -> ViT:
     net = ViT(96, 6, 4, patch=8, grid=8, mean=(0.5,) * 3, std=(0.25,) * 3, stem=True)
     if pretrained:
         _load(net, "toy_vit")
+    return net
+
+
+def toy_mit(pretrained: bool = True) -> MiT:
+    """A ``MiT`` of six layers whose maps have strides of 2, 4, 8 and 8 pixels.
+
+    The last two stages share a grid, as in the one-stage systems that read its attention. It is
+    pretrained as ``toy_vit`` is.
+
+    Args:
+        pretrained: load the weights that come with the library; False starts at random.
+
+    Raises:
+        InputError: the weight file is missing.
+    """
+    net = MiT(
+        (24, 48, 96, 96), (1, 1, 2, 2), (1, 2, 4, 4), (4, 2, 1, 1), (2, 2, 2, 1),
+        mean=(0.5,) * 3, std=(0.25,) * 3,
+    )  # fmt: skip
+    if pretrained:
+        _load(net, "toy_mit")
     return net

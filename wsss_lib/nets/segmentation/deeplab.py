@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wsss_lib.blocks.maps.class_maps import resize
+from wsss_lib.blocks.maps.class_maps import resize_like
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_cnn
 
@@ -58,14 +58,21 @@ class DeepLab(nn.Module):
 
     def decode(self, features: Sequence[Tensor], image: Tensor) -> Tensor:
         """The backbone's maps of (B, 3, H, W) images, and these -> (B, K, H, W) logits."""
-        size = (image.shape[-2], image.shape[-1])
+        return self.classify(self.embed(features), image)
+
+    def embed(self, features: Sequence[Tensor]) -> Tensor:
+        """The backbone's maps -> (B, width, h, w), as large as the shallow map; what is read."""
         shallow = features[self.shallow]
         pyramid = torch.stack([branch(features[-1]) for branch in self.pyramid]).sum(dim=0).relu()
-        pyramid = resize(pyramid, (shallow.shape[-2], shallow.shape[-1]))
-        decoded = self.decoder(torch.cat([pyramid, shallow], dim=1))
+        joined = torch.cat([resize_like(pyramid, shallow), shallow], dim=1)
+        decoded: Tensor = self.decoder(joined)
+        return decoded
+
+    def classify(self, decoded: Tensor, image: Tensor) -> Tensor:
+        """What ``embed`` answers for (B, 3, H, W) images, and these -> (B, K, H, W) logits."""
         if self.detail is None:
-            return resize(self.classifier(decoded), size)
-        return self.classifier(torch.cat([resize(decoded, size), self.detail(image)], dim=1))
+            return resize_like(self.classifier(decoded), image)
+        return self.classifier(torch.cat([resize_like(decoded, image), self.detail(image)], dim=1))
 
 
 def toy_deeplab(num_classes: int, backbone: Backbone | None = None) -> DeepLab:
