@@ -190,6 +190,21 @@ def test_what_the_page_on_boundaries_says_of_its_systems(root, toy):
     assert beco["runs"][2]["head_recall"] > 2 * beco["runs"][2]["body_recall"]
 
 
+def test_what_the_chapter_of_affinity_says_between_images(root, toy):
+    folder = root / "results/curves/across_images"
+    gains = {
+        id: [np.mean(one) for one in gains_of(read_result(folder / f"{id}.json"))]
+        for id in ("mcis", "edam", "former/mcis_shared", "former/edam_mask")
+    }
+    assert max(gains["edam"]) < 0
+    for id, former in (("mcis", "former/mcis_shared"), ("edam", "former/edam_mask")):
+        assert gains[id][2] > gains[former][2]
+    assert max(gains["former/mcis_shared"]) < 0
+    in_each = gains_of(read_result(folder / "mcis.json"))[2]
+    assert sum(gain > 0 for gain in in_each) in (1, 2), "in some worlds more, in most less"
+    assert mean(toy("edam_mask"), "precision") < mean(toy("cam_pairs"), "precision") - 0.05
+
+
 def test_on_photographs_refined_labels_beat_raw_ones(horses):
     assert mean(horses("pamr")) > mean(horses("cam"))
     assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))
