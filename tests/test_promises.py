@@ -173,7 +173,7 @@ def test_what_the_page_on_boundaries_says_of_its_systems(root, toy):
         means = [np.mean(dose) for dose in each[id]]
         assert max(means) - min(means) < min(means) / 3, "the contrast hardly matters"
     assert abs(np.mean(each["beco"][1])) < error_of(each["beco"][1])
-    assert np.argmin(each["beco"][1]) == 2
+    assert sorted(gain > 0 for gain in each["beco"][1]) == [False, True, True, True, True]
     edges = {
         name: mean(toy(name), "boundary_iou")
         for name in ("pamr", "benet_as_walked", "benet", "sance_unwalked", "sance")
@@ -188,6 +188,28 @@ def test_what_the_page_on_boundaries_says_of_its_systems(root, toy):
     assert mean(beco, "precision") > mean(alone, "precision")
     assert mean(beco, "recall") < mean(alone, "recall")
     assert beco["runs"][2]["head_recall"] > 2 * beco["runs"][2]["body_recall"]
+
+
+def test_what_the_page_on_low_level_affinity_says_of_its_systems(root, toy):
+    folder = root / "results/curves/low_level"
+    for id in ("sec", "dsrg"):
+        each = gains_of(read_result(folder / f"{id}.json"))
+        assert min(each[0]) > 0, "in every world at home"
+        means = [np.mean(one) for one in each]
+        assert means == sorted(means, reverse=True)
+        assert means[2] > 0
+    assert mean(toy("sec"), "val_miou") > mean(toy("segmenter_pamr"), "val_miou") + 0.03
+    assert mean(toy("dsrg"), "precision") > mean(toy("sec"), "precision")
+    assert mean(toy("dsrg"), "recall") < mean(toy("sec"), "recall") - 0.03
+    tried = read_result(root / "results" / "rates.json")["entries"]
+    for id in ("sec", "dsrg"):
+        found = next(entry for entry in reversed(tried) if entry["system"] == id)
+        weights = [f"weight {weight}" for weight in (1, 3, 10, 30)]
+        for figure in ("miou", "boundary_iou"):
+            by_weight = [found[figure][weight] for weight in weights]
+            assert by_weight == sorted(by_weight)
+    sec = next(entry for entry in reversed(tried) if entry["system"] == "sec")
+    assert sec["miou"]["weight 10, with a gradient"] < sec["miou"]["weight 1"]
 
 
 def test_what_the_chapter_of_affinity_says_between_images(root, toy):

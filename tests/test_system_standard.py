@@ -74,8 +74,6 @@ FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 UNMEASURED = frozenset(
     {
         "conta",
-        "sec",
-        "dsrg",
         "gwsm",
         "rca",
         "split_merge",
