@@ -42,7 +42,7 @@ def test_tags_of_horses_and_of_others(photographs, tmp_path):
     assert again.ids == data.ids
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "pamr"])
 def test_all_systems_learn_by_one_recipe(name):
     method = maker(name)
     assert method.card.id == name
