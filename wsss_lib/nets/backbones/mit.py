@@ -151,11 +151,10 @@ class MiT(nn.Module):
         """The maps of ``forward``, and how well the tokens of the last stage answer each other.
 
         Returns:
-            maps: as ``forward`` answers.
-            products: (B, heads, N, N), any real values, for each layer of the last stage: queries
-                times keys over the root of their length, whose softmax over the last axis is the
-                attention. Row i is what token i looks at. N is smaller on the last axis if the last
-                stage has a reduction.
+            The maps of ``forward``, and (B, heads, N, N) products, any real values, for each layer
+            of the last stage: queries times keys over the root of their length, whose softmax over
+            the last axis is the attention. Row i is what token i looks at. N is smaller on the last
+            axis if the last stage has a reduction.
         """
         maps = [self.standardize(image)]
         products: list[Tensor] = []

@@ -114,10 +114,9 @@ class AffinityFormer(SegFormer):
             scales: sizes at which the image and its mirror image are looked at.
 
         Returns:
-            scores: (B, C, H, W) in [0, 1]: rectified class maps are added up over the looks, then
-                min-max normalised.
-            coarse: (B, C, h, w), the same on the grid of the last map at the largest size.
-            affinity: (B, N, N) between the cells of this grid.
+            Scores (B, C, H, W) in [0, 1], for which rectified class maps are added up over the
+            looks and min-max normalised; the same (B, C, h, w) on the grid of the last map at the
+            largest size; and the affinity (B, N, N) between the cells of this grid.
         """
         scores = min_max(multi_scale_flip(self.class_maps, image, scales), tags)
         features, affinity = self.attend(rescale(image, max(scales)))
