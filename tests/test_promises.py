@@ -219,6 +219,9 @@ def test_what_the_chapter_of_affinity_says_between_images(root, toy):
         for id in ("mcis", "edam", "former/mcis_shared", "former/edam_mask")
     }
     assert max(gains["edam"]) < 0
+    rca = [np.mean(one) for one in gains_of(read_result(folder / "rca.json"))]
+    assert rca[2] < 0 < rca[0] < 0.02
+    assert 0 < mean(toy("rca")) - mean(toy("cam")) < 0.03
     for id, former in (("mcis", "former/mcis_shared"), ("edam", "former/edam_mask")):
         assert gains[id][2] > gains[former][2]
     assert max(gains["former/mcis_shared"]) < 0

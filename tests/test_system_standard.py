@@ -75,7 +75,6 @@ UNMEASURED = frozenset(
     {
         "conta",
         "gwsm",
-        "rca",
         "split_merge",
         "subcat",
         "ppc",
