@@ -91,6 +91,8 @@ def class_shown(truth: Tensor, wanted: int) -> int:
 def telling_class(labels: dict[str, Tensor], family: Family, truth: Tensor) -> int:
     """The class of a picture whose gain, over all systems, is nearest to that of the picture.
 
+    If there is one, it is a class that gains where the picture gains, or loses where it loses.
+
     Args:
         labels: by contender, (H, W) class indices.
         family: the systems and their controls.
@@ -105,7 +107,8 @@ def telling_class(labels: dict[str, Tensor], family: Family, truth: Tensor) -> i
         return np.mean([values[id] - values[control] for id, control in pairs], axis=0)
 
     shown = [int(c) for c in truth.unique() if 0 < c < IGNORE]
-    return min(shown, key=lambda c: abs(gain(each)[c] - gain(whole)))
+    of_class, of_picture = gain(each), gain(whole)
+    return min(shown, key=lambda c: (of_class[c] * of_picture < 0, abs(of_class[c] - of_picture)))
 
 
 def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tuple[str, int]]:

@@ -93,6 +93,11 @@ def test_the_class_that_tells_is_the_one_that_gains_as_the_picture_does():
     assert telling_class({"cam_600": control, "cda": system}, family, truth) == 3
     assert class_shown(truth, 3) == 3
     assert class_shown(torch.tensor([[1, 2, 2]]), 3) == 2
+    # The picture gains a third: class 1, which loses a tenth, is nearer to it than class 2.
+    truth = torch.tensor([[0] * 4 + [1] * 10 + [2] * 2])
+    control, system = torch.where(truth == 2, 0, truth), truth.clone()
+    system[0, 4] = 0
+    assert telling_class({"cam_600": control, "cda": system}, family, truth) == 2
 
 
 def test_affinities_are_stored_as_the_systems_say_them(tiny, monkeypatch):
