@@ -1,10 +1,13 @@
 """Networks between images: co-attention of two, and a graph of a whole group."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from wsss_lib.blocks.affinity.coattention import co_attend
 from wsss_lib.blocks.augment.drop import drop_or_weigh
+from wsss_lib.blocks.maps.class_maps import normalize, resize_like
 from wsss_lib.nets.heads.classifier import map_head
 
 
@@ -62,6 +65,27 @@ class PairHead(nn.Module):
             for features, common in zip((one, other), found, strict=True)
         ]
         return [self.shared(common) for common in found], [self.shared(rest) for rest in left]
+
+    def with_copies(self, features: Tensor, copies: Sequence[Tensor], trust: float) -> Tensor:
+        """What an image shares with its copies: the mean of all rectified maps over their maximum.
+
+        Args:
+            features: (B, D, h, w), embedded.
+            copies: the same of the mirror image, and then of other sizes (B, D, h', w').
+            trust: copies whose pooled map is less likely than this have no say.
+
+        Returns:
+            (B, C, h, w) in [0, 1].
+        """
+        maps = []
+        for number, copy in enumerate(copies):
+            own, other = self(features, copy)[0]
+            sure = (other.mean(dim=(2, 3)).sigmoid() > trust).to(other)
+            if number == 0:
+                maps.append(normalize(own))
+                other = other.flip(-1)
+            maps.append(normalize(resize_like(other, features), sure))
+        return torch.stack(maps).mean(dim=0)
 
 
 class ConvGRU(nn.Module):

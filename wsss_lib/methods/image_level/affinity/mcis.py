@@ -7,7 +7,6 @@ image needs to be classified are needed to find the partner.
 
 from typing import Literal, Self
 
-import torch
 from torch import Tensor
 
 from wsss_lib.blocks.affinity.coattention import in_groups
@@ -119,16 +118,6 @@ class MCIS(Method):
         """(B, C, H, W): rectified class maps, divided by their maximum, or what copies share."""
         if self.answer == "alone":
             return normalize(multi_scale_flip(self.class_maps, batch.image, (1.0,)), batch.tags)
-        return self.shared(batch)
-
-    def shared(self, batch: Batch) -> Tensor:
-        """(B, C, H, W): mean map of what an image shares with its copies, stretched to [0, 1]."""
-        features, maps = self.features(batch.image), []
-        for number, copy in enumerate(copies(batch.image, self.scales)):
-            own, other = self.pairs(features, self.features(copy))[0]
-            sure = (other.mean(dim=(2, 3)).sigmoid() > self.trust).to(other)
-            if number == 0:
-                maps.append(normalize(own))
-                other = other.flip(-1)
-            maps.append(normalize(resize_like(other, features), sure))
-        return min_max(resize_like(torch.stack(maps).mean(dim=0), batch.image), batch.tags)
+        seen = [self.features(one) for one in (batch.image, *copies(batch.image, self.scales))]
+        maps = self.pairs.with_copies(seen[0], seen[1:], self.trust)
+        return min_max(resize_like(maps, batch.image), batch.tags)

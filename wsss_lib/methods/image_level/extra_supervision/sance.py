@@ -108,8 +108,7 @@ class SANCE(Method):
         tags, scores = batch.require("tags", CARD.name), batch.require("scores", CARD.name)
         logits, boundary = self.net(batch.image)
         seeds = pamr(batch.image, scores, self.dilations)
-        own = logits.detach().to(batch.image).softmax(dim=1)
-        refined = pamr(batch.image, own, self.dilations)
+        refined = pamr(batch.image, logits.detach().to(batch.image).softmax(dim=1), self.dilations)
         said = maps.keep_present(maps.foreground_scores(refined), tags)
         late = self.progress >= self.warmup
         return {
