@@ -5,6 +5,7 @@ pictures of world 0 at its three doses, and the weak labels that they learn from
 ``results/doses/<family>.npz``. The pictures are drawn again by whoever shows them.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -144,8 +145,11 @@ def stored(scores: Tensor, threshold: float, truth: Tensor, c: int) -> tuple[np.
 
 
 def measure(name: str, folder: Path) -> None:
-    """Ask the trained systems of a family, and store what they say."""
-    family = FAMILIES[name]
+    """Ask the systems of a family that were measured, and store what they say."""
+    curves = RESULTS / "curves" / name
+    controls = FAMILIES[name].controls.items()
+    known = {id: control for id, control in controls if (curves / f"{id}.json").is_file()}
+    family = replace(FAMILIES[name], controls=known)
     places = [Place(0, dose, folder) for dose in family.doses]
     names = contenders(family)
     cuts = {id: threshold_of(id, folder, family.variant) for id in names}

@@ -1,5 +1,6 @@
 """What live figures show is stored as it was said."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,10 @@ from wsss_lib.results import read_arrays
 
 def test_what_a_family_says_at_each_dose_is_stored(tiny, monkeypatch):
     monkeypatch.setattr(experiments.dose_maps, "RESULTS", tiny)
+    (tiny / "curves" / "point").mkdir(parents=True)
+    (tiny / "curves" / "point" / "whats_the_point.json").touch()
+    twice = {"whats_the_point": "tags_network", "not_measured": "tags_network"}
+    monkeypatch.setitem(FAMILIES, "point", replace(FAMILIES["point"], controls=twice))
     experiments.dose_maps.measure("point", tiny / "runs")
     arrays, about = read_arrays(tiny / "doses" / "point.npz")
     family = FAMILIES["point"]
