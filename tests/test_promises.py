@@ -187,6 +187,10 @@ def test_what_the_page_on_boundaries_says_of_its_systems(root, toy):
     assert mean(beco) < mean(alone)
     assert mean(beco, "precision") > mean(alone, "precision")
     assert mean(beco, "recall") < mean(alone, "recall")
+    unasked = toy("beco_no_asking")
+    assert mean(unasked) > mean(beco) + 0.05
+    assert mean(unasked, "val_miou") > mean(beco, "val_miou") + 0.1
+    assert unasked["runs"][2]["recall"] > 2 * beco["runs"][2]["recall"]
     assert beco["runs"][2]["head_recall"] > 2 * beco["runs"][2]["body_recall"]
 
 
