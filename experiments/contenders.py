@@ -6,7 +6,7 @@ reported, with its masks, and lie in ``results/thresholds``; each variant of the
 own, of its usual knobs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -252,13 +252,19 @@ def taught_by_masks(share: float) -> Callable[[Place], Stage]:
     return stage
 
 
+def made_with(place: Place, kind: Any, settings: Mapping[str, Any]) -> Any:
+    """A method of the toy world, some of whose settings are others."""
+    method = place.make(kind)
+    for name, value in settings.items():
+        setattr(method, name, value)
+    return method
+
+
 def beco_with(teacher: str = BEFORE[BECO.card.id], **settings: float) -> Callable[[Place], Stage]:
     """BECO with other settings, or taught by another contender."""
 
     def stage(place: Place) -> Stage:
-        method = place.make(BECO)
-        for name, value in settings.items():
-            setattr(method, name, value)
+        method = made_with(place, BECO, settings)
         method.threshold = threshold_of(teacher, place.folder, place.dose.variant)
         return place.run(method, ("tags",), contend(teacher, place).scores)
 

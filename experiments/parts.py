@@ -16,6 +16,7 @@ from experiments.contenders import (
     asked_again,
     beco_with,
     contend,
+    made_with,
     run_as,
 )  # fmt: skip
 from wsss_lib.blocks.augment.erase import hot_mask
@@ -128,9 +129,7 @@ def part(id: str, kind: type[Method], **settings: Any) -> Callable[[Place], Stag
     """A part of the answer of a trained system, or another answer that its settings give."""
 
     def stage(place: Place) -> Stage:
-        method = place.make(kind)
-        for name, value in settings.items():
-            setattr(method, name, value)
+        method = made_with(place, kind, settings)
         folder = "_".join([kind.__name__, *settings])
         return asked_again(contend(id, place), method, place, folder)
 
@@ -152,9 +151,7 @@ def as_published(kind: Any, **settings: float) -> Callable[[Place], Stage]:
     """A system with settings of its paper in place of those of the toy world."""
 
     def stage(place: Place) -> Stage:
-        method = place.make(kind)
-        for name, value in settings.items():
-            setattr(method, name, value)
+        method = made_with(place, kind, settings)
         scores = contend("cam", place).scores if method.card.needs_scores else None
         return place.run(method, method.card.supervision, scores)
 

@@ -121,3 +121,12 @@ def check_who_learns_what(method, batch, labels, rest):
 def check_read_out(make, known_tags):
     """The segmentation branch of a method, each class against the background."""
     check_network_answers(make(Painted()), noise(2, 3, 5, 7), known_tags)
+
+
+def check_labels_follow_the_classifier(make, batch):
+    """Labels are made anew in every step, from weights that the tags alone teach."""
+    method, before = make(), make()
+    with torch.no_grad():
+        method.classifier.weight.neg_()
+    made = [kind.teach(batch.image, batch.tags).labels for kind in (method, before)]
+    assert not torch.equal(*made)

@@ -5,6 +5,7 @@ import torch
 
 from tests.branches import (
     Canvas,
+    check_labels_follow_the_classifier,
     check_read_out,
     check_terms_of_both_branches,
     check_who_learns_what,
@@ -111,13 +112,7 @@ def test_pixels_without_a_label_are_in_no_pair():
 
 
 def test_labels_are_those_of_reliable_regions():
-    """Made anew in every step, from the classifier as it is then."""
-    batch = batch_of_two()
-    method, before = make(), make()
-    with torch.no_grad():
-        method.classifier.weight.neg_()
-    made = [kind.teach(batch.image, batch.tags).labels for kind in (method, before)]
-    assert not torch.equal(*made)
+    check_labels_follow_the_classifier(make, batch_of_two())
 
 
 def test_terms_of_both_branches_value_by_value():

@@ -7,6 +7,7 @@ import torch
 
 from tests.branches import (
     Canvas,
+    check_labels_follow_the_classifier,
     check_read_out,
     check_terms_of_both_branches,
     check_who_learns_what,
@@ -117,13 +118,7 @@ def test_labels_are_few_and_reliable():
 
 
 def test_labels_follow_the_classifier_as_it_is_now():
-    """Labels are made anew in every step, from weights that the tags alone teach."""
-    batch = batch_of_two()
-    method, before = make(), make()
-    with torch.no_grad():
-        method.classifier.weight.neg_()
-    made = [kind.teach(batch.image, batch.tags).labels for kind in (method, before)]
-    assert not torch.equal(*made)
+    check_labels_follow_the_classifier(make, batch_of_two())
 
 
 def test_terms_of_both_branches_value_by_value():
