@@ -8,10 +8,11 @@ layers. AffinityNet is trained once and asked with walks of several lengths, fro
 several powers of the background; it has a background of its own, and is cut at one half. CLIP-ES,
 which is not trained, is asked with softer rivals, before its maps are carried and after, and with
 maps that are not rectified. MCIS and EDAM are trained once and asked for each of their two
-answers. RCA is trained with a memory that is compared by cosines and by products. Saliency maps are
-cut at several places. SEC and DSRG, which have a
-background of their own, are trained with several weights of the loss that follows the colours, and
-SEC once with a gradient through the refinement. Adds to ``results/rates.json``.
+answers. RCA is trained with a memory that is compared by cosines and by products, GWSM where
+boats are rare, with its messages, without its graph dropout and without any message. Saliency maps
+are cut at several places. SEC and DSRG, which have a background of their own, are trained with
+several weights of the loss that follows the colours, and SEC once with a gradient through the
+refinement. Adds to ``results/rates.json``.
 """
 
 import json
@@ -30,15 +31,17 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from experiments.contenders import Place, PlainClip, contend
-from experiments.doses import TUNING_WORLD, Dose
+from experiments.doses import RARE, TUNING_WORLD, Dose
 from wsss_lib.blocks.maps.class_maps import min_max, resize_like
 from wsss_lib.blocks.maps.gradcam import grad_cam
 from wsss_lib.core import IGNORE
 from wsss_lib.data.atomic import one_at_a_time
+from wsss_lib.data.toy import KINDS
 from wsss_lib.engine import infer
 from wsss_lib.evaluate import confusion_of, evaluate, ious
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.affinity.dsrg import DSRG
+from wsss_lib.methods.image_level.affinity.gwsm import GWSM
 from wsss_lib.methods.image_level.affinity.rca import RCA
 from wsss_lib.methods.image_level.affinity.sec import SEC
 from wsss_lib.methods.image_level.cam.cam import CAM
@@ -228,6 +231,32 @@ def look_at_memory(place: Place) -> dict[str, Any]:
     return {"system": "rca", "miou": miou, "seconds": seconds}
 
 
+def look_at_messages(place: Place) -> dict[str, Any]:
+    """What GWSM finds where boats are rare, with and without what goes between its images."""
+    rare = Place(place.world, RARE[-1], place.folder)
+    scores, seconds = {"CAM in triples": contend("cam_triples", rare).scores}, 0.0
+    for name, rounds, rate in (
+        ("messages", 3, 0.8),
+        ("no graph dropout", 3, 0.0),
+        ("no messages", 0, 0.0),
+    ):
+        method = rare.make(GWSM)
+        method.graph.rounds, method.graph.rate = rounds, rate
+        stage = rare.run(method, ("tags",))
+        scores[name], seconds = stage.scores, seconds + stage.seconds
+    found = {name: evaluate(one, rare.train, boundary=False) for name, one in scores.items()}
+    boat = 1 + list(KINDS).index("boat")
+    return {
+        "system": "gwsm",
+        "miou": {name: float(np.nanmax(one.curve)) for name, one in found.items()},
+        "boat_iou": {
+            name: float(ious(one.confusion[np.nanargmax(one.curve)])[boat])
+            for name, one in found.items()
+        },
+        "seconds": seconds,
+    }
+
+
 LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "affinitynet": look_at_walks,
     "clip_es": look_at_rivals,
@@ -236,6 +265,7 @@ LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "mcis": partial(look_at_answers, name="mcis", answers=("alone", "shared")),
     "edam": partial(look_at_answers, name="edam", answers=("strength", "mask")),
     "rca": look_at_memory,
+    "gwsm": look_at_messages,
     "sec": partial(look_at_colours, kind=SEC),
     "dsrg": partial(look_at_colours, kind=DSRG),
 }

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -192,6 +193,23 @@ def test_a_memory_is_asked_by_cosines_and_by_products(tiny, monkeypatch):
     assert entry["miou"].keys() == {"cosines", "products"}
     runs = (tiny / "runs" / "standard").glob("run_world_0_*/0_rca_*")
     assert len({path.name for path in runs}) == 2, "or one of them was never trained"
+
+
+def test_messages_are_left_out_where_boats_are_rare(tiny, monkeypatch):
+    rates = experiments.rates
+    monkeypatch.setattr(rates, "RECORD", tiny / "messages.json")
+    monkeypatch.setattr(rates, "TUNING_WORLD", 0)
+    monkeypatch.setattr(rates, "RARE", (Dose(0.0),))
+    rates.main(["gwsm"], None, tiny / "runs")
+    (entry,) = json.loads((tiny / "messages.json").read_text())["entries"]
+    place = Place(0, Dose(0.0), tiny / "runs")
+    for name, system in (("messages", "gwsm"), ("CAM in triples", "cam_triples")):
+        scores = experiments.contenders.contend(system, place).scores
+        curve = evaluate(scores, place.train, 0.5).curve
+        found = evaluate(scores, place.train, int(np.nanargmax(curve)) / 100)
+        assert entry["miou"][name] == pytest.approx(found.miou, abs=1e-4)
+        assert entry["boat_iou"][name] == pytest.approx(found.iou[BOAT + 1], abs=1e-4)
+    assert len(set(entry["miou"].values())) == 4, "a setting that changes nothing was not set"
 
 
 def test_products_are_not_divided_by_lengths():
