@@ -37,6 +37,7 @@ from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.nets.backbones.efficientnet import EfficientNetLite0
 from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
+from wsss_lib.results import write_json
 from wsss_lib.survey import find_methods
 
 WORDS = {"horse": 17, "person": 0}
@@ -85,6 +86,7 @@ def mixed(horses: SegmentationFolder, others: Path, root: Path) -> SegmentationF
         shutil.copy(image, root / "images")
     with (root / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["id", *WORDS], *([id, *row] for id, row in tags.items())])
+    write_json(root / "dataset.json", {"name": "horses and others", "allows_empty": True})
     return SegmentationFolder(root, None)
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from experiments.tagged_horses import MAKERS, RECIPE, WORDS, maker, mixed
 from wsss_lib.data.folder import SegmentationFolder
+from wsss_lib.data.view import WeakView
 from wsss_lib.data.palette import write_labels
 
 
@@ -38,6 +39,8 @@ def test_tags_of_horses_and_of_others(photographs, tmp_path):
         "1": [1, 1], "2": [0, 0], "3": [0, 0], "horse1": [1, 0], "horse2": [1, 0],
     }  # fmt: skip
     assert (data.mask("horse1") == 1).sum() == 16  # the first word is what masks call 1
+    view = WeakView(data, ("tags",))
+    assert [view[n].tags.tolist() for n in range(5)] == [[tags[id]] for id in data.ids]
     again = mixed(*photographs, tmp_path / "mixed")
     assert again.ids == data.ids
 
