@@ -8,8 +8,8 @@ from PIL import Image
 
 from experiments.tagged_horses import MAKERS, RECIPE, WORDS, maker, mixed
 from wsss_lib.data.folder import SegmentationFolder
-from wsss_lib.data.view import WeakView
 from wsss_lib.data.palette import write_labels
+from wsss_lib.data.view import WeakView
 
 
 @pytest.fixture
