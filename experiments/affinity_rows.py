@@ -18,6 +18,7 @@ from torch import Tensor
 from experiments.contenders import Place, contend
 from experiments.doses import FAMILIES
 from wsss_lib.blocks.affinity.attention import attention_affinity
+from wsss_lib.blocks.affinity.relations import near_pairs
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.gallery import ranked, read_gallery
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -50,6 +51,14 @@ def cosines_of_places(method: Any, image: Tensor) -> Tensor:
     return rows / rows.diagonal()[:, None]
 
 
+def affinities_of_pairs(method: Any, image: Tensor) -> Tensor:
+    """AFA's learned affinities (N, N) as its step weighs them, 1 where a patch is closest to."""
+    features, affinity = method.net.attend(image)
+    near = near_pairs(features[-1].shape[-2:], method.radius, affinity.device)
+    rows: Tensor = (affinity[0] * near) ** 2
+    return rows / rows.amax(dim=1, keepdim=True)
+
+
 def attention_of_clip(method: Any, image: Tensor) -> Tensor:
     """What CLIP-ES makes of the attention of its CLIP (N, N), 1 where it is highest."""
     layers = [seen[..., 1:, 1:] for seen in method.clip.look(image).attentions[-method.layers :]]
@@ -61,6 +70,7 @@ MATRICES: dict[str, tuple[Asked, str, int]] = {
     "mctformer": (attention_of_patches, "matrix", 1),
     "seam": (cosines_of_places, "likeness", 1),
     "clip_es": (attention_of_clip, "likeness", 2),
+    "afa": (affinities_of_pairs, "matrix", 1),
 }
 """Relations of all pairs, up to a factor for each row; their kind; the steps along them."""
 COARSE = 23

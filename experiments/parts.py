@@ -5,7 +5,7 @@ Where a system finds less than its control, these rows say which part takes it a
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from wsss_lib.engine import Stage
 from wsss_lib.methods.image_level.affinity.edam import EDAM
 from wsss_lib.methods.image_level.affinity.mcis import MCIS
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
+from wsss_lib.methods.image_level.cooccurrence.conta import CONTA
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
@@ -36,6 +37,7 @@ from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedL
 from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
+from wsss_lib.nets.backbones.backbone import Backbone
 
 
 class NoContext(LPCAM):
@@ -115,6 +117,17 @@ class NoThird(SeeNet):
         return {name: terms[name] for name in ("first", "second")}
 
 
+class Contextless(CONTA):
+    """CONTA that is asked without its context map."""
+
+    @classmethod
+    def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
+        """CONTA of the toy world, whose class maps come from the features alone."""
+        method = super().toy(num_classes, backbone)
+        method.context.gain = 0.0
+        return method
+
+
 class Unwalked(SANCE):
     """The segmentation branch of SANCE alone, refined and weighed as SANCE's answer is."""
 
@@ -172,6 +185,7 @@ PARTS: dict[str, Maker] = {
     "seenet_second": Maker(SeeNet.card, part("seenet", SecondBranch)),
     "seenet_no_prior": Maker(SeeNet.card, run_as(NoPrior)),
     "seenet_no_third": Maker(SeeNet.card, run_as(NoThird)),
+    "conta_contextless": Maker(CONTA.card, part("conta", Contextless)),
     "benet_as_walked": Maker(BENet.card, part("benet", BENet, dilations=())),
     "sance_unwalked": Maker(SANCE.card, part("sance", Unwalked)),
     "beco_no_asking": Maker(BECO.card, beco_with(share=1.0)),

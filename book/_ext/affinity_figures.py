@@ -45,6 +45,7 @@ def links(row: int, column: int) -> Picture:
 ASKS = {
     "affinitynet": "features", "irnet": "boundaries", "pamr": "colour", "mctformer": "attention",
     "seam": "likeness", "benet": "boundaries", "sance": "contours", "clip_es": "attention",
+    "afa": "learned attention",
 }  # fmt: skip
 """What each system of the figure goes by, in the order of the panels."""
 FIRST = 4

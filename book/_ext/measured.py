@@ -29,6 +29,7 @@ NAMES = {
     "beco_no_pasting": "BECO, nothing is pasted",
     "mcis_shared": "MCIS, what is shared",
     "edam_mask": "EDAM, masks",
+    "conta_contextless": "CONTA, asked without its context map",
     "first_round": "C-CAM without its second round",
     "undropped": "the same network, nothing dropped",
     "undilated": "the same network, every dilation 1",

@@ -21,7 +21,7 @@ from experiments.dose_maps import (
     telling_class,
 )
 from experiments.doses import FAMILIES, Dose
-from wsss_lib.blocks.affinity.attention import attention_affinity
+from wsss_lib.blocks.affinity.attention import affinity_step, attention_affinity
 from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.core import IGNORE
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -137,6 +137,12 @@ def test_affinities_are_stored_as_the_systems_say_them(tiny, monkeypatch):
             "seam": method.correlation(image, method.backbone(image))[0],
             "clip_es": attention_affinity(layers.mean(dim=(0, 2)))[0],
         }
+        method = contend("afa", place).method.eval()
+        each = torch.eye(64).view(1, 64, 8, 8)
+        # Map i is 1 at patch i alone: what it comes to at patch j is the share of i in j.
+        step = affinity_step(each, method.net.attend(image)[1], method.radius).flatten(2)[0].T
+    wanted = (step / step.amax(dim=1, keepdim=True)).numpy()
+    assert np.abs(arrays["train_0003/afa"] / 255 - wanted).max() <= 0.5 / 255 + 1e-5
     for name, rows in likenesses.items():
         found = torch.from_numpy(arrays[f"train_0003/{name}"]).float()
         assert (found == found.T).all()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from experiments.parts import (
+    Contextless,
     Far,
     FirstBranch,
     FirstPhase,
@@ -21,6 +22,7 @@ from experiments.parts import (
 from wsss_lib.blocks.maps.class_maps import normalize
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
+from wsss_lib.methods.image_level.cooccurrence.conta import CONTA
 from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.erasing.seenet import SeeNet
 from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
@@ -92,6 +94,18 @@ def test_without_the_prior_likely_background_is_seen_as_it_is(batch):
     seen = scores.amax(dim=1, keepdim=True) > 0
     assert seen.any()
     assert torch.allclose(ours[1] * seen, whole.looks(batch.image, batch.tags)[1] * seen)
+
+
+@torch.inference_mode()
+def test_conta_without_its_context_map_weighs_the_features_alone(image):
+    torch.manual_seed(0)
+    whole = CONTA.toy(2).eval()
+    whole.context.means.copy_(torch.rand_like(whole.context.means))
+    alone = weights_of(whole, Contextless).class_maps(image)
+    weights = whole.classifier.weight[:, :-1]
+    features = whole.features(image)[-1]
+    torch.testing.assert_close(alone, torch.nn.functional.conv2d(features, weights))
+    assert not torch.allclose(alone, whole.class_maps(image), atol=1e-3)
 
 
 @torch.inference_mode()
