@@ -120,19 +120,22 @@ def published_figure() -> Picture:
 
 def _dots(axis: Axes, found: Sequence[Published], gains: Sequence[list[float]]) -> None:
     """A dot with its bar for each system; hollow where the published CAM is another paper's."""
-    places = [one.seed.gain for one in found]
-    for one, values in zip(found, gains, strict=True):
+    means = [
+        (one.seed.gain, float(np.mean(values))) for one, values in zip(found, gains, strict=True)
+    ]
+    for one, values, (place, mean) in zip(found, gains, means, strict=True):
         style, own = style_of(one.family), one.seed.cam_of == one.seed.system
         axis.errorbar(
-            one.seed.gain, float(np.mean(values)), yerr=error_of(values), linestyle="",
-            markersize=7, capsize=3, linewidth=1.2, markeredgewidth=1.5,
-            markerfacecolor=style["color"] if own else "none", label=one.seed.system, **style,
+            place, mean, yerr=error_of(values), linestyle="", markersize=7, capsize=3,
+            linewidth=1.2, markeredgewidth=1.5, label=one.seed.system,
+            markerfacecolor=style["color"] if own else "none", **style,
         )  # fmt: skip
-        crowded = any(0 < place - one.seed.gain < CROWDED for place in places)
+        crowded = any(0 < other - place < CROWDED for other, _ in means)
+        below = sum(0 < place - x < CROWDED and y < mean for x, y in means)
         axis.annotate(
-            called(one.seed.system), (one.seed.gain, float(np.mean(values))), color=INK,
-            fontsize=FONT - 1, textcoords="offset points", xytext=(-6 if crowded else 6, 4),
-            ha="right" if crowded else "left",
+            called(one.seed.system), (place, mean), color=INK, fontsize=FONT - 1,
+            textcoords="offset points", ha="right" if crowded else "left",
+            xytext=(-6, 4 + 8 * below) if crowded else (6, 4),
         )  # fmt: skip
 
 
@@ -195,17 +198,15 @@ def who_is_left_out() -> Markdown:
     return Markdown(text)
 
 
-def seeds_table() -> Markdown:
+def where_seeds_stand() -> Markdown:
     """Published figures at the seed stage, and where they were read."""
     lines = [
-        [
-            called(one.seed.system), as_read(one.seed.cam), called(one.seed.cam_of),
-            as_read(one.seed.seed), f"+{as_read(one.seed.gain)}",
-            f"[{one.seed.read}]({one.seed.source})",
-        ]
-        for one in published()
-    ]  # fmt: skip
-    return table(("system", "CAM", "CAM of", "seed", "gain", "read"), lines)
+        f"- {called(seed.system)}: {as_read(seed.cam)}"
+        + (f" (of {called(seed.cam_of)})" if seed.cam_of != seed.system else "")
+        + f" → {as_read(seed.seed)}, [{seed.read}]({seed.source})"
+        for seed in (one.seed for one in published())
+    ]
+    return Markdown("\n".join(lines))
 
 
 def as_read(percent: float) -> str:

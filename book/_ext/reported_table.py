@@ -39,8 +39,8 @@ HEADS = {
     "val": "val",
     "test": "test",
     "besides": "besides tags",
-    "found": "here: found",
     "gain": "here: gain",
+    "found": "here: found",
 }
 
 
@@ -163,7 +163,7 @@ def opened(text: str, note: str, mark: str = "†") -> str:
         return text
     label = "" if text else ' aria-label="what should read otherwise"'
     return (
-        f'<details><summary{label}>{text} <b class="mark">{mark}</b></summary>'
+        f'<details><summary{label}>{text} <b class="note-mark">{mark}</b></summary>'
         f"<p>{escape(note.strip())}</p></details>"
     )
 
@@ -177,27 +177,26 @@ def figure(value: float | None, note: str) -> Cell:
 
 def besides(row: Row) -> Cell:
     """What the paper needed besides image labels, and what the system needs here."""
-    here = ", ".join(row.here) or "nothing"
+    here = ", ".join(row.here)
     if row.hidden is None:
-        return Cell(f"nothing known<small>here: {here}</small>")
+        return Cell(f"none known<small>here: {here}</small>" if here else "none known")
     sure = "" if row.hidden.checked else " (remembered, not checked)"
     note = f"Enters {row.hidden.enters}{sure}. Known from: {row.hidden.evidence}."
     text = opened(escape(row.hidden.what), note, mark="‡" if row.hidden.checked else "‡?")
-    return Cell(f"{text}<small>here: {here}</small>", row.hidden.what)
+    same = "here too" if here == row.hidden.what else f"here: {here or 'none'}"
+    return Cell(f"{text}<small>{same}</small>", row.hidden.what)
 
 
 def measured_cells(found: Measured | None) -> dict[str, Cell]:
-    """What was found at the home dose, and what is gained over the control."""
+    """What is gained over the control at the home dose, and what is found there."""
     if found is None:
-        return {"found": Cell(f'<span class="unmeasured">{UNMEASURED}</span>'), "gain": Cell("–")}
-    response = escape(found.response)
-    shown = (
-        f"{found.system:.3f}<small>{response}; {escape(found.control_name)}: "
-        f"{found.control:.3f}</small>"
-    )
+        return {"gain": Cell(f'<span class="unmeasured">{UNMEASURED}</span>'), "found": Cell("–")}
+    count, control = found.response, escape(found.control_name)
+    gain = f"<span>{gain_text(found.gains)}</span><small>{escape(count)}, over {control}</small>"
+    shown = f"{found.system:.3f}<small>control {found.control:.3f}</small>"
     return {
-        "found": Cell(shown, f"{found.system:.5f}", found.response),
-        "gain": Cell(gain_text(found.gains), f"{np.mean(found.gains):.5f}", found.response),
+        "gain": Cell(gain, f"{np.mean(found.gains):.5f}", count),
+        "found": Cell(shown, f"{found.system:.5f}", count),
     }
 
 
@@ -215,19 +214,21 @@ def table(found: Sequence[Row], address: Address) -> str:
     )
     lines = "".join(_line(row, address) for row in found)
     return (
-        '<div class="reported-table" role="region" tabindex="0" aria-label="Table 1 of the survey '
-        f'beside our figures"><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
-        f"</div>\n<script>{SCRIPT.read_text(encoding='utf-8')}</script>\n"
+        '<div class="reported-table pst-scrollable-table-container" role="region" tabindex="0" '
+        'aria-label="Table 1 of the survey beside our figures">'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
+        f"\n<script>{SCRIPT.read_text(encoding='utf-8')}</script>\n"
     )
 
 
 def _line(row: Row, address: Address) -> str:
-    shown = ""
-    for key, cell in cells(row, address).items():
+    shown, found = "", cells(row, address)
+    for key in HEADS:
+        cell = found[key]
         tag = 'th scope="row"' if key == "system" else "td"
         sort = f' data-sort="{escape(cell.sort)}"' if cell.sort else ""
         group = f' data-group="{escape(cell.group)}"' if cell.group else ""
-        shown += f'<{tag} class="{key}"{sort}{group}>{cell.html}</{tag.split()[0]}>'
+        shown += f'<{tag} class="in-{key}"{sort}{group}>{cell.html}</{tag.split()[0]}>'
     return f'<tr data-system="{row.line.system}">{shown}</tr>'
 
 
@@ -244,9 +245,10 @@ class ReportedTable(SphinxDirective):
             "Mean IoU in percent on PASCAL VOC 2012, as printed. A mark opens what is said of it: "
             "† something should read otherwise; ‡ masks stand behind the row, by way of saliency, "
             "‡? so we remember, unchecked. Networks: of the labels → of the segmentation, ? where "
-            "none is named. Here: at the home dose of its family, with what is counted and what "
-            "its control has; ± is two standard errors of the paired gain. Gains of one count "
-            "compare, others do not, so sorting keeps them together."
+            "none is named. Here: what is gained over the control at the home dose of its family, "
+            "with what is counted, and what system and control have there; ± is two standard "
+            "errors of the paired gain. Gains of one count compare, others do not, so sorting "
+            "keeps them together."
         )
         return [reported_table(), nodes.paragraph("", note, classes=["table-note"])]
 
