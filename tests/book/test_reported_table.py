@@ -158,6 +158,9 @@ def test_heads_sort_with_mouse_and_keyboard(page):
     page.get_by_role("button", name="system").press(" ")
     names = [survey.reported_for(id).method.casefold() for id in order(page)[0]]
     assert names[0] == min(names)
+    page.get_by_role("button", name="training").click()  # lines of a kind stay as printed
+    kinds = sorted(printed, key=lambda line: line.stage)
+    assert order(page)[0] == [line.system for line in kinds]
     page.get_by_role("button", name="row").click()
     assert order(page)[0] == [line.system for line in printed]
 
