@@ -138,7 +138,7 @@ def cells(row: Row, address: Address) -> dict[str, Cell]:
     """The cells of a line, by column."""
     line, notes = row.line, {column: "" for column in HEADS}
     for erratum in row.errata:
-        text = f"Should read {erratum.correct}; printed: {erratum.printed}. {erratum.evidence}."
+        text = f"Should read {erratum.correct} (printed: {erratum.printed}); {erratum.evidence}."
         notes[PLACES.get(erratum.what, "system")] += f" {text}"
     name, link = escape(line.method), address(line.system)
     if link:
