@@ -129,3 +129,42 @@ def test_copies_equal_the_shared_tables(shared):
     with (shared / "survey" / "systems.csv").open() as file:
         pairs = {(row["id"], row["family"]) for row in csv.DictReader(file)}
     assert {(system.id, system.family) for system in survey.systems()} == pairs
+
+
+def test_hidden_supervision_is_told_of_lines_of_table_1_with_its_evidence():
+    lines = {line.system for line in survey.reported("table1")}
+    hidden = survey.hidden()
+    assert set(hidden) <= lines
+    assert {"edam", "l2g", "ppc", "rca", "mcis", "gwsm", "eps", "mdba"} <= set(hidden)
+    assert not {"irnet", "affinitynet", "seam", "sec"} & set(hidden)
+    for id, entry in hidden.items():
+        assert entry.system == id
+        assert entry.what
+        assert entry.enters
+        assert entry.evidence
+        assert entry.checked != ("memory" in entry.evidence), entry
+
+
+def test_hidden_supervision_agrees_with_errata_and_cards():
+    told = {entry.system for entry in survey.errata() if entry.what == "supervision"}
+    assert told <= set(survey.hidden())
+    cards = survey.find_cards()
+    lines = {line.system for line in survey.reported("table1")} & set(cards)
+    # What a system needs here, its paper needed as well.
+    assert {id for id in lines if cards[id].needs} <= set(survey.hidden())
+
+
+def test_published_seeds_name_systems_and_say_where_they_were_read():
+    known = {system.id: system for system in survey.systems()}
+    seeds = {seed.system: seed for seed in survey.seeds()}
+    assert len(seeds) == len(survey.seeds())
+    for id, seed in seeds.items():
+        assert known[id].family.startswith("image_level")
+        assert seed.cam_of in known
+        assert 40 < seed.cam < seed.seed < 75
+        assert seed.split == "VOC 2012 train"
+        assert seed.source.startswith("https://")
+        assert len(seed.read) > 20
+        assert seed.gain == pytest.approx(seed.seed - seed.cam)
+    hosts = {(seed.cam_of, seed.cam) for seed in seeds.values() if seed.cam_of == "irnet"}
+    assert hosts == {("irnet", 48.3)}, "one map has one figure"

@@ -72,6 +72,8 @@ class Reported:
         method: name as printed.
         venue: as printed.
         year: as printed.
+        stage: "offline" or "online" as Table 1 has it, "" in the other tables.
+        pseudo_backbone: of the network that makes the labels, "" where none is named.
         backbone: of the segmentation network, "" where none is named.
         val: mean IoU in percent on VOC 2012 val, None where none is printed.
         test: mean IoU in percent on VOC 2012 test, None where none is printed.
@@ -82,6 +84,8 @@ class Reported:
     method: str
     venue: str
     year: int
+    stage: str
+    pseudo_backbone: str
     backbone: str
     val: float | None
     test: float | None
@@ -115,6 +119,53 @@ class Erratum:
     correct: str
     checked: bool
     evidence: str
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What a reported figure needed besides image labels, and its table does not say.
+
+    Attributes:
+        system: id of the system.
+        what: in a word, such as "saliency".
+        enters: where it comes in.
+        checked: whether a source was looked at; False means from memory.
+        evidence: where this is known from.
+    """
+
+    system: str
+    what: str
+    enters: str
+    checked: bool
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Mean IoU of pseudo-labels before a segmentation network learns from them, as published.
+
+    Attributes:
+        system: id of the system.
+        cam: of the class activation maps that it starts from, in percent.
+        seed: of what it makes of them, in percent.
+        cam_of: id of the system whose maps they are: its own, or those of its host.
+        split: images that both are measured on.
+        source: address where the second figure was read.
+        read: what stands there, and where the first figure stands if elsewhere.
+    """
+
+    system: str
+    cam: float
+    seed: float
+    cam_of: str
+    split: str
+    source: str
+    read: str
+
+    @property
+    def gain(self) -> float:
+        """Points of mean IoU."""
+        return self.seed - self.cam
 
 
 def find_methods() -> dict[str, type[Method]]:
@@ -200,6 +251,8 @@ def reported(table: str | None = None) -> tuple[Reported, ...]:
             method=row["method"],
             venue=row["venue"],
             year=int(row["year"]),
+            stage=row.get("stage", ""),
+            pseudo_backbone=row.get("pseudo_backbone", "").strip("-"),
             backbone=(row.get("seg_backbone") or row.get("backbone") or "").strip("-"),
             val=_number(row["val_miou"]),
             test=_number(row["test_miou"]),
@@ -224,6 +277,31 @@ def errata() -> tuple[Erratum, ...]:
             evidence=row["evidence"],
         )
         for row in _rows("errata")
+    )
+
+
+@cache
+def hidden() -> dict[str, Hidden]:
+    """What systems of Table 1 needed besides image labels, by system; none for all others."""
+    return {
+        row["system"]: Hidden(
+            **{key: row[key] for key in ("system", "what", "enters", "evidence")},
+            checked=row["status"] == "checked",
+        )
+        for row in _rows("hidden")
+    }
+
+
+@cache
+def seeds() -> tuple[Seed, ...]:
+    """Published gains at the seed stage, of systems whose two figures could both be read."""
+    return tuple(
+        Seed(
+            **{key: row[key] for key in ("system", "cam_of", "split", "source", "read")},
+            cam=float(row["cam"]),
+            seed=float(row["seed"]),
+        )
+        for row in _rows("seeds")
     )
 
 

@@ -52,9 +52,11 @@ class LinkedFigure(SphinxDirective):
         return [figure]
 
 
-def visit_linked_figure(self: Any, node: nodes.Element) -> None:
-    """Draw the figure, with addresses as seen from its page."""
-    builder = self.builder
+def addresses(builder: Any) -> Address:
+    """From the id of a system to the section that explains it, as seen from the page now written.
+
+    "" where no section does.
+    """
     labels = builder.env.get_domain("std").anonlabels
 
     def address(id: str) -> str:
@@ -62,7 +64,12 @@ def visit_linked_figure(self: Any, node: nodes.Element) -> None:
         here = builder.current_docname
         return f"{builder.get_relative_uri(here, page)}#{anchor}" if page else ""
 
-    self.body.append(FIGURES[node["figure"]](address))
+    return address
+
+
+def visit_linked_figure(self: Any, node: nodes.Element) -> None:
+    """Draw the figure, with addresses as seen from its page."""
+    self.body.append(FIGURES[node["figure"]](addresses(self.builder)))
     raise nodes.SkipNode
 
 

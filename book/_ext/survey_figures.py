@@ -1,11 +1,26 @@
 """Pictures of the survey's tables."""
 
+from typing import Any
+
 from wsss_lib.show import Picture
 from wsss_lib.show.picture import FONT, INK, drawn_on, line_colour
 from wsss_lib.survey import FAMILIES, reported, systems
 
 MARKERS = "osD^vPX*"
 _COLOURS = [*(line_colour(k) for k in range(6)), INK, INK]
+
+
+def leaves_of(*tables: str) -> list[str]:
+    """Leaves of the taxonomy that lines of these tables belong to, in its order."""
+    family = {system.id: system.family for system in systems()}
+    known = {family[line.system] for name in tables for line in reported(name)}
+    return [leaf for leaf in FAMILIES if leaf in known]
+
+
+def style_of(leaf: str) -> dict[str, Any]:
+    """Colour and shape of a leaf where systems of image labels stand together."""
+    number = leaves_of("table1").index(leaf)
+    return {"color": _COLOURS[number], "marker": MARKERS[number]}
 
 
 def over_time(*tables: str) -> Picture:
@@ -15,7 +30,7 @@ def over_time(*tables: str) -> Picture:
     """
     family = {system.id: system.family for system in systems()}
     lines = [line for name in tables for line in reported(name) if line.val is not None]
-    leaves = [leaf for leaf in FAMILIES if leaf in {family[x.system] for x in lines}]
+    leaves = leaves_of(*tables)
     figure, axis = drawn_on(7.6, 4.2)
     for k, leaf in enumerate(leaves):
         mine = [line for line in lines if family[line.system] == leaf]

@@ -51,7 +51,7 @@ def build(tmp_path, monkeypatch):
         (source / "conf.py").write_text(
             "extensions = ['myst_parser', 'wsss_book', 'folding', 'index_cards', 'bench_table', "
             "'diagrams.directive', 'dose_table', 'recipes_table', 'survey_table', "
-            "'linked_figures']\n"
+            "'linked_figures', 'reported_table']\n"
             "myst_enable_extensions = ['colon_fence', 'dollarmath']\n"
         )
         (source / "index.md").write_text("# Page\n\n" + text)
@@ -512,6 +512,18 @@ def test_a_survey_table_is_printed_as_it_is_with_marks(build):
     wrong = {item.system for item in found if "Table 3" in item.place}
     assert marked == wrong & {line.system for line in lines} != set()
     assert "no table 'table9'" in build("```{survey-table} table9\n```\n")[1]
+
+
+def test_table_1_is_drawn_where_it_stands_with_links_and_its_script(build):
+    page, warnings = build("(system-eps)=\n## EPS\n\n```{reported-table}\n```\n")
+    assert not warnings
+    box = page.find("div", class_="reported-table")
+    assert len(box.tbody("tr")) == len(survey.reported("table1"))
+    assert box.find("tr", attrs={"data-system": "eps"}).th.a["href"].endswith("#system-eps")
+    assert box.find("tr", attrs={"data-system": "seam"}).th.a is None
+    assert "not measured yet" in box.text  # no results lie here
+    assert "aria-sort" in box.find_next_sibling("script").string
+    assert "†" in page.find("p", class_="table-note").text
 
 
 def test_hours_and_memory_of_a_recipe_come_from_photographs(build, tmp_path):
