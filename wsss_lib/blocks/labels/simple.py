@@ -44,12 +44,13 @@ def foreground_overlap(said: Tensor, labels: Tensor) -> Tensor:
 class UsualOverlap(nn.Module):
     """Which images of one class overlap with their labels as others of their class do.
 
-    The bar of a class is its mean overlap, an exponential moving average over the training, rounded
-    down to tenths. If no image passes its bar, bars are halved; if none passes then, all do.
+    The threshold of a class is its mean overlap, an exponential moving average over the training,
+    rounded down to tenths. If no image passes its threshold, thresholds are halved; if none passes
+    then, all do.
 
-    Source: MDBA (Chen et al., TIP 2023), its online noise filtering. That classes have bars of
-    their own, and the halving, are in the released code, whose bars are numbers between 0 and 0.7;
-    the moving average makes such numbers.
+    Source: MDBA (Chen et al., TIP 2023), its online noise filtering. That classes have thresholds
+    of their own, and the halving, are in the released code, where they are numbers between 0 and
+    0.7; the moving average makes such numbers.
 
     Args:
         num_classes: C, without background.

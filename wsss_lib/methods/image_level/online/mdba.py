@@ -42,8 +42,8 @@ CARD = Card(
         "saliency is cut at one half, on the toy world at a tenth, where the toy saliency network "
         "is right most often in the tuning world; how the paper's labels were cut is not in the "
         "released code",
-        "the bar of a class is a moving average of its overlaps; the released code holds the "
-        "numbers of PASCAL VOC",
+        "the IoU that an image of a class has to reach is a moving average over that class; the "
+        "released code holds the numbers of PASCAL VOC",
         "no class is excepted from leaving pixels out; the released code excepts the dining table",
         "one batch for all terms, its images of one class simple and all others complex; the "
         "released code draws four",

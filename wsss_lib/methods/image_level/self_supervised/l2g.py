@@ -36,6 +36,7 @@ CARD = Card(
     paper="arXiv:2204.03206",
     official="https://github.com/PengtaoJiang/L2G",
     survey_section="2.1.6",
+    fidelity="reduced",
     needs=("saliency, from a network that has seen masks of other classes",),
     differs=(
         "the local network has no channel for the background; the released code has one that no "
