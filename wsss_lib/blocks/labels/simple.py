@@ -79,7 +79,7 @@ class UsualOverlap(nn.Module):
             said: (B, H, W) class indices, what the network says.
             labels: (B, H, W) class indices, 255 = no label.
             tags: (B, C), 1 where the class is present.
-            strict: whether bars count; else all images of one class are believed.
+            strict: whether thresholds count; else all images of one class are believed.
 
         Returns:
             (B,) bool, False where an image has no class or several.
@@ -88,9 +88,9 @@ class UsualOverlap(nn.Module):
         overlap = foreground_overlap(said, labels)
         if self.training:
             self.follow(overlap, tags)
-        bars = (10 * self.mean + 1e-4).floor()[kind] / 10
+        thresholds = (10 * self.mean + 1e-4).floor()[kind] / 10
         for share in (1.0, 0.5) if strict else ():
-            passed = simple & (overlap > share * bars)
+            passed = simple & (overlap > share * thresholds)
             if passed.any():
                 return passed
         return simple
