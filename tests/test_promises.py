@@ -232,6 +232,12 @@ def test_what_the_chapter_of_affinity_says_between_images(root, toy):
     in_each = gains_of(read_result(folder / "mcis.json"))[2]
     assert sum(gain > 0 for gain in in_each) in (1, 2), "in some worlds more, in most less"
     assert mean(toy("edam_mask"), "precision") < mean(toy("cam_pairs"), "precision") - 0.05
+    gwsm = gains_of(read_result(folder / "gwsm.json"))
+    assert max(map(max, gwsm)) < 0, "less in every world at every dose"
+    tried = read_result(root / "results" / "rates.json")["entries"]
+    boats = next(one for one in reversed(tried) if one["system"] == "gwsm")["boat_iou"]
+    assert abs(boats["no messages"] - boats["CAM in triples"]) < 0.01
+    assert boats["no graph dropout"] < boats["messages"] - 0.02 < boats["no messages"] - 0.05
 
 
 def test_on_photographs_refined_labels_beat_raw_ones(horses):

@@ -74,7 +74,6 @@ FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 UNMEASURED = frozenset(
     {
         "conta",
-        "gwsm",
         "split_merge",
         "subcat",
         "ppc",
