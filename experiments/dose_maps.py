@@ -116,7 +116,7 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
     """Images of the largest, median and smallest gain, the mean over systems, and their class.
 
     They are chosen at the home dose, among the images that all systems store; where boats are
-    asked for, among those with a boat.
+    asked for, by the gain in IoU of the boat, among those with one.
 
     Args:
         family: the systems and their controls.
@@ -129,8 +129,13 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
         truth = place.train.mask(id)
         if not (truth == boat if boat else truth % IGNORE > 0).any():
             continue
-        labels = {name: one(id) for name, one in said.items()}
-        iou = {name: image_iou(truth, one, len(family.classes)) for name, one in labels.items()}
+        labels, count = {name: one(id) for name, one in said.items()}, len(family.classes)
+        iou = {
+            name: ious(confusion_of(truth, one, count))[boat]
+            if boat
+            else image_iou(truth, one, count)
+            for name, one in labels.items()
+        }
         gains[id] = float(np.mean([iou[name] - iou[c] for name, c in family.controls.items()]))
         classes[id] = boat or telling_class(labels, family, truth)
     return {place: (id, classes[id]) for place, id in ranked(gains).items()}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from experiments.dose_maps import (
     class_shown,
     contenders,
     given,
+    pictures,
     scene_of,
     stored,
     telling_class,
@@ -103,6 +105,27 @@ def test_the_class_that_tells_is_the_one_that_gains_as_the_picture_does():
     control, system = torch.where(truth == 2, 0, truth), truth.clone()
     system[0, 4] = 0
     assert telling_class({"cam_600": control, "cda": system}, family, truth) == 2
+
+
+def test_pictures_of_boats_are_ranked_by_their_boats(monkeypatch):
+    family = FAMILIES["cooccurrence"]
+    boat = 1 + family.classes.index("boat")
+    truth = torch.tensor([[1, 1, boat, boat, 0, 0]])
+    boatless = torch.tensor([[1, 1, 1, 0, 0, 0]])
+    masks = {"found": truth, "half": truth, "lost": truth, "none": boatless}
+    place = SimpleNamespace(train=SimpleNamespace(mask=masks.get))
+    monkeypatch.setattr(experiments.dose_maps, "common_ids", lambda train: tuple(masks))
+    # Who finds the boat loses the bus, so that the whole picture gains nothing.
+    half = torch.tensor([[1, 0, boat, 0, 0, 0]])
+    control = {"found": half, "half": half, "lost": truth, "none": boatless}
+    system = {
+        "found": torch.where(truth == boat, boat, 0), "half": torch.where(truth == 1, 1, half),
+        "lost": torch.where(truth == 1, 1, 0), "none": boatless,
+    }  # fmt: skip
+    said = {id: system.get for id in family.controls} | {"cam_600": control.get}
+    assert pictures(family, place, said) == {
+        "largest": ("found", boat), "median": ("half", boat), "smallest": ("lost", boat),
+    }  # fmt: skip
 
 
 def test_affinities_are_stored_as_the_systems_say_them(tiny, monkeypatch):
