@@ -116,7 +116,7 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
     """Images of the largest, median and smallest gain, the mean over systems, and their class.
 
     They are chosen at the home dose, among the images that all systems store; where boats are
-    asked for, by the gain in IoU of the boat, among those with one.
+    asked for, by the gain in IoU of the boat, among all training images with one.
 
     Args:
         family: the systems and their controls.
@@ -125,7 +125,7 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
     """
     boat = 1 + family.classes.index("boat") if family.response == "boat_iou" else None
     gains, classes = {}, {}
-    for id in common_ids(place.train):
+    for id in place.train.ids if boat else common_ids(place.train):
         truth = place.train.mask(id)
         if not (truth == boat if boat else truth % IGNORE > 0).any():
             continue

@@ -107,14 +107,13 @@ def test_the_class_that_tells_is_the_one_that_gains_as_the_picture_does():
     assert telling_class({"cam_600": control, "cda": system}, family, truth) == 2
 
 
-def test_pictures_of_boats_are_ranked_by_their_boats(monkeypatch):
+def test_pictures_of_boats_are_ranked_by_their_boats():
     family = FAMILIES["cooccurrence"]
     boat = 1 + family.classes.index("boat")
     truth = torch.tensor([[1, 1, boat, boat, 0, 0]])
     boatless = torch.tensor([[1, 1, 1, 0, 0, 0]])
     masks = {"found": truth, "half": truth, "lost": truth, "none": boatless}
-    place = SimpleNamespace(train=SimpleNamespace(mask=masks.get))
-    monkeypatch.setattr(experiments.dose_maps, "common_ids", lambda train: tuple(masks))
+    place = SimpleNamespace(train=SimpleNamespace(ids=tuple(masks), mask=masks.get))
     # Who finds the boat loses the bus, so that the whole picture gains nothing.
     half = torch.tensor([[1, 0, boat, 0, 0, 0]])
     control = {"found": half, "half": half, "lost": truth, "none": boatless}
