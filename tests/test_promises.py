@@ -240,6 +240,15 @@ def test_what_the_chapter_of_affinity_says_between_images(root, toy):
     assert boats["no graph dropout"] < boats["messages"] - 0.02 < boats["no messages"] - 0.05
 
 
+def test_what_the_chapter_of_cooccurrence_says_of_conta(root, toy):
+    each = gains_of(read_result(root / "results/curves/cooccurrence/conta.json"))
+    assert abs(np.mean(each[2])) < error_of(each[2]), "no more, and no less"
+    assert min(each[2]) < 0 < max(each[2]), "the sign changes"
+    for whole, bare in zip(toy("conta")["runs"], toy("conta_contextless")["runs"], strict=True):
+        assert whole["miou"] == pytest.approx(bare["miou"], abs=5e-4)
+        assert whole["iou"] == pytest.approx(bare["iou"], abs=2e-3)
+
+
 def test_on_photographs_refined_labels_beat_raw_ones(horses):
     assert mean(horses("pamr")) > mean(horses("cam"))
     assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))

@@ -73,7 +73,6 @@ FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 """What ideas are measured against: no failure is theirs to mend."""
 UNMEASURED = frozenset(
     {
-        "conta",
         "split_merge",
         "subcat",
         "ppc",
