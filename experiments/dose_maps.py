@@ -28,6 +28,8 @@ LEVELS = 15
 """Steps of a stored score between 0 and 1."""
 INSIDE = LEVELS + 1
 """Added to the byte of a pixel that the class wins above the threshold."""
+SMALLEST = 1 / 20
+"""Of a boat that is shown, as a share of its picture: readers have to see what was missed."""
 GIVEN = ("scribble", "points", "extremes", "boxes", "saliency")
 """Weak labels that can be drawn; of several that a family reads, the first."""
 
@@ -116,7 +118,8 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
     """Images of the largest, median and smallest gain, the mean over systems, and their class.
 
     They are chosen at the home dose, among the images that all systems store; where boats are
-    asked for, by the gain in IoU of the boat, among all training images with one.
+    asked for, by the gain in IoU of the boat, among all training images with one that is no
+    smaller than ``SMALLEST``.
 
     Args:
         family: the systems and their controls.
@@ -127,7 +130,8 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
     gains, classes = {}, {}
     for id in place.train.ids if boat else common_ids(place.train):
         truth = place.train.mask(id)
-        if not (truth == boat if boat else truth % IGNORE > 0).any():
+        wanted = truth == boat if boat else truth % IGNORE > 0
+        if wanted.float().mean() < (SMALLEST if boat else 0) or not wanted.any():
             continue
         labels, count = {name: one(id) for name, one in said.items()}, len(family.classes)
         iou = {
