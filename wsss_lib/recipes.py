@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbox_rect import BBoxRect
+from wsss_lib.methods.box.bbox_seg import BBoxSeg
 from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -281,6 +282,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "mdba": lambda parts: MDBA(parts.deeplab(), Discriminator(parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
+    "bbox_seg": lambda parts: BBoxSeg(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
