@@ -12,7 +12,8 @@ answers. RCA is trained with a memory that is compared by cosines and by product
 boats are rare, with its messages, without its graph dropout and without any message. Saliency maps
 are cut at several places. Bbox-Seg, which is not trained, is asked with CRFs of several settings
 about a few images. SEC and DSRG, which have a background of their own, are trained with several
-weights of the loss that follows the colours, and SEC once with a gradient through the refinement. Adds to ``results/rates.json``.
+weights of the loss that follows the colours, and SEC once with a gradient through the refinement.
+Adds to ``results/rates.json``.
 """
 
 import json

@@ -89,6 +89,7 @@ UNMEASURED = frozenset(
         "aalr",
         "afa",
         "mdba",
+        "wssl_em",
     }
 )
 PENDING: dict[str, frozenset[str]] = {

@@ -15,6 +15,7 @@ from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.box.bbox_seg import BBoxSeg
 from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.box.wssl_em import WSSLEM
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
@@ -283,6 +284,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "mdba": lambda parts: MDBA(parts.deeplab(), Discriminator(parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "bbox_seg": lambda parts: BBoxSeg(parts.count),
+    "wssl_em": lambda parts: WSSLEM(parts.deeplab()),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),

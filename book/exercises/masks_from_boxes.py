@@ -1,7 +1,7 @@
 """Exercises of the page on what a box can be filled with."""
 
 from collections.abc import Callable
-from math import sqrt
+from math import exp, log, sqrt
 
 import torch
 from torch import Tensor
@@ -55,6 +55,40 @@ def _nothing_outside(box: Tensor, height: int, width: int, share: float) -> Tens
     return labels.where(labels != 0, 255)
 
 
+def lets_go(outside: int, inside: int, boosts: tuple[float, float]) -> bool:
+    """Whether pixels in boxes become background: (boost of the class, of the background)."""
+    return log(outside / inside) > boosts[0] - boosts[1]
+
+
+def check_lets_go(answer: Callable[[int, int, tuple[float, float]], bool]) -> str:
+    """A ratio against the exponential of what the boosts differ by."""
+    if answer(500, 100, (5.0, 3.0)):
+        return (
+            "Five times as much outside is not enough against boosts of 5 and 3, which ask for a "
+            "ratio of 7.4. Compare logits with logits."
+        )
+    if answer(80, 10, (7.0, 3.0)):
+        return "The boosts now differ by 4, and the logits by log 8. Which is larger?"
+    if not answer(800, 100, (5.0, 3.0)):
+        return "Eight times as much outside: the logits differ by log 8, which is more than 5 - 3."
+    if not answer(50, 100, (3.0, 5.0)):
+        return "A background that is boosted more needs no majority. Keep the sign of 3 - 5."
+    return ""
+
+
+def _majority(outside: int, inside: int, boosts: tuple[float, float]) -> bool:
+    return outside > inside
+
+
+def _capped(outside: int, inside: int, boosts: tuple[float, float]) -> bool:
+    return outside / inside > exp(2)
+
+
+def _never_below(outside: int, inside: int, boosts: tuple[float, float]) -> bool:
+    return log(outside / inside) > abs(boosts[0] - boosts[1])
+
+
 EXERCISES = {
     "told": Exercise(check_told, told, (_share_of_sides, _rest_is_background, _nothing_outside)),
+    "lets_go": Exercise(check_lets_go, lets_go, (_majority, _capped, _never_below)),
 }

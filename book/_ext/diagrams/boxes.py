@@ -1,6 +1,16 @@
 """Systems that choose among what a box can be filled with, and learn from that."""
 
-from diagrams.description import Diagram, answer, flow, given, step
+from diagrams.description import (
+    Diagram,
+    answer,
+    flow,
+    given,
+    learned,
+    reply,
+    step,
+    stop,
+    term,
+)
 
 BBOX_SEG = Diagram(
     "bbox_seg",
@@ -19,4 +29,22 @@ BBOX_SEG = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (BBOX_SEG,)
+WSSL_EM = Diagram(
+    "wssl_em",
+    "WSSL (EM)",
+    (
+        given("image", (0, 0)),
+        given("boxes", (2, 0)),
+        learned("net", "segmentation\nnetwork", (0, 1)),
+        step("may", "what each pixel\nmay be", (2, 1)),
+        step("guess", "the likeliest, once\nclasses are boosted", (1.5, 2), idea=True, wide=1.35),
+        term("seg", "cross-entropy", (1, 3)),
+        answer("class against\nbackground", (0, 4)),
+    ),
+    (
+        *flow("image", "net", "seg"), *flow("boxes", "may", "guess", "seg"),
+        *stop("net", "guess"), *reply("net", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (BBOX_SEG, WSSL_EM)
