@@ -74,6 +74,7 @@ FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 UNMEASURED = frozenset(
     {
         "bbox_seg",
+        "boxsup",
         "conta",
         "gwsm",
         "split_merge",

@@ -14,6 +14,7 @@ from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.box.bbox_seg import BBoxSeg
+from wsss_lib.methods.box.boxsup import BoxSup
 from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.box.wssl_em import WSSLEM
 from wsss_lib.methods.foundation.clims import CLIMS
@@ -285,6 +286,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "bbox_seg": lambda parts: BBoxSeg(parts.count),
     "wssl_em": lambda parts: WSSLEM(parts.deeplab()),
+    "boxsup": lambda parts: BoxSup(parts.deeplab()),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),

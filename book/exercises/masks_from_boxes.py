@@ -1,7 +1,7 @@
 """Exercises of the page on what a box can be filled with."""
 
 from collections.abc import Callable
-from math import exp, log, sqrt
+from math import exp, inf, isclose, isinf, log, sqrt
 
 import torch
 from torch import Tensor
@@ -88,7 +88,48 @@ def _never_below(outside: int, inside: int, boosts: tuple[float, float]) -> bool
     return log(outside / inside) > abs(boosts[0] - boosts[1])
 
 
+Pair = tuple[float, float]
+
+
+def enough_weight(overlaps: Pair, losses: Pair) -> float:
+    """The weight of the network at which the second candidate costs as little as the first."""
+    gain = losses[0] - losses[1]
+    return (overlaps[0] - overlaps[1]) / gain if gain > 0 else inf
+
+
+def check_enough_weight(answer: Callable[[Pair, Pair], float]) -> str:
+    """At the weight that is answered both costs are equal."""
+    overlaps, losses = (0.9, 0.6), (0.8, 0.3)
+    weight = answer(overlaps, losses)
+    if weight is None or isinf(weight) or weight < 0:
+        return "Here the network likes the second candidate better, so some weight is enough."
+    costs = [1 - one + weight * other for one, other in zip(overlaps, losses, strict=True)]
+    if isclose(weight, 0.5 / 0.3, rel_tol=1e-6):
+        return "Upside down: the better the second fits, the less weight is needed."
+    if not isclose(*costs, abs_tol=1e-6):
+        return f"At your weight the candidates cost {costs[0]:.2f} and {costs[1]:.2f}. Equate both."
+    if not isinf(answer((0.9, 0.6), (0.3, 0.8))):
+        return "What if the network prefers the first candidate as well? No weight is enough then."
+    return ""
+
+
+def _upside_down(overlaps: Pair, losses: Pair) -> float:
+    gain = overlaps[0] - overlaps[1]
+    return (losses[0] - losses[1]) / gain if gain > 0 else inf
+
+
+def _ratio(overlaps: Pair, losses: Pair) -> float:
+    return overlaps[0] / overlaps[1] * losses[0] / losses[1]
+
+
+def _always_enough(overlaps: Pair, losses: Pair) -> float:
+    return abs(overlaps[0] - overlaps[1]) / abs(losses[0] - losses[1])
+
+
 EXERCISES = {
     "told": Exercise(check_told, told, (_share_of_sides, _rest_is_background, _nothing_outside)),
     "lets_go": Exercise(check_lets_go, lets_go, (_majority, _capped, _never_below)),
+    "enough_weight": Exercise(
+        check_enough_weight, enough_weight, (_upside_down, _ratio, _always_enough)
+    ),
 }

@@ -47,4 +47,22 @@ WSSL_EM = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (BBOX_SEG, WSSL_EM)
+BOXSUP = Diagram(
+    "boxsup",
+    "BoxSup",
+    (
+        given("image", (0, 0)),
+        given("boxes", (2, 0)),
+        learned("net", "segmentation\nnetwork", (0, 1)),
+        step("candidates", "candidates: merged\nsuperpixels", (1.15, 1), wide=1.2),
+        step("choose", "one for each box:\nit fits, and the net\nagrees", (1.5, 2), True, 1.35),
+        term("seg", "cross-entropy", (1, 3)),
+        answer("class against\nbackground", (0, 4)),
+    ),
+    (
+        *flow("image", "net", "seg"), *flow("image", "candidates", "choose", "seg"),
+        *flow("boxes", "choose"), *stop("net", "choose"), *reply("net", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (BBOX_SEG, WSSL_EM, BOXSUP)
