@@ -90,6 +90,7 @@ UNMEASURED = frozenset(
         "aalr",
         "afa",
         "mdba",
+        "sdi",
         "wssl_em",
     }
 )

@@ -16,6 +16,7 @@ from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.box.bbox_seg import BBoxSeg
 from wsss_lib.methods.box.boxsup import BoxSup
 from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.box.sdi import SDI
 from wsss_lib.methods.box.wssl_em import WSSLEM
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -287,6 +288,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "bbox_seg": lambda parts: BBoxSeg(parts.count),
     "wssl_em": lambda parts: WSSLEM(parts.deeplab()),
     "boxsup": lambda parts: BoxSup(parts.deeplab()),
+    "sdi": lambda parts: SDI(parts.deeplab()),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
@@ -320,7 +322,7 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
-BEFORE = {"oaa_plus": "oaa", "beco": "pamr"}
+BEFORE = {"oaa_plus": "oaa", "beco": "pamr", "sdi": "grabcut"}
 """What makes the scores that a system needs, where that is not CAM."""
 
 AFTER = {

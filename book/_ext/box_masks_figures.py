@@ -10,6 +10,8 @@ from wsss_lib.core import IGNORE
 from wsss_lib.data.view import WeakView
 from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.box.bbox_seg import BBoxSeg
+from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.box.sdi import SDI
 from wsss_lib.show import COLOURS, Panel, Picture, show_panels
 
 
@@ -37,3 +39,23 @@ def known_figure() -> Picture:
             Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=COLOURS[0], lw=2.5)
         )
     return figure
+
+
+def agreement_figure() -> Picture:
+    """What a proposal, a cut and both call the object, and the truth; of two images."""
+    data, panels = world(), []
+    count, places = len(data.classes), chosen("grabcut", over="bbox_rect")
+    sdi, grabcut = SDI.toy(count), GrabCut.toy(count)
+    for place in ("largest", "median"):
+        id = places[place]
+        batch = WeakView(data, ("boxes",))[data.ids.index(id)]
+        assert batch.boxes is not None
+        image, cut = batch.image[0], to_labels(grabcut.predict(batch), 0.5)
+        shown = {
+            "best proposal": sdi.proposed(image, batch.boxes[0]),
+            "GrabCut": cut[0],
+            "both": sdi.agreed(cut, batch.image, batch.boxes)[0],
+            "truth": data.mask(id),
+        }
+        panels += [Panel(image, labels=labels, title=title) for title, labels in shown.items()]
+    return show_panels(panels, columns=4, classes=data.classes)

@@ -126,10 +126,47 @@ def _always_enough(overlaps: Pair, losses: Pair) -> float:
     return abs(overlaps[0] - overlaps[1]) / abs(losses[0] - losses[1])
 
 
+def agreed_precision(filled: float, found: float, false: float) -> float:
+    """Precision of what two independent labellers both call the object."""
+    right, wrong = filled * found**2, (1 - filled) * false**2
+    return right / (right + wrong)
+
+
+def check_agreed_precision(answer: Callable[[float, float, float], float]) -> str:
+    """Squares, weighed by what there is of object and ground."""
+    said = answer(0.25, 0.8, 0.4)
+    if isclose(said, 0.4, abs_tol=1e-6):
+        return "That is the precision of one labeller. Both have to agree."
+    if isclose(said, 0.8, abs_tol=1e-6):
+        return "Of 100 pixels of this box 25 are the object. How many of the others get two votes?"
+    if isclose(said, 0.16, abs_tol=1e-6):
+        return "That is a share of the whole box. Precision divides by what got two votes."
+    if not isclose(said, 4 / 7, abs_tol=1e-6):
+        return "The chance of two votes is a square, for the object and for the ground."
+    if answer(0.5, 0.9, 0.0) != 1:
+        return "Labellers that never take ground for the object are perfectly precise."
+    return ""
+
+
+def _one_alone(filled: float, found: float, false: float) -> float:
+    return filled * found / (filled * found + (1 - filled) * false)
+
+
+def _unweighed(filled: float, found: float, false: float) -> float:
+    return found**2 / (found**2 + false**2)
+
+
+def _share_of_box(filled: float, found: float, false: float) -> float:
+    return filled * found**2
+
+
 EXERCISES = {
     "told": Exercise(check_told, told, (_share_of_sides, _rest_is_background, _nothing_outside)),
     "lets_go": Exercise(check_lets_go, lets_go, (_majority, _capped, _never_below)),
     "enough_weight": Exercise(
         check_enough_weight, enough_weight, (_upside_down, _ratio, _always_enough)
+    ),
+    "agreed_precision": Exercise(
+        check_agreed_precision, agreed_precision, (_one_alone, _unweighed, _share_of_box)
     ),
 }

@@ -65,4 +65,24 @@ BOXSUP = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (BBOX_SEG, WSSL_EM, BOXSUP)
+SDI = Diagram(
+    "sdi",
+    "SDI",
+    (
+        given("image", (0, 0)),
+        given("boxes", (1, 0)),
+        given("scores", (2, 0), "of GrabCut"),
+        learned("net", "segmentation\nnetwork", (0, 2)),
+        step("proposal", "the proposal that\nfits a box best", (1, 1), wide=1.15),
+        step("agreed", "both agree: a label;\nelse in the box: none", (1.5, 2), True, 1.5),
+        term("seg", "cross-entropy", (1, 3)),
+        answer("class against\nbackground", (0, 4)),
+    ),
+    (
+        *flow("image", "net", "seg"), *flow("image", "proposal", "agreed", "seg"),
+        *flow("boxes", "proposal"), *flow("boxes", "agreed"), *flow("scores", "agreed"),
+        *reply("net", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (BBOX_SEG, WSSL_EM, BOXSUP, SDI)
