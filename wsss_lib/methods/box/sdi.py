@@ -76,9 +76,10 @@ class SDI(Method):
 
     def proposed(self, image: Tensor, boxes: Tensor) -> Tensor:
         """(3, H, W) and (n, 5) -> (H, W) labels: for each box the proposal that fits it best."""
+        if not len(boxes):
+            return torch.zeros_like(image[0], dtype=torch.int64)
         masks = candidates(image, boxes, self.regions, self.count)
-        taken = box_fit(boxes, masks).argmax(dim=1) if len(boxes) else []
-        return masks_to_labels(masks[taken], boxes[:, 4])
+        return masks_to_labels(masks[box_fit(boxes, masks).argmax(dim=1)], boxes[:, 4])
 
     def agreed(self, cut: Tensor, image: Tensor, boxes: tuple[Tensor, ...]) -> Tensor:
         """(B, H, W) labels of a cut -> (B, H, W): what proposals call the same, 255 in boxes."""
