@@ -223,7 +223,11 @@ FAMILIES: dict[str, Family] = {
         "an object does not fill its box",
         "share of its box that the median object fills",
         (Dose(0.6, FULL), Dose(0.5), Dose(0.4, THIN)), 1, "miou",
-        {"grabcut": "bbox_rect", "bana": "bbox_rect", "extreme_clicking": "bbox_rect"},
+        {
+            "grabcut": "bbox_rect", "bana": "bbox_rect", "extreme_clicking": "bbox_rect",
+            "bbox_seg": "bbox_rect", "wssl_em": "segmenter_bbox_rect",
+            "boxsup": "segmenter_bbox_rect", "sdi": "segmenter_grabcut",
+        },
     ),
     "scribble": Family(
         "a stroke covers little of an object",

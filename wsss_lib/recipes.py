@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbox_rect import BBoxRect
+from wsss_lib.methods.box.bbox_seg import BBoxSeg
+from wsss_lib.methods.box.boxsup import BoxSup
 from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.box.sdi import SDI
+from wsss_lib.methods.box.wssl_em import WSSLEM
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
@@ -281,6 +285,10 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "mdba": lambda parts: MDBA(parts.deeplab(), Discriminator(parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
+    "bbox_seg": lambda parts: BBoxSeg(parts.count),
+    "wssl_em": lambda parts: WSSLEM(parts.deeplab()),
+    "boxsup": lambda parts: BoxSup(parts.deeplab()),
+    "sdi": lambda parts: SDI(parts.deeplab()),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
@@ -314,7 +322,7 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
-BEFORE = {"oaa_plus": "oaa", "beco": "pamr"}
+BEFORE = {"oaa_plus": "oaa", "beco": "pamr", "sdi": "grabcut"}
 """What makes the scores that a system needs, where that is not CAM."""
 
 AFTER = {
