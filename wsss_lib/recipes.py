@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbox_rect import BBoxRect
+from wsss_lib.methods.box.box2seg import Box2Seg
 from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.methods.foundation.clip_es import ClipES
@@ -95,6 +96,7 @@ from wsss_lib.nets.large.clip import Clip, load_clip
 from wsss_lib.nets.large.detector import Detector, load_detector
 from wsss_lib.nets.large.sam import Sam, load_sam
 from wsss_lib.nets.large.untrained import untrained_clip, untrained_detector, untrained_sam
+from wsss_lib.nets.segmentation.attended import AttendedNet
 from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
 from wsss_lib.nets.segmentation.discriminator import Discriminator
@@ -283,6 +285,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
+    "box2seg": lambda parts: Box2Seg(AttendedNet(parts.deeplab(), parts.count)),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
@@ -314,7 +317,7 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
-BEFORE = {"oaa_plus": "oaa", "beco": "pamr"}
+BEFORE = {"oaa_plus": "oaa", "beco": "pamr", "box2seg": "grabcut"}
 """What makes the scores that a system needs, where that is not CAM."""
 
 AFTER = {
