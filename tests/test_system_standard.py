@@ -88,6 +88,7 @@ UNMEASURED = frozenset(
         "aalr",
         "afa",
         "mdba",
+        "box2seg",
     }
 )
 WAITING = frozenset({"box_jitter"})

@@ -1,0 +1,65 @@
+"""Exercises of the page on how much of a box to believe."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from exercises import Exercise
+
+
+def pull_on_attention(likely: Tensor, attention: Tensor, weight: float, wanted: float) -> Tensor:
+    """(N,) probabilities and attention in a box -> (N,) slope of the loss in each attention."""
+    slope = -likely.log() / len(likely)
+    if attention.mean() < wanted:
+        slope = slope - weight / len(likely)
+    return slope
+
+
+def check_pull_on_attention(
+    answer: Callable[[Tensor, Tensor, float, float], Tensor],
+) -> str:
+    """Against the slope of the loss itself, below and above what is wanted."""
+    likely = torch.tensor([0.9, 0.5, 0.1, 0.01])
+    attention = torch.tensor([0.6, 0.2, 0.4, 0.0])
+    below, above = (answer(likely, attention, 2.0, wanted) for wanted in (0.5, 0.2))
+    if tuple(below.shape) != (4,):
+        return f"One slope for each pixel, (4,), not {tuple(below.shape)}."
+    right = pull_on_attention(likely, attention, 2.0, 0.2)
+    if not (above > 0).all():
+        return (
+            "The mean attention, 0.3, exceeds the 0.2 that are wanted, so the demand is zero and "
+            "has no slope. What does the other term say of attention then?"
+        )
+    if torch.allclose(above, 4 * right):
+        return "Both terms are means over the box: what becomes of one over its size?"
+    if torch.allclose(above, right * attention):
+        return "The attention itself stands in the slope. The foreground term is linear in it."
+    if not torch.allclose(above, right):
+        return "Without the demand, only -log p is left, for each pixel its own."
+    if not torch.allclose(below, pull_on_attention(likely, attention, 2.0, 0.5)):
+        return (
+            "Below what is wanted, one more unit of attention on any pixel brings the mean closer. "
+            "By how much, times the weight, and with which sign?"
+        )
+    return ""
+
+
+def _always_asked(likely: Tensor, attention: Tensor, weight: float, wanted: float) -> Tensor:
+    return (-likely.log() - weight) / len(likely)
+
+
+def _not_a_mean(likely: Tensor, attention: Tensor, weight: float, wanted: float) -> Tensor:
+    return len(likely) * pull_on_attention(likely, attention, weight, wanted)
+
+
+def _wrong_sign(likely: Tensor, attention: Tensor, weight: float, wanted: float) -> Tensor:
+    short = float(attention.mean() < wanted)
+    return (-likely.log() + weight * short) / len(likely)
+
+
+EXERCISES = {
+    "pull_on_attention": Exercise(
+        check_pull_on_attention, pull_on_attention, (_always_asked, _not_a_mean, _wrong_sign)
+    ),
+}
