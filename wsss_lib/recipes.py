@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbox_rect import BBoxRect
+from wsss_lib.methods.box.bcm import BCM
 from wsss_lib.methods.box.box2seg import Box2Seg
 from wsss_lib.methods.box.grabcut import GrabCut
 from wsss_lib.methods.foundation.clims import CLIMS
@@ -102,6 +103,7 @@ from wsss_lib.nets.segmentation.deeplab import DeepLab
 from wsss_lib.nets.segmentation.discriminator import Discriminator
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
 from wsss_lib.nets.segmentation.joint import JointNet
+from wsss_lib.nets.segmentation.masked import MaskedNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
 from wsss_lib.nets.segmentation.pair import Pair
 from wsss_lib.survey import find_methods
@@ -285,6 +287,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
+    "bcm": lambda parts: BCM(MaskedNet(parts.deeplab(), parts.count), parts.count),
     "box2seg": lambda parts: Box2Seg(AttendedNet(parts.deeplab(), parts.count)),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
@@ -317,7 +320,7 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
-BEFORE = {"oaa_plus": "oaa", "beco": "pamr", "box2seg": "grabcut"}
+BEFORE = {"oaa_plus": "oaa", "beco": "pamr", "box2seg": "grabcut", "bcm": "grabcut"}
 """What makes the scores that a system needs, where that is not CAM."""
 
 AFTER = {
