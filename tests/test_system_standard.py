@@ -89,6 +89,7 @@ UNMEASURED = frozenset(
         "afa",
         "mdba",
         "box2seg",
+        "bcm",
     }
 )
 WAITING = frozenset({"box_jitter"})

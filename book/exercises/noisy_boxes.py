@@ -58,8 +58,50 @@ def _wrong_sign(likely: Tensor, attention: Tensor, weight: float, wanted: float)
     return (-likely.log() + weight * short) / len(likely)
 
 
+def taught_share(q: float, r: float) -> tuple[float, float]:
+    """Precision and recall of a filled box of which the best share r is kept, sorted perfectly."""
+    return min(1.0, q / r), min(1.0, r / q)
+
+
+def check_taught_share(answer: Callable[[float, float], tuple[float, float]]) -> str:
+    """Rates below, at and above the share that the object fills."""
+    for q, r in ((0.5, 0.25), (0.25, 0.5), (0.4, 0.4)):
+        said, right = tuple(answer(q, r)), taught_share(q, r)
+        if len(said) != 2:
+            return "Two numbers, please: precision and recall."
+        if max(said) > 1 + 1e-6:
+            return f"With q = {q} and r = {r} you answer {max(said):.2f}, and a share is at most 1."
+        if r != q and abs(said[0] - right[1]) + abs(said[1] - right[0]) < 1e-6:
+            return "Precision is the share of the labels that are right, recall that of the object."
+        if abs(said[0] - right[0]) > 1e-6:
+            return (
+                f"Precision is wrong with q = {q} and r = {r}. How many of the labels that stay "
+                "lie on the object, if all of the object comes first?"
+            )
+        if abs(said[1] - right[1]) > 1e-6:
+            return (
+                f"Recall is wrong with q = {q} and r = {r}. How much of the object keeps a label?"
+            )
+    return ""
+
+
+def _swapped(q: float, r: float) -> tuple[float, float]:
+    return min(1.0, r / q), min(1.0, q / r)
+
+
+def _not_cut_off(q: float, r: float) -> tuple[float, float]:
+    return q / r, r / q
+
+
+def _not_sorted(q: float, r: float) -> tuple[float, float]:
+    return q, r
+
+
 EXERCISES = {
     "pull_on_attention": Exercise(
         check_pull_on_attention, pull_on_attention, (_always_asked, _not_a_mean, _wrong_sign)
+    ),
+    "taught_share": Exercise(
+        check_taught_share, taught_share, (_swapped, _not_cut_off, _not_sorted)
     ),
 }

@@ -1,6 +1,6 @@
 """Systems that ask how much of a box to believe."""
 
-from diagrams.description import Diagram, answer, flow, given, learned, reply, term
+from diagrams.description import Diagram, answer, flow, given, learned, reply, step, stop, term
 
 BOX2SEG = Diagram(
     "box2seg",
@@ -28,4 +28,29 @@ BOX2SEG = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (BOX2SEG,)
+BCM = Diagram(
+    "bcm",
+    "BCM",
+    (
+        given("image", (0, 0)),
+        given("boxes", (1, 0)),
+        given("scores", (2, 0), "of GrabCut"),
+        learned("net", "segmentation\nnetwork", (0, 1), "net.deeplab"),
+        step("rates", "how far boxes of\na class are filled", (2, 1), wide=1.1),
+        learned("masking", "mask of each\nclass", (1, 2), "net.masking", idea=True),
+        term("masks", "boxes,\nredrawn", (2, 3)),
+        step("gated", "scores times\nmasks", (0, 3), idea=True),
+        step("kept", "best pixels of\neach box keep\ntheir label", (1, 4), idea=True),
+        term("seg", "cross-entropy,\nnot masked", (2, 5)),
+        term("masked", "cross-entropy,\nmasked", (1, 5)),
+        answer("class against\nbackground", (0, 6)),
+    ),
+    (
+        *flow("image", "net", "masking", "masks"), *flow("boxes", "masks"), *flow("boxes", "rates"),
+        *flow("scores", "rates", "kept"), *flow("masking", "gated"), *flow("net", "gated"),
+        *stop("gated", "kept"), *flow("kept", "seg"), *flow("kept", "masked"), *flow("net", "seg"),
+        *flow("gated", "masked"), *reply("gated", "answer"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (BOX2SEG, BCM)
