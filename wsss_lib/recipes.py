@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
+from wsss_lib.methods.box.bbam import BBAM
 from wsss_lib.methods.box.bbox_rect import BBoxRect
 from wsss_lib.methods.box.bcm import BCM
 from wsss_lib.methods.box.box2seg import Box2Seg
@@ -93,6 +94,7 @@ from wsss_lib.nets.heads.memory import RegionHeads
 from wsss_lib.nets.heads.prototypes import SideFeatures
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
+from wsss_lib.nets.heads.rois import FastRCNN, RoiHead
 from wsss_lib.nets.large.clip import Clip, load_clip
 from wsss_lib.nets.large.detector import Detector, load_detector
 from wsss_lib.nets.large.sam import Sam, load_sam
@@ -198,6 +200,11 @@ def _cpn(parts: Parts) -> CPN:
     return CPN(net, parts.count, RegionCorrelation(net))
 
 
+def _bbam(parts: Parts) -> BBAM:
+    net = parts.resnet()
+    return BBAM(FastRCNN(net, RoiHead(net.channels[-1], parts.count)), parts.count)
+
+
 def _l2g(parts: Parts) -> L2G:
     whole = CorrelatedClassifier(parts.resnet(8), parts.count + 1)
     return L2G(whole, CorrelatedClassifier(parts.resnet(8), parts.count))
@@ -287,6 +294,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "bbox_rect": lambda parts: BBoxRect(parts.count),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
+    "bbam": _bbam,
     "bcm": lambda parts: BCM(MaskedNet(parts.deeplab(), parts.count), parts.count),
     "box2seg": lambda parts: Box2Seg(AttendedNet(parts.deeplab(), parts.count)),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
