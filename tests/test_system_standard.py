@@ -90,6 +90,7 @@ UNMEASURED = frozenset(
         "mdba",
         "box2seg",
         "bcm",
+        "bbam",
     }
 )
 WAITING = frozenset({"box_jitter"})

@@ -97,9 +97,50 @@ def _not_sorted(q: float, r: float) -> tuple[float, float]:
     return q, r
 
 
+def cells_that_stay(influence: Tensor, price: float, split: int) -> float:
+    """(h, w) influence of cells -> share of the image that is seen, if each is divided."""
+    return float((influence / split**2 > price).float().mean())
+
+
+def check_cells_that_stay(answer: Callable[[Tensor, float, int], float]) -> str:
+    """Undivided cells, and cells divided by two and three in both directions."""
+    influence = torch.tensor([[0.4, 0.09], [0.05, 0.005], [0.02, 0.0]])
+    whole = float(answer(influence, 0.007, 1))
+    if abs(whole - 2 / 6) < 1e-6:
+        return "You keep what costs more than it helps. A cell stays if its influence is larger."
+    if abs(whole - 4 / 6) > 1e-6:
+        return (
+            "Undivided, four of the six cells have more influence than 0.007; answer their share."
+        )
+    if abs(float(answer(influence, 0.007, 3)) - 4 / 6) < 1e-6:
+        return (
+            "Nothing has changed by dividing. What is the influence of a small cell, and its price?"
+        )
+    if abs(float(answer(influence, 0.007, 3)) - 2 / 6) > 1e-6:
+        return "Into how many small cells is a cell divided that is split in both directions?"
+    if abs(float(answer(influence, 0.007, 2)) - 3 / 6) > 1e-6:
+        return "Split by two, three of the six cells should stay, each as four small ones."
+    return ""
+
+
+def _not_shared(influence: Tensor, price: float, split: int) -> float:
+    return float((influence > price).float().mean())
+
+
+def _one_way(influence: Tensor, price: float, split: int) -> float:
+    return float((influence / split > price).float().mean())
+
+
+def _cheap_ones(influence: Tensor, price: float, split: int) -> float:
+    return float((influence / split**2 < price).float().mean())
+
+
 EXERCISES = {
     "pull_on_attention": Exercise(
         check_pull_on_attention, pull_on_attention, (_always_asked, _not_a_mean, _wrong_sign)
+    ),
+    "cells_that_stay": Exercise(
+        check_cells_that_stay, cells_that_stay, (_not_shared, _one_way, _cheap_ones)
     ),
     "taught_share": Exercise(
         check_taught_share, taught_share, (_swapped, _not_cut_off, _not_sorted)

@@ -53,4 +53,26 @@ BCM = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (BOX2SEG, BCM)
+BBAM = Diagram(
+    "bbam",
+    "BBAM",
+    (
+        given("image", (0, 0)),
+        given("boxes", (2, 0)),
+        step("regions", "regions near\nboxes, and\nanywhere", (2, 1)),
+        learned("detector", "detector of\nregions", (1, 2)),
+        term("cls", "class of a\nregion", (0, 3)),
+        term("box", "way from a region\nto its box", (2, 3), wide=1.05),
+        step("same", "same class, same\nbox as before?", (1, 4), idea=True, wide=1.05),
+        step("shrink", "mask of what is\nseen: smaller,\nsmoother", (1, 5), idea=True, wide=1.05),
+        step("crf", "best part of the\nbox; dense CRF", (1, 6), wide=1.05),
+        answer("object against\nits ground", (1, 7)),
+    ),
+    (
+        *flow("image", "detector"), *flow("boxes", "regions", "detector", "cls"),
+        *flow("detector", "box"), *flow("boxes", "box"),
+        *reply("detector", "same", "shrink", "crf", "answer"), *reply("image", "crf"),
+    ),
+)  # fmt: skip
+
+DIAGRAMS = (BOX2SEG, BCM, BBAM)
