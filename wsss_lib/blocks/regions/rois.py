@@ -81,10 +81,10 @@ def matched(rois: Tensor, boxes: Tensor, least: float = 0.5) -> tuple[Tensor, Te
 
 
 def offsets(rois: Tensor, boxes: Tensor) -> Tensor:
-    """What a detector has to answer for rois (..., 4), so that they move onto boxes (..., 4).
+    """What a detector has to answer for rois (n, 4), so that they move onto boxes (n, 4).
 
     Shifts of the centre as shares of the roi's sides, and logarithms of ratios of sides, times
-    ``SCALE``. Source: R-CNN (Girshick et al., CVPR 2014).
+    ``SCALE``. Both may have more dimensions in front. Source: R-CNN (Girshick et al., CVPR 2014).
     """
     (centre, extent), (goal, wanted) = _centred(rois), _centred(boxes)
     moves = torch.cat([(goal - centre) / extent, (wanted / extent).log()], dim=-1)
@@ -92,7 +92,10 @@ def offsets(rois: Tensor, boxes: Tensor) -> Tensor:
 
 
 def moved(rois: Tensor, answers: Tensor) -> Tensor:
-    """(..., 4) rois after the offsets (..., 4) that a detector answered; undoes ``offsets``."""
+    """(n, 4) rois after the offsets (n, 4) that a detector answered; undoes ``offsets``.
+
+    Both may have more dimensions in front.
+    """
     centre, extent = _centred(rois)
     steps = answers / answers.new_tensor(SCALE)
     centre = centre + steps[..., :2] * extent
