@@ -10,9 +10,10 @@ which is not trained, is asked with softer rivals, before its maps are carried a
 maps that are not rectified. MCIS and EDAM are trained once and asked for each of their two
 answers. RCA is trained with a memory that is compared by cosines and by products, GWSM where
 boats are rare, with its messages, without its graph dropout and without any message. Saliency maps
-are cut at several places. SEC and DSRG, which have a background of their own, are trained with
-several weights of the loss that follows the colours, and SEC once with a gradient through the
-refinement. Adds to ``results/rates.json``.
+are cut at several places. Bbox-Seg, which is not trained, is asked with CRFs of several settings
+about a few images. SEC and DSRG, which have a background of their own, are trained with several
+weights of the loss that follows the colours, and SEC once with a gradient through the refinement.
+Adds to ``results/rates.json``.
 """
 
 import json
@@ -39,6 +40,7 @@ from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.data.toy import KINDS
 from wsss_lib.engine import infer
 from wsss_lib.evaluate import confusion_of, evaluate, ious
+from wsss_lib.methods.box.bbox_seg import BBoxSeg
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.affinity.dsrg import DSRG
 from wsss_lib.methods.image_level.affinity.gwsm import GWSM
@@ -58,6 +60,10 @@ WEIGHTS = (1.0, 0.6, 0.4, 0.25, 0.15)
 CUTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 HOLDS = (1.0, 3.0, 10.0, 30.0)
 """Weights of the loss that follows the colours."""
+FEW = 1 / 8
+"""Share of the images whose masks choose the CRF of Bbox-Seg."""
+APPEARANCES = tuple(product((5.0, 10.0, 20.0), (16.0, 32.0, 64.0), (4.0, 8.0)))
+"""Weights of the appearance kernel of a CRF, and its widths in pixels and in levels."""
 ON_VIT = ("cam_vit", "mctformer", "toco")
 RECORD = Path("results/rates.json")
 
@@ -167,6 +173,21 @@ def look_at_background(place: Place) -> dict[str, Any]:
     return {"system": "i2crc", "threshold": 0.5, "miou": miou, "seconds": stage.seconds}
 
 
+def look_at_crf(place: Place) -> dict[str, Any]:
+    """What Bbox-Seg reaches on a few images, by the settings of its CRF."""
+    start, data = time.perf_counter(), place.train.held_out(FEW)[0]
+    method, view, miou = place.make(BBoxSeg), place.view(("boxes",), data), {}
+    for weight, sxy, srgb in tqdm(APPEARANCES, desc="CRF", leave=False):
+        method.crf = replace(method.crf, bilateral=weight, sxy=sxy, srgb=srgb)
+        scores = {view.ids[n]: method.predict(view[n])[0] for n in range(len(view))}
+        name = f"weight {weight:g}, {sxy:g} pixels, {srgb:g} levels"
+        miou[name] = evaluate(scores, data, 0.5, boundary=False).miou
+    spent = time.perf_counter() - start
+    return {
+        "system": "bbox_seg", "threshold": 0.5, "images": len(view), "miou": miou, "seconds": spent,
+    }  # fmt: skip
+
+
 class Through(SEC):
     """SEC with a gradient through the refinement."""
 
@@ -262,6 +283,7 @@ LOOKS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "clip_es": look_at_rivals,
     "saliency": look_at_saliency,
     "i2crc": look_at_background,
+    "bbox_seg": look_at_crf,
     "mcis": partial(look_at_answers, name="mcis", answers=("alone", "shared")),
     "edam": partial(look_at_answers, name="edam", answers=("strength", "mask")),
     "rca": look_at_memory,

@@ -12,6 +12,7 @@ from wsss_lib.cli import app
 from wsss_lib.cli.pipeline import DRY_SETTINGS, LOOKS, _shorten
 from wsss_lib.core import InputError
 from wsss_lib.engine import answer
+from wsss_lib.methods.box.bbam import BBAM
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.erasing.acr import ACR
@@ -60,7 +61,11 @@ def test_networks_have_the_shapes_of_the_papers():
 
 
 def test_a_dry_run_shortens_what_takes_minutes():
-    for kind, name in ((SamPseudo, "grid"), (FickleNet, "passes"), (AdvCAM, "climbs")):
+    repeated = (
+        (SamPseudo, "grid"), (FickleNet, "passes"), (AdvCAM, "climbs"), (BBAM, "shrinks"),
+        (BBAM, "drawn"), (BBAM, "kept"),
+    )  # fmt: skip
+    for kind, name in repeated:
         method = kind.toy(2)
         part = method.sam if name == "grid" else method
         assert getattr(part, name) > DRY_SETTINGS[name]

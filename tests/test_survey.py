@@ -125,7 +125,7 @@ def test_copies_equal_the_shared_tables(shared):
     for name in survey.TABLES:
         ours = Path(survey.__file__).parent / "survey_data" / f"{name}.csv"
         theirs = shared / "survey" / "tables" / f"{name}.csv"
-        assert ours.read_bytes() == theirs.read_bytes()
+        assert ours.read_figuress() == theirs.read_figuress()
     with (shared / "survey" / "systems.csv").open() as file:
         pairs = {(row["id"], row["family"]) for row in csv.DictReader(file)}
     assert {(system.id, system.family) for system in survey.systems()} == pairs
@@ -168,3 +168,41 @@ def test_published_seeds_name_systems_and_say_where_they_were_read():
         assert seed.gain == pytest.approx(seed.seed - seed.cam)
     hosts = {(seed.cam_of, seed.cam) for seed in seeds.values() if seed.cam_of == "irnet"}
     assert hosts == {("irnet", 48.3)}, "one map has one figure"
+
+
+def test_what_came_after_says_what_it_needs_and_where_it_was_read():
+    lines = survey.after()
+    assert len({line.id for line in lines}) == len(lines)
+    assert not {line.id for line in lines} & {system.id for system in survey.systems()}
+    order = [[*survey.DIRECTIONS].index(line.direction) for line in lines]
+    assert order == sorted(order)
+    assert set(order) == set(range(len(survey.DIRECTIONS)))
+    for line in lines:
+        assert line.year >= 2024
+        assert line.stages in ("one", "several")
+        assert line.needs, "no figure stands without its supervision"
+        assert line.source.startswith("https://")
+        assert line.read
+        assert all(60 < figure < 90 for figure in (line.val, line.test) if figure is not None)
+    figures = {line.id: (line.val, line.test) for line in lines}
+    assert figures["excel"] == (78.4, 78.5)
+    assert figures["s2c"] == (None, None), "what its source does not print stays empty"
+
+
+def test_lines_of_one_system_differ_in_what_they_are_compared_for():
+    lines = {line.id: line for line in survey.after()}
+    for one, other in (("dhr", "dhr_m2f"), ("dupl", "dupl_21k")):
+        assert lines[one].source == lines[other].source
+    assert lines["dhr"].needs == lines["dhr_m2f"].needs
+    assert lines["dhr"].network != lines["dhr_m2f"].network
+    assert lines["dupl"].network == lines["dupl_21k"].network
+    assert lines["dupl"].needs != lines["dupl_21k"].needs
+
+
+def test_large_models_say_what_they_learned_from():
+    models = {model.model: model for model in survey.large_models()}
+    assert [*models] == ["CLIP", "DINOv2", "DINOv3", "SAM", "SAM 2", "SAM 3"]
+    for model in models.values():
+        assert all((model.authors, model.learned, model.labels, model.read))
+        assert model.source.startswith("https://")
+    assert models["DINOv2"].labels == "none"

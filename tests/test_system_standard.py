@@ -73,6 +73,8 @@ FLOORS = EVERY - {id for family in FAMILIES.values() for id in family.controls}
 """What ideas are measured against: no failure is theirs to mend."""
 UNMEASURED = frozenset(
     {
+        "bbox_seg",
+        "boxsup",
         "split_merge",
         "subcat",
         "ppc",
@@ -86,8 +88,15 @@ UNMEASURED = frozenset(
         "aalr",
         "afa",
         "mdba",
+        "sdi",
+        "wssl_em",
+        "box2seg",
+        "bcm",
+        "bbam",
     }
 )
+WAITING = frozenset({"box_jitter"})
+"""Families none of whose curves was measured, though other families have measured their systems."""
 PENDING: dict[str, frozenset[str]] = {
     "figures of three runs": UNMEASURED,
     "stored maps": UNMEASURED,
@@ -106,3 +115,17 @@ def test_a_system_has_what_the_standard_asks_for(card, item):
 def test_the_list_names_what_exists():
     assert set(PENDING) <= set(STANDARD)
     assert all(ids <= EVERY for ids in PENDING.values())
+
+
+def test_a_family_waits_only_while_it_has_no_curve():
+    stored = {path.parent.name for path in (ROOT / "results" / "curves").glob("*/*.json")}
+    assert set(FAMILIES) >= WAITING
+    assert not WAITING & stored, "take it off the list of families that wait"
+
+
+def test_a_system_of_two_families_has_one_control():
+    """A figure that was kept for one of them would else be read beside another control."""
+    found = {}
+    for family in FAMILIES.values():
+        for id, control in family.controls.items():
+            assert found.setdefault(id, control) == control, id

@@ -12,8 +12,15 @@ from dataclasses import dataclass
 
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
+from wsss_lib.methods.box.bbam import BBAM
 from wsss_lib.methods.box.bbox_rect import BBoxRect
+from wsss_lib.methods.box.bbox_seg import BBoxSeg
+from wsss_lib.methods.box.bcm import BCM
+from wsss_lib.methods.box.box2seg import Box2Seg
+from wsss_lib.methods.box.boxsup import BoxSup
 from wsss_lib.methods.box.grabcut import GrabCut
+from wsss_lib.methods.box.sdi import SDI
+from wsss_lib.methods.box.wssl_em import WSSLEM
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
@@ -91,15 +98,18 @@ from wsss_lib.nets.heads.memory import RegionHeads
 from wsss_lib.nets.heads.prototypes import SideFeatures
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
+from wsss_lib.nets.heads.rois import FastRCNN, RoiHead
 from wsss_lib.nets.large.clip import Clip, load_clip
 from wsss_lib.nets.large.detector import Detector, load_detector
 from wsss_lib.nets.large.sam import Sam, load_sam
 from wsss_lib.nets.large.untrained import untrained_clip, untrained_detector, untrained_sam
+from wsss_lib.nets.segmentation.attended import AttendedNet
 from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
 from wsss_lib.nets.segmentation.discriminator import Discriminator
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
 from wsss_lib.nets.segmentation.joint import JointNet
+from wsss_lib.nets.segmentation.masked import MaskedNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
 from wsss_lib.nets.segmentation.pair import Pair
 from wsss_lib.survey import find_methods
@@ -194,6 +204,11 @@ def _cpn(parts: Parts) -> CPN:
     return CPN(net, parts.count, RegionCorrelation(net))
 
 
+def _bbam(parts: Parts) -> BBAM:
+    net = parts.resnet()
+    return BBAM(FastRCNN(net, RoiHead(net.channels[-1], parts.count)), parts.count)
+
+
 def _l2g(parts: Parts) -> L2G:
     whole = CorrelatedClassifier(parts.resnet(8), parts.count + 1)
     return L2G(whole, CorrelatedClassifier(parts.resnet(8), parts.count))
@@ -281,8 +296,15 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "toco": lambda parts: ToCo(ContrastNet(parts.vit_base(), parts.count)),
     "mdba": lambda parts: MDBA(parts.deeplab(), Discriminator(parts.count)),
     "bbox_rect": lambda parts: BBoxRect(parts.count),
+    "bbox_seg": lambda parts: BBoxSeg(parts.count),
+    "wssl_em": lambda parts: WSSLEM(parts.deeplab()),
+    "boxsup": lambda parts: BoxSup(parts.deeplab()),
+    "sdi": lambda parts: SDI(parts.deeplab()),
     "grabcut": lambda parts: GrabCut(parts.count),
     "bana": lambda parts: BANA(parts.resnet(8), parts.count),
+    "bbam": _bbam,
+    "bcm": lambda parts: BCM(MaskedNet(parts.deeplab(), parts.count), parts.count),
+    "box2seg": lambda parts: Box2Seg(AttendedNet(parts.deeplab(), parts.count)),
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
@@ -314,7 +336,9 @@ def build(id: str, classes: Sequence[str], pretrained: bool = True) -> Method:
     return BUILDERS[id](Parts(tuple(classes), pretrained))
 
 
-BEFORE = {"oaa_plus": "oaa", "beco": "pamr"}
+BEFORE = {
+    "oaa_plus": "oaa", "beco": "pamr", "sdi": "grabcut", "box2seg": "grabcut", "bcm": "grabcut",
+}  # fmt: skip
 """What makes the scores that a system needs, where that is not CAM."""
 
 AFTER = {

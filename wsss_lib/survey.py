@@ -1,7 +1,7 @@
 """The survey as data: its systems and taxonomy, its tables, their errata, and what is built here.
 
 The survey is Xiang et al., Journal of Image and Graphics 29(5), 2024. Its tables are kept as
-printed; corrections stand in the errata, never in the tables.
+printed; corrections stand in the errata, never in the tables. What came later is ours.
 """
 
 import csv
@@ -35,6 +35,14 @@ FAMILIES: dict[str, str] = {
 
 TABLES = {"table1": "Image labels", "table2": "Boxes, scribbles and points", "table3": "CLIP, SAM"}
 """The survey's tables of reported results on PASCAL VOC 2012."""
+
+DIRECTIONS = {
+    "frozen": "Frozen features, a light decoder",
+    "words": "Words instead of a classifier",
+    "masks": "Masks by SAM",
+    "one_stage": "One stage, ImageNet alone",
+}
+"""What systems after the survey build on, in the order of the page about them."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +174,54 @@ class Seed:
     def gain(self) -> float:
         """Points of mean IoU."""
         return self.seed - self.cam
+
+
+@dataclass(frozen=True)
+class After:
+    """A system that appeared after the survey, as its own authors report it.
+
+    Attributes:
+        id: short name; two lines of one system differ in one thing.
+        system: its name.
+        direction: key of ``DIRECTIONS``.
+        authors: first author or authors.
+        venue: where it appeared.
+        year: when it appeared.
+        network: what answers in the end.
+        needs: besides image labels: hidden supervision.
+        stages: trainings, "one" or "several".
+        val: mean IoU in percent on VOC 2012 val, None where the source prints none.
+        test: mean IoU in percent on VOC 2012 test, None where the source prints none.
+        source: address where the figures were read.
+        read: what stands there.
+    """
+
+    id: str
+    system: str
+    direction: str
+    authors: str
+    venue: str
+    year: int
+    network: str
+    needs: str
+    stages: str
+    val: float | None
+    test: float | None
+    source: str
+    read: str
+
+
+@dataclass(frozen=True)
+class LargeModel:
+    """A model that others build on: what it has ``learned`` from, and with which ``labels``."""
+
+    model: str
+    authors: str
+    year: int
+    learned: str
+    labels: str
+    source: str
+    read: str
 
 
 def find_methods() -> dict[str, type[Method]]:
@@ -302,6 +358,31 @@ def seeds() -> tuple[Seed, ...]:
             seed=float(row["seed"]),
         )
         for row in _rows("seeds")
+    )
+
+
+@cache
+def after() -> tuple[After, ...]:
+    """Systems that appeared after the survey, by direction; only those whose source was read."""
+    texts = [key for key, kind in After.__annotations__.items() if kind is str]
+    return tuple(
+        After(
+            **{key: row[key] for key in texts},
+            year=int(row["year"]),
+            val=_number(row["val"]),
+            test=_number(row["test"]),
+        )
+        for row in _rows("after")
+    )
+
+
+@cache
+def large_models() -> tuple[LargeModel, ...]:
+    """What the large models behind these systems have learned from, by year within a family."""
+    texts = [key for key, kind in LargeModel.__annotations__.items() if kind is str]
+    return tuple(
+        LargeModel(**{key: row[key] for key in texts}, year=int(row["year"]))
+        for row in _rows("models")
     )
 
 

@@ -25,6 +25,7 @@ HIDDEN = {
     "pairs of images and sentences, by CLIP": "CLIP",
     "boxes with names, by the detector": "detector",
     "masks without names, by SAM": "SAM",
+    "a few masks, for the settings of the CRF": "few masks",
 }
 """What a card calls its hidden supervision, as briefly as a cell needs it."""
 RESPONSES = {

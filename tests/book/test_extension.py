@@ -514,6 +514,23 @@ def test_a_survey_table_is_printed_as_it_is_with_marks(build):
     assert "no table 'table9'" in build("```{survey-table} table9\n```\n")[1]
 
 
+def test_what_came_after_is_drawn_from_data_with_its_sources(build):
+    source = "```{after-table}\n```\n\n```{model-table}\n```\n\n{after}`dupl_21k:val - dupl:val`"
+    page, warnings = build(source + " {after}`excel:test`")
+    assert not warnings
+    systems, models = page.find_all("table")
+    lines = survey.after()
+    assert len(systems.tbody("tr")) == len(lines) + len(survey.DIRECTIONS)
+    assert len(models.tbody("tr")) == len(survey.large_models())
+    links = {link["href"] for link in systems.find_all("a")}
+    assert links == {line.source for line in lines}
+    text = page.text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    assert all(line.read in text for line in lines)
+    assert [span.text for span in page.find_all("span", class_="result")] == ["+1.1", "78.5"]
+    assert "no figure 's2c:val'" in build("{after}`s2c:val`")[1]
+    assert "no figure 'nobody:val'" in build("{after}`nobody:val`")[1]
+
+
 def test_table_1_is_drawn_where_it_stands_with_links_and_its_script(build):
     page, warnings = build("(system-eps)=\n## EPS\n\n```{reported-table}\n```\n")
     assert not warnings

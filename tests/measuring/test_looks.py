@@ -171,6 +171,18 @@ def test_settings_are_looked_at_one_by_one_and_added_to_the_record(tiny, monkeyp
     assert rates.best(asked.scores, place) >= evaluate(asked.scores, place.train, 0.3).miou
 
 
+def test_the_crf_of_boxes_is_looked_at_on_few_images(tiny, monkeypatch):
+    rates = experiments.rates
+    monkeypatch.setattr(rates, "RECORD", tiny / "crf.json")
+    monkeypatch.setattr(rates, "TUNING_WORLD", 0)
+    monkeypatch.setattr(rates, "APPEARANCES", ((3.0, 8.0, 8.0), (10.0, 16.0, 8.0)))
+    rates.main(["bbox_seg"], None, tiny / "runs")
+    (entry,) = json.loads((tiny / "crf.json").read_text())["entries"]
+    assert entry["images"] == round(len(Place(0, Dose(0.0), tiny / "runs").train) / 8)
+    assert list(entry["miou"]) == ["weight 3, 8 pixels, 8 levels", "weight 10, 16 pixels, 8 levels"]
+    assert len(set(entry["miou"].values())) == 2
+
+
 def test_one_training_is_asked_for_each_of_its_answers(tiny, monkeypatch):
     rates = experiments.rates
     monkeypatch.setattr(rates, "RECORD", tiny / "answers.json")

@@ -7,6 +7,10 @@ NOTHING_TO_CHANGE = {
 """Methods without any mutant."""
 
 EQUIVALENT: dict[str, dict[tuple[str, str], str]] = {
+    "boxsup": {
+        ("BoxSup.loss", "logits.detach()  ->  logits"): "labels are whole numbers, through which "
+        "no gradient passes; it spares the graph",
+    },
     "conta": {
         ("CONTA.pseudo_masks", "maps.detach()  ->  maps"): "labels are whole numbers, through "
         "which no gradient passes; it spares the graph",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from wsss_lib.blocks.affinity.pairs import Offset, pair_kinds, pair_slices
@@ -115,3 +116,26 @@ def affinity_field_loss(
         total / (2 * kind.sum()).clamp(min=1) for total, kind in zip(totals, kinds, strict=True)
     )
     return same + background + 2 * different
+
+
+def embedding_pair_loss(embedding: Tensor, scores: Tensor, side: int = 16) -> Tensor:
+    """Embeddings should be alike as often as the answers are: ``(cos(e_i, e_j) - q_i . q_j)^2``.
+
+    The product ``q_i . q_j`` is the probability that two pixels have one class. The mean runs over
+    all pairs of an image, on a grid of at most ``side`` rows and columns, each pixel with itself
+    included, and over images. Both sides of the difference have a gradient.
+
+    Source: Box2Seg (Kulharia et al., ECCV 2020).
+
+    Args:
+        embedding: (B, D, h, w), any real values; normalised here.
+        scores: (B, K, H, W), each pixel summing to one.
+        side: of the grid.
+    """
+    grid = (min(side, embedding.shape[-2]), min(side, embedding.shape[-1]))
+    one, other = (
+        F.interpolate(maps, grid, mode="nearest-exact").flatten(2) for maps in (embedding, scores)
+    )
+    one = F.normalize(one, dim=1)
+    alike, agree = one.transpose(1, 2) @ one, other.transpose(1, 2) @ other
+    return (alike - agree).square().mean()

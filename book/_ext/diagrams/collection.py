@@ -6,6 +6,7 @@ from diagrams import (
     affinity,
     between,
     boundary,
+    boxes,
     cooccurrence,
     erasing,
     extra_supervision,
@@ -13,6 +14,7 @@ from diagrams import (
     image_level,
     low_level,
     marks,
+    noisy_boxes,
     online,
     pipeline,
     prototypes,
@@ -26,7 +28,7 @@ from wsss_lib.core import InputError
 FAMILIES = (
     pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
     cooccurrence, boundary, extra_supervision, self_supervised, views, prototypes, regularisers,
-    online, marks, foundation,
+    online, marks, boxes, noisy_boxes, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

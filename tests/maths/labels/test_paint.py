@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from wsss_lib.blocks.labels.layers import masks_to_labels
-from wsss_lib.blocks.labels.paint import boxes_to_labels, fill_boxes, points_to_labels, present_in
+from wsss_lib.blocks.labels.paint import (
+    boxes_to_labels,
+    fill_boxes,
+    points_to_labels,
+    present_in,
+    shrink_boxes,
+)
 from wsss_lib.core import IGNORE, InputError
 
 
@@ -93,3 +99,20 @@ def test_boxes_of_two_classes_may_overlap():
     for y, x in ((1, 2), (1, 3), (2, 2), (2, 3)):
         expected[0, 1, y, x] = 1
     assert torch.equal(filled, expected)
+
+
+def test_the_middle_of_a_box_has_its_shape_its_centre_and_a_share_of_its_area():
+    boxes = torch.tensor([[0, 0, 20, 10, 3], [7, 5, 8, 6, 1], [2, 3, 13, 8, 2]])
+    assert shrink_boxes(boxes, 0.25).tolist() == [
+        [5, 2, 15, 7, 3],  # half of each side, the odd pixel below
+        [7, 5, 8, 6, 1],  # at least a pixel
+        [4, 4, 10, 6, 2],  # 5.5 and 2.5, rounded to even
+    ]
+    assert torch.equal(shrink_boxes(boxes, 1.0), boxes)
+    assert shrink_boxes(boxes[:0], 0.2).shape == (0, 5)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.2])
+def test_a_share_of_an_area_is_a_share(share):
+    with pytest.raises(InputError, match="must lie in"):
+        shrink_boxes(random_boxes(0), share)

@@ -8,7 +8,11 @@ import torch
 from tests.loops import owed_by_pairs
 from wsss_lib.blocks.affinity.pairs import eight_around, half_disc
 from wsss_lib.core import IGNORE
-from wsss_lib.losses.pairs import affinity_field_loss, labelled_pair_loss
+from wsss_lib.losses.pairs import (
+    affinity_field_loss,
+    embedding_pair_loss,
+    labelled_pair_loss,
+)
 
 
 def test_each_kind_of_pair_has_its_mean_and_its_share():
@@ -83,3 +87,26 @@ def test_hard_answers_have_finite_slopes():
     scores = torch.tensor([[[[1.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]]]).requires_grad_()
     field_of(scores, labels, torch.ones(1, 2, 2)).backward()
     assert scores.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("side", [16, 2])
+def test_embeddings_are_compared_with_the_chance_of_one_class(side):
+    """Each pair of grid positions by itself; on a coarse grid, the positions are middles."""
+    torch.manual_seed(0)
+    embedding, scores = torch.randn(2, 5, 4, 6), torch.randn(2, 3, 8, 12).softmax(dim=1)
+    rows, columns = (range(4), range(6)) if side == 16 else ((1, 3), (1, 4))
+    places = list(itertools.product(rows, columns))
+    terms = []
+    for b in range(2):
+        for (y, x), (v, u) in itertools.product(places, places):
+            one, other = embedding[b, :, y, x], embedding[b, :, v, u]
+            alike = (one @ other) / (one.norm() * other.norm())
+            # An embedding stands for 2 x 2 pixels, a place of the coarse grid for 4 x 6.
+            step = 2 if side == 16 else 1
+            p, q = scores[b, :, 2 * y + 1, 2 * x + 1], scores[b, :, 2 * v + 1, 2 * u + 1]
+            if step == 1:
+                p = scores[b, :, {1: 2, 3: 6}[y], {1: 3, 4: 9}[x]]
+                q = scores[b, :, {1: 2, 3: 6}[v], {1: 3, 4: 9}[u]]
+            terms.append((alike - p @ q) ** 2)
+    found = embedding_pair_loss(embedding, scores, side)
+    assert torch.isclose(found, torch.stack(terms).mean(), rtol=1e-5)

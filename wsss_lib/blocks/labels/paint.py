@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wsss_lib.core import IGNORE
+from wsss_lib.core import IGNORE, InputError
 
 
 def boxes_to_labels(boxes: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
@@ -44,6 +44,27 @@ def fill_boxes(boxes: Sequence[Tensor], num_classes: int, size: tuple[int, int])
         for x0, y0, x1, y1, kind in of_image.tolist():
             planes[kind - 1, y0:y1, x0:x1] = 1
     return torch.stack(filled)
+
+
+def shrink_boxes(boxes: Tensor, share: float) -> Tensor:
+    """The middle of each box: a box of the same shape and centre and of a share of the area.
+
+    Args:
+        boxes: (n, 5) integers: x0, y0, x1, y1 (half-open, pixels), class in 1..C.
+        share: of the area, in (0, 1]; sides are rounded, and are at least one pixel long.
+
+    Returns:
+        (n, 5), each within its box.
+
+    Raises:
+        InputError: the share is not in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"shrink_boxes: share={share} of a box's area must lie in (0, 1].")
+    low, sides = boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]
+    inner = (sides * share**0.5).round().long().clamp(min=1)
+    low = low + (sides - inner) // 2
+    return torch.cat([low, low + inner, boxes[:, 4:]], dim=1)
 
 
 def points_to_labels(points: Sequence[Tensor], size: tuple[int, int]) -> Tensor:

@@ -36,7 +36,7 @@ class DeepLab(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.shallow = shallow
+        self.shallow, self.width = shallow, width
         deep = backbone.channels[-1]
         self.pyramid = nn.ModuleList(
             [nn.Conv2d(deep, width, 3, padding=rate, dilation=rate) for rate in rates]
