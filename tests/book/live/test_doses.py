@@ -208,6 +208,9 @@ def test_maps_at_home_are_those_that_the_results_come_from(family, root):
         if all(id.startswith("val_") for id in maps.maps):
             continue  # networks are pictured on new images, and pulled through training images
         for entry in about["pictures"][home::3]:
+            if entry["id"] not in maps.maps:  # boats are looked for among all training images
+                assert FAMILIES[family].response == "boat_iou"
+                continue
             score = arrays[f"{home}/{entry['id']}/{name}"] % INSIDE / LEVELS
             kept = maps.maps[entry["id"]][entry["class"]].numpy()
             assert np.abs(score - kept).max() < 0.5 / LEVELS + 0.5 / 255 + 1e-3, name
