@@ -167,7 +167,7 @@ def test_a_family_shows_what_was_stored(family, root, opened):
     curves = curves_of(family)
     path = root / "results" / "doses" / f"{family}.npz"
     arrays, about = read_arrays(path)
-    assert path.stat().st_size <= max(60_000, 10_000 * len(about["contenders"]))
+    assert path.stat().st_size <= max(60_000, 11_000 * len(about["contenders"]))
     page = opened(figure)
     controls = FAMILIES[family].controls
     due = set(controls) - LACKING
