@@ -125,7 +125,7 @@ def test_copies_equal_the_shared_tables(shared):
     for name in survey.TABLES:
         ours = Path(survey.__file__).parent / "survey_data" / f"{name}.csv"
         theirs = shared / "survey" / "tables" / f"{name}.csv"
-        assert ours.read_figuress() == theirs.read_figuress()
+        assert ours.read_bytes() == theirs.read_bytes()
     with (shared / "survey" / "systems.csv").open() as file:
         pairs = {(row["id"], row["family"]) for row in csv.DictReader(file)}
     assert {(system.id, system.family) for system in survey.systems()} == pairs
