@@ -118,8 +118,8 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
     """Images of the largest, median and smallest gain, the mean over systems, and their class.
 
     They are chosen at the home dose, among the images that all systems store; where boats are
-    asked for, by the gain in IoU of the boat, among all training images with one that is no
-    smaller than ``SMALLEST``.
+    asked for, by the gain in IoU of the boat, among all training images with one that is
+    larger than ``SMALLEST``.
 
     Args:
         family: the systems and their controls.
@@ -131,7 +131,7 @@ def pictures(family: Family, place: Place, said: dict[str, Any]) -> dict[str, tu
     for id in place.train.ids if boat else common_ids(place.train):
         truth = place.train.mask(id)
         wanted = truth == boat if boat else truth % IGNORE > 0
-        if wanted.float().mean() < (SMALLEST if boat else 0) or not wanted.any():
+        if wanted.float().mean() <= (SMALLEST if boat else 0):
             continue
         labels, count = {name: one(id) for name, one in said.items()}, len(family.classes)
         iou = {

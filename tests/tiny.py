@@ -135,3 +135,32 @@ TWO_IMAGES = torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
 def noise(*shape, seed=1):
     """Random numbers in [0, 1] of their own seed."""
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+class Fixed(nn.Module):
+    """A network that says what it is told to."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.backbone, self.logits = nn.Identity(), nn.Parameter(logits)
+
+    def forward(self, image):
+        return self.logits
+
+
+def boxed_scores(power=1.0):
+    """Two images with boxes of unequal sizes, two classes that overlap, and a box of one twice.
+
+    Scores are noise inside the boxes; a power below 1 raises them.
+    """
+    boxes = (
+        torch.tensor([[1, 2, 8, 9, 1], [5, 4, 13, 8, 2], [10, 1, 13, 3, 1]]),
+        torch.tensor([[3, 1, 11, 7, 2], [0, 5, 6, 10, 1]]),
+    )
+    filled = torch.zeros(2, 2, 10, 14)
+    for b, of_image in enumerate(boxes):
+        for x0, y0, x1, y1, kind in of_image.tolist():
+            filled[b, kind - 1, y0:y1, x0:x1] = 1
+    scores = filled * noise(2, 2, 10, 14, seed=7) ** power
+    scores[0, 0, 3, 3] = 0.5  # undecided
+    return Batch(("a", "b"), noise(2, 3, 10, 14), scores=scores, boxes=boxes)

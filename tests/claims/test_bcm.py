@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.loops import check_network_answers
-from tests.tiny import noise
+from tests.tiny import boxed_scores
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.box import bcm
 from wsss_lib.methods.box.bcm import BCM
@@ -127,25 +127,10 @@ def test_rates_are_means_over_all_boxes_seen():
     assert found.tolist() == pytest.approx([(7 * full + 1) / 9, 1.0])
 
 
-def two_images():
-    """Unequal boxes, two classes that overlap in both images; boxes are only in part labelled."""
-    boxes = (
-        torch.tensor([[1, 2, 8, 9, 1], [5, 4, 13, 8, 2], [10, 1, 13, 3, 1]]),
-        torch.tensor([[3, 1, 11, 7, 2], [0, 5, 6, 10, 1]]),
-    )
-    filled = torch.zeros(2, 2, 10, 14)
-    for b, of_image in enumerate(boxes):
-        for x0, y0, x1, y1, kind in of_image.tolist():
-            filled[b, kind - 1, y0:y1, x0:x1] = 1
-    scores = filled * noise(2, 2, 10, 14, seed=7) ** 0.6
-    scores[0, 0, 3, 3] = 0.5  # undecided
-    return Batch(("a", "b"), noise(2, 3, 10, 14), scores=scores, boxes=boxes)
-
-
 @pytest.mark.parametrize("progress", [0.2, 0.7])
 def test_losses_value_by_value(progress):
     """Means over all labelled pixels of both images; of the masks, over all their values."""
-    batch = two_images()
+    batch = boxed_scores(0.6)
     method = make(outside=0.3, weight=0.7, start=0.6).requires_grad_(False)
     method.progress = progress
     logits, masks = method.net.read(batch.image)
@@ -200,7 +185,7 @@ def test_the_read_out_is_each_class_against_the_background_by_masked_scores(know
 
 
 def test_it_learns_from_boxes_and_from_grabcut():
-    batch = two_images()
+    batch = boxed_scores(0.6)
     for missing in ("boxes", "scores"):
         with pytest.raises(InputError, match=missing):
             make().loss(replace(batch, **{missing: None}))

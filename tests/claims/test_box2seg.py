@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tests.loops import check_network_answers
-from tests.tiny import noise
+from tests.tiny import boxed_scores
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.box.box2seg import Box2Seg
 from wsss_lib.recipes import chain
@@ -107,25 +107,10 @@ def test_the_answer_is_better_than_the_masks_that_taught_it():
         assert ious[1] < 0.7
 
 
-def two_images():
-    """Unequal boxes, two classes that overlap in both images; a box of one class twice."""
-    boxes = (
-        torch.tensor([[1, 2, 8, 9, 1], [5, 4, 13, 8, 2], [10, 1, 13, 3, 1]]),
-        torch.tensor([[3, 1, 11, 7, 2], [0, 5, 6, 10, 1]]),
-    )
-    filled = torch.zeros(2, 2, 10, 14)
-    for b, of_image in enumerate(boxes):
-        for x0, y0, x1, y1, kind in of_image.tolist():
-            filled[b, kind - 1, y0:y1, x0:x1] = 1
-    scores = filled * noise(2, 2, 10, 14, seed=7)
-    scores[0, 0, 3, 3] = 0.5  # undecided
-    return Batch(("a", "b"), noise(2, 3, 10, 14), scores=scores, boxes=boxes)
-
-
 @pytest.mark.parametrize("settings", [{}, {"share": 1.0, "fill": 2.5, "alike": 0.3}])
 def test_losses_value_by_value(settings):
     """Means over images; in an image, sums over classes of means over the boxes of a class."""
-    batch, method = two_images(), make(**settings).requires_grad_(False)
+    batch, method = boxed_scores(), make(**settings).requires_grad_(False)
     with torch.no_grad():
         method.net.attention.bias -= 1.0  # so that some rates are missed, and some are not
         method.net.attention.bias[1] += 2.0
@@ -175,7 +160,7 @@ def test_losses_value_by_value(settings):
 
 
 def test_pixels_that_attention_doubts_teach_nothing():
-    batch, method = two_images(), make()
+    batch, method = boxed_scores(), make()
     with torch.no_grad():
         method.net.attention.bias.fill_(-30.0)
     assert abs(method.loss(batch)["foreground"].item()) < 1e-6
@@ -188,7 +173,7 @@ def test_the_read_out_is_each_class_against_the_background(known):
 
 
 def test_it_learns_from_boxes_and_from_grabcut():
-    batch = two_images()
+    batch = boxed_scores()
     for missing in ("boxes", "scores"):
         with pytest.raises(InputError, match=missing):
             make().loss(replace(batch, **{missing: None}))

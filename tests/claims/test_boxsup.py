@@ -5,10 +5,9 @@ from collections import Counter
 
 import pytest
 import torch
-from torch import nn
 
 from tests.loops import check_network_answers
-from tests.tiny import Painter, noise
+from tests.tiny import Fixed, Painter, noise
 from wsss_lib.core import Batch
 from wsss_lib.methods.box import boxsup
 from wsss_lib.methods.box.boxsup import BoxSup
@@ -32,17 +31,6 @@ CANDIDATES = torch.stack(
     ]
 )
 BOXES = torch.tensor([[1, 1, 7, 6, 1], [7, 4, 13, 11, 2]])
-
-
-class Fixed(nn.Module):
-    """A network that says what it is told to."""
-
-    def __init__(self, logits):
-        super().__init__()
-        self.backbone, self.logits = nn.Identity(), nn.Parameter(logits)
-
-    def forward(self, image):
-        return self.logits
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from tests.loops import check_network_answers
-from tests.tiny import Painter, noise
+from tests.tiny import Fixed, Painter, noise
 from wsss_lib.blocks.maps.class_maps import from_labels
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.box import sdi
@@ -35,17 +34,6 @@ CUTS = torch.stack(
         3 * block(3, 3, 10, 9).long(),
     ]
 )
-
-
-class Fixed(nn.Module):
-    """A network that says what it is told to."""
-
-    def __init__(self, logits):
-        super().__init__()
-        self.backbone, self.logits = nn.Identity(), nn.Parameter(logits)
-
-    def forward(self, image):
-        return self.logits
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from functools import partial
 
 import pytest
 import torch
-from torch import nn
 
 from tests.loops import check_network_answers
-from tests.tiny import Painter, noise
+from tests.tiny import Fixed, Painter, noise
 from wsss_lib.core import Batch
 from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.box.wssl_em import WSSLEM
@@ -19,17 +18,6 @@ BOXES = (
     torch.tensor([[1, 1, 6, 5, 1], [4, 2, 9, 7, 2]]),
     torch.tensor([[0, 3, 7, 7, 3], [2, 0, 5, 2, 1], [5, 4, 9, 6, 3]]),
 )
-
-
-class Fixed(nn.Module):
-    """A network that says what it is told to."""
-
-    def __init__(self, logits):
-        super().__init__()
-        self.backbone, self.logits = nn.Identity(), nn.Parameter(logits)
-
-    def forward(self, image):
-        return self.logits
 
 
 @pytest.fixture
