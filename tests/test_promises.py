@@ -231,6 +231,10 @@ def test_what_the_chapter_of_affinity_says_between_images(root, toy):
     assert max(gains["former/mcis_shared"]) < 0
     in_each = gains_of(read_result(folder / "mcis.json"))[2]
     assert sum(gain > 0 for gain in in_each) in (1, 2), "in some worlds more, in most less"
+    others = ("cam", "cam_pairs_at_one_size", "mcis")
+    for figure, sign in (("recall", 1), ("precision", -1)):
+        found = [sign * mean(toy(id), figure) for id in ("mcis_shared", *others)]
+        assert max(found) == found[0], figure
     assert mean(toy("edam_mask"), "precision") < mean(toy("cam_pairs"), "precision") - 0.05
     gwsm = gains_of(read_result(folder / "gwsm.json"))
     assert max(map(max, gwsm)) < 0, "less in every world at every dose"

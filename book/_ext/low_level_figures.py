@@ -60,4 +60,4 @@ def growth_figure() -> Picture:
     }
     panels = [Panel(paper, large(probability), title="probability")]
     panels += [Panel(paper, labels=large(labels), title=title) for title, labels in shown.items()]
-    return show_panels(panels, columns=4, classes=("object",))
+    return show_panels(panels, columns=4, classes=("object",), tint="probability")

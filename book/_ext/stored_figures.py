@@ -106,10 +106,15 @@ def gain_columns(
         id = found[place]
         gain = gallery(by, of).iou[id] - gallery(over, of).iou[id]
         classes = telling_classes(by, over, id, gain, of, split)
-        mean = " mean" if len(classes) > 1 else ""
-        words = f"{place} gain\n{gain:+.2f}{mean}".replace("-", "\N{MINUS SIGN}")
+        words = gain_words(place, gain, classes)
         columns += [(words, id, c) for c in classes[:each]]
     return columns
+
+
+def gain_words(place: str, gain: float, classes: Sequence[int]) -> str:
+    """Which image this is, and its gain: the mean over its classes, if it has several."""
+    mean = " mean" if len(classes) > 1 else ""
+    return f"{place} gain\n{gain:+.2f}{mean}".replace("-", "\N{MINUS SIGN}")
 
 
 def telling_classes(
@@ -190,7 +195,9 @@ def steps_figure(id: str, over: str = "cam", of: str = "standard", split: str = 
         floor, answer = (system_panels(one, [("", image, c)], of, split) for one in (over, id))
         shown = [Panel(data.image(image), m) for m in steps.values()]
         truth = truth_panel(data.image(image), data.mask(image), c)
-        rows[f"{place} gain: {data.classes[c - 1]}"] = [*floor, *shown, *answer, truth]
+        gain = stored.iou[image] - gallery(over, of).iou[image]
+        words = gain_words(place, gain, shown_classes(image, of, split))
+        rows[f"{words}\n{data.classes[c - 1]}"] = [*floor, *shown, *answer, truth]
     return show_grid(rows, [fill(called(over), 14), *titles, called(id), "truth"])
 
 

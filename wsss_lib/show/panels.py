@@ -65,7 +65,7 @@ def show_grid(
     """Panels in rows and columns that mean something: systems, and classes or images.
 
     Args:
-        rows: panels by the name of their row, as many in each.
+        rows: panels by the name of their row, as many in each; a name may have several lines.
         heads: names of the columns.
         limits: ends of the scale of the tint.
         classes: names of the C classes, for the legend of painted labels.
@@ -76,8 +76,9 @@ def show_grid(
     )
     for line, name in zip(axes, rows, strict=True):
         line[0].set_ylabel(
-            fill(name, 14), fontsize=FONT, color=INK, rotation=0, ha="right", va="center"
-        )
+            "\n".join(fill(line, 14) for line in name.split("\n")),
+            fontsize=FONT, color=INK, rotation=0, ha="right", va="center",
+        )  # fmt: skip
     for axis, head in zip(axes[0], heads, strict=False):
         axis.set_title(head, fontsize=FONT, color=INK, pad=3)
     return figure
@@ -88,6 +89,7 @@ def show_panels(
     columns: int = 5,
     limits: tuple[float, float] = (0.0, 1.0),
     classes: Sequence[str] = (),
+    tint: str = "score",
 ) -> Picture:
     """Panels one after another, in lines of like length.
 
@@ -96,11 +98,12 @@ def show_panels(
         columns: panels side by side, at most.
         limits: ends of the scale of the tint.
         classes: names of the C classes, for the legend of painted labels.
+        tint: what the tint shows, beside its scale.
     """
     lines = -(-len(panels) // columns)
     each = -(-len(panels) // lines)
     grid = [panels[start : start + each] for start in range(0, len(panels), each)]
-    return _lay_out(grid, limits, classes)[0]
+    return _lay_out(grid, limits, classes, tint=tint)[0]
 
 
 def show_maps(
