@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.tagged_horses import MAKERS, RECIPE, WORDS, maker, mixed
+from experiments.tagged_horses import MAKERS, RECIPE, USUAL, WORDS, maker, mixed, moved
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.palette import write_labels
 from wsss_lib.data.view import WeakView
@@ -53,3 +53,13 @@ def test_all_systems_learn_by_one_recipe(name):
     own = ("batch_size", "accumulate", "crop", "scale", "flip", "group")
     kept = {field: getattr(RECIPE, field) for field in own}
     assert replace(method.recipe, **kept) == RECIPE
+
+
+def test_borders_move_with_the_threshold_of_cam():
+    assert moved(USUAL, 0.5) == pytest.approx(0.5)
+    assert moved(0.3, USUAL) == pytest.approx(0.3)
+    assert moved(0.05, 0.5) < 0.5 < moved(0.3, 0.5) < moved(0.5, 0.5) < 1
+    sance, ecs = maker("sance", 0.5), maker("ecs_net", 0.5)
+    assert sance.seeds == (moved(0.3, 0.5), moved(0.05, 0.5))
+    assert (ecs.hot, ecs.found, ecs.cold) == tuple(moved(b, 0.5) for b in (0.5, 0.3, 0.05))
+    assert maker("sec", 0.4).foreground == pytest.approx(0.4)
