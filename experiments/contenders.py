@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from experiments.doses import TUNING_WORLD, Dose
 from wsss_lib.blocks.labels.paint import boxes_to_labels
@@ -29,6 +29,7 @@ from wsss_lib.evaluate import choose_threshold, evaluate
 from wsss_lib.losses.clicks import image_level_loss, objectness_loss
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
+from wsss_lib.methods.foundation.mmcst import MMCST
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.image_level.cooccurrence.c_cam import CCAM
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
@@ -339,6 +340,31 @@ class PlainClip(ClipES):
         return method
 
 
+class FreeTokens(nn.Module):
+    """Tokens that are learned, in the place of sentences; no image adds anything to them."""
+
+    def __init__(self, like: Tensor) -> None:
+        super().__init__()
+        self.own = nn.Parameter(nn.init.trunc_normal_(torch.empty_like(like), std=0.02))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> (C, D), and zeros (B, C, D)."""
+        return self.own, torch.zeros_like(self.own).expand(len(image), -1, -1)
+
+
+class VisualTokens(MMCST):
+    """MMCST whose textual tokens are learned like its visual ones: it hears of no sentence."""
+
+    card = replace(MMCST.card, id="visual_tokens", needs=(), reads_names=False)
+
+    @classmethod
+    def toy(cls, num_classes: int, backbone: Any = None) -> Self:
+        """As many tokens as MMCST has, and no CLIP."""
+        method = super().toy(num_classes, backbone)
+        method.text_tokens = FreeTokens(method.transformer.tokens)
+        return method
+
+
 class DetectedBoxes(GroundedSam):
     """Grounded SAM without SAM: what lies in a box of the detector has its class."""
 
@@ -352,7 +378,7 @@ class DetectedBoxes(GroundedSam):
         return boxes_to_labels([torch.column_stack([corners, torch.tensor(kinds)])], (h, w))[0]
 
 
-ALONE = (SalientCAM, TagsNetwork, PlainClip, DetectedBoxes)
+ALONE = (SalientCAM, TagsNetwork, PlainClip, VisualTokens, DetectedBoxes)
 """Controls with a class of their own."""
 
 

@@ -264,6 +264,7 @@ FAMILIES: dict[str, Family] = {
         (Dose(0.17, rivals=1 / 6), Dose(0.5, rivals=0.5), Dose(1.0)), 2, "miou",
         {"clip_es": "clip_logits", "clims": "cam"},
     ),
+    "text_tokens": _partial({"mmcst": "visual_tokens"}),
     "sam": Family(
         "scores know where an object is, not where it ends",
         "share of bodies that have two colours, which SAM may take for two parts", TONES, 0, "miou",

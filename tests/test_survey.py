@@ -9,6 +9,7 @@ import pytest
 
 from wsss_lib import survey
 from wsss_lib.core import InputError
+from wsss_lib.survey_rows import notes
 
 
 def test_all_systems_are_there_once():
@@ -131,8 +132,8 @@ def test_copies_equal_the_shared_tables(shared):
     assert {(system.id, system.family) for system in survey.systems()} == pairs
 
 
-def test_hidden_supervision_is_told_of_lines_of_table_1_with_its_evidence():
-    lines = {line.system for line in survey.reported("table1")}
+def test_hidden_supervision_is_told_of_lines_of_the_tables_with_its_evidence():
+    lines = {line.system for line in survey.reported()}
     hidden = survey.hidden()
     assert set(hidden) <= lines
     assert {"edam", "l2g", "ppc", "rca", "mcis", "gwsm", "eps", "mdba"} <= set(hidden)
@@ -149,9 +150,23 @@ def test_hidden_supervision_agrees_with_errata_and_cards():
     told = {entry.system for entry in survey.errata() if entry.what == "supervision"}
     assert told <= set(survey.hidden())
     cards = survey.find_cards()
-    lines = {line.system for line in survey.reported("table1")} & set(cards)
+    lines = {line.system for line in survey.reported()} & set(cards)
     # What a system needs here, its paper needed as well.
     assert {id for id in lines if cards[id].needs} <= set(survey.hidden())
+
+
+def test_notes_say_what_lines_are_and_where_that_is_known_from():
+    lines = {line.system for table in ("table2", "table3") for line in survey.reported(table)}
+    known = {system.id for system in survey.systems()}
+    assert set(notes()) <= lines
+    assert {"wssl_em", "dextr", "panoptic_fcn_point", "clims", "grounded_sam"} <= set(notes())
+    for id, entry in notes().items():
+        assert entry.system == id
+        assert len(entry.brief) <= 24
+        assert entry.note.endswith(".")
+        assert entry.ours in known
+        assert entry.checked != bool(re.search(r"memory of|abstract", entry.evidence)), entry
+    assert {id for id, entry in notes().items() if entry.ours != id} == {"wssl_em"}
 
 
 def test_published_seeds_name_systems_and_say_where_they_were_read():

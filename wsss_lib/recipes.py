@@ -24,6 +24,7 @@ from wsss_lib.methods.box.wssl_em import WSSLEM
 from wsss_lib.methods.foundation.clims import CLIMS
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.grounded_sam import GroundedSam
+from wsss_lib.methods.foundation.mmcst import MMCST
 from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.affinity.affinitynet import AffinityNet
 from wsss_lib.methods.image_level.affinity.dsrg import DSRG
@@ -241,6 +242,10 @@ def _clims(parts: Parts) -> CLIMS:
     return CLIMS(parts.resnet(), parts.clip(32), parts.sentences(sentence), backgrounds)
 
 
+def _mmcst(parts: Parts) -> MMCST:
+    return MMCST(parts.deit_small(), parts.clip(16), parts.sentences("a photo of a {}."))
+
+
 def _grounded_sam(parts: Parts) -> GroundedSam:
     return GroundedSam(parts.detector(), parts.sam(), [[name] for name in parts.classes])
 
@@ -312,6 +317,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
     "clip_es": _clip_es,
     "clims": _clims,
+    "mmcst": _mmcst,
     "sam_pseudo": lambda parts: SamPseudo(parts.sam()),
     "grounded_sam": _grounded_sam,
     "pamr": lambda parts: PAMR(),
@@ -357,6 +363,7 @@ AFTER = {
     "advcam": "irnet",
     "lpcam": "irnet",
     "clims": "irnet",
+    "mmcst": "affinitynet",
 }
 """Systems whose papers refine their maps by another paper's affinities."""
 

@@ -80,7 +80,7 @@ class Reported:
         method: name as printed.
         venue: as printed.
         year: as printed.
-        stage: "offline" or "online" as Table 1 has it, "" in the other tables.
+        group: "offline" or "online" in Table 1, the label in Table 2, the model in Table 3.
         pseudo_backbone: of the network that makes the labels, "" where none is named.
         backbone: of the segmentation network, "" where none is named.
         val: mean IoU in percent on VOC 2012 val, None where none is printed.
@@ -92,7 +92,7 @@ class Reported:
     method: str
     venue: str
     year: int
-    stage: str
+    group: str
     pseudo_backbone: str
     backbone: str
     val: float | None
@@ -131,7 +131,7 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Hidden:
-    """What a reported figure needed besides image labels, and its table does not say.
+    """What a reported figure needed besides its labels, and its table does not say.
 
     Attributes:
         system: id of the system.
@@ -307,7 +307,7 @@ def reported(table: str | None = None) -> tuple[Reported, ...]:
             method=row["method"],
             venue=row["venue"],
             year=int(row["year"]),
-            stage=row.get("stage", ""),
+            group=next(row[key] for key in ("stage", "annotation", "model") if key in row),
             pseudo_backbone=row.get("pseudo_backbone", "").strip("-"),
             backbone=(row.get("seg_backbone") or row.get("backbone") or "").strip("-"),
             val=_number(row["val_miou"]),
@@ -338,7 +338,7 @@ def errata() -> tuple[Erratum, ...]:
 
 @cache
 def hidden() -> dict[str, Hidden]:
-    """What systems of Table 1 needed besides image labels, by system; none for all others."""
+    """What lines of the tables needed besides their labels, by system; none for all others."""
     return {
         row["system"]: Hidden(
             **{key: row[key] for key in ("system", "what", "enters", "evidence")},

@@ -31,6 +31,7 @@ NAMES = {
     "edam_mask": "EDAM, masks",
     "conta_contextless": "CONTA, asked without its context map",
     "first_round": "C-CAM without its second round",
+    "visual_tokens": "MMCST without words",
     "undropped": "the same network, nothing dropped",
     "undilated": "the same network, every dilation 1",
     "ficklenet_whole": "FickleNet, asked once with nothing dropped",

@@ -1,4 +1,4 @@
-"""``{reported-table}``: Table 1 of the survey as data, beside what was measured here, to sort.
+"""``{reported-table} table2``: a table of the survey as data, beside what was measured, to sort.
 
 It is drawn when a page is written, when the sections of all systems are known. The table is HTML
 that reads without a script; what is said of a cell opens at a click, without a script too.
@@ -17,10 +17,14 @@ from leaderboard_figures import HIDDEN, RESPONSES
 from linked_figures import Address, addresses, skip
 from measured import called, every_curve
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from wsss_lib import survey
+from wsss_lib.core import InputError
+from wsss_lib.survey_rows import Note, notes
 
+LOGGER = logging.getLogger(__name__)
 SCRIPT = Path(__file__).with_suffix(".js")
 UNMEASURED = "not measured yet"
 PLACES = {
@@ -30,17 +34,34 @@ PLACES = {
 """Column in which an erratum is marked; the others concern the system as a whole."""
 NUMBERS = ("row", "year", "val", "test", "found", "gain")
 LARGEST_FIRST = ("year", "val", "test", "found", "gain")
+OUR_HEADS = {"gain": "here: gain", "found": "here: found"}
 HEADS = {
-    "system": "system",
-    "row": "row",
-    "year": "year",
-    "stage": "training",
-    "networks": "networks",
-    "val": "val",
-    "test": "test",
-    "besides": "besides tags",
-    "gain": "here: gain",
-    "found": "here: found",
+    "table1": {
+        "system": "system", "row": "row", "year": "year", "group": "training",
+        "networks": "networks", "val": "val", "test": "test", "besides": "besides tags",
+        **OUR_HEADS,
+    },
+    "table2": {
+        "system": "system", "row": "row", "year": "year", "group": "label", "networks": "network",
+        "val": "val", "test": "test", "really": "what the line is",
+        "besides": "besides its label", **OUR_HEADS,
+    },
+    "table3": {
+        "system": "system", "row": "row", "year": "year", "group": "model", "networks": "network",
+        "val": "val", "test": "test", "really": "what the line is", "besides": "besides tags",
+        **OUR_HEADS,
+    },
+}  # fmt: skip
+"""Columns of each table, and what stands above them."""
+HIDDEN_NOTES = {
+    "table1": "masks stand behind the row, by way of saliency",
+    "table2": "more than its label stands behind the line",
+    "table3": "this stands behind the line",
+}
+NETWORKS = {
+    "table1": "Networks: of the labels → of the segmentation, ? where none is named.",
+    "table2": "Network: of the segmentation, ? where none is named.",
+    "table3": "Network: of the segmentation.",
 }
 
 
@@ -65,14 +86,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of Table 1 and all that is known of it here.
+    """A line of a table and all that is known of it here.
 
     Attributes:
         number: of the line, as printed, from 1.
         line: as printed.
         errata: what is known to be wrong in it, and was checked.
-        hidden: what the paper needed besides image labels; None where nothing is known.
-        here: what the system needs here besides image labels, in a word each.
+        hidden: what the paper needed besides its labels; None where nothing is known.
+        note: what the line really is; None where there is nothing to say.
+        ours: id of the system here that does what the line is.
+        here: what that system needs besides its labels, in a word each.
         measured: at the home dose; None where no whole curve is stored.
     """
 
@@ -80,6 +103,8 @@ class Row:
     line: survey.Reported
     errata: tuple[survey.Erratum, ...]
     hidden: survey.Hidden | None
+    note: Note | None
+    ours: str
     here: tuple[str, ...]
     measured: Measured | None
 
@@ -99,24 +124,36 @@ class Cell:
     group: str = ""
 
 
-def rows() -> list[Row]:
-    """Table 1, line by line in the order in which it is printed."""
-    known, cards = measured(), survey.find_cards()
-    wrong = [e for e in survey.errata() if e.checked and "Table 1" in e.place]
-    return [
-        Row(
-            number=number,
-            line=line,
-            # What it was supervised by has a column of its own.
-            errata=tuple(e for e in wrong if e.system == line.system and e.what != "supervision"),
-            hidden=survey.hidden().get(line.system),
-            here=tuple(HIDDEN.get(need, need) for need in cards[line.system].needs)
-            if line.system in cards
-            else (),
-            measured=known.get(line.system),
+def rows(table: str = "table1") -> list[Row]:
+    """A table of the survey, line by line in the order in which it is printed.
+
+    Raises:
+        InputError: there is no such table.
+    """
+    known, cards, said = measured(), survey.find_cards(), notes()
+    lines, place = survey.reported(table), f"Table {table.removeprefix('table')}"
+    wrong = [e for e in survey.errata() if e.checked and place in e.place]
+    found = []
+    for number, line in enumerate(lines, start=1):
+        note = said.get(line.system)
+        ours = note.ours if note else line.system
+        needs = cards[ours].needs if ours in cards else ()
+        found.append(
+            Row(
+                number=number,
+                line=line,
+                # What it was supervised by has a column of its own.
+                errata=tuple(
+                    e for e in wrong if e.system == line.system and e.what != "supervision"
+                ),
+                hidden=survey.hidden().get(line.system),
+                note=note,
+                ours=ours,
+                here=tuple(HIDDEN.get(need, need) for need in needs),
+                measured=known.get(ours),
+            )
         )
-        for number, line in enumerate(survey.reported("table1"), start=1)
-    ]
+    return found
 
 
 def measured() -> dict[str, Measured]:
@@ -136,25 +173,28 @@ def measured() -> dict[str, Measured]:
 
 def cells(row: Row, address: Address) -> dict[str, Cell]:
     """The cells of a line, by column."""
-    line, notes = row.line, {column: "" for column in HEADS}
+    line, told = row.line, dict.fromkeys(HEADS[row.line.table], "")
     for erratum in row.errata:
         text = f"Should read {erratum.correct} (printed: {erratum.printed}); {erratum.evidence}."
-        notes[PLACES.get(erratum.what, "system")] += f" {text}"
-    name, link = escape(line.method), address(line.system)
+        told[PLACES.get(erratum.what, "system")] += f" {text}"
+    name, link = escape(line.method), address(row.ours)
     if link:
         name = f'<a href="{escape(link)}">{name}</a>'
-    networks = " → ".join(part or "?" for part in (line.pseudo_backbone, line.backbone))
-    return {
-        "system": Cell(name + opened("", notes["system"]), line.method),
+    parts = (line.pseudo_backbone, line.backbone) if line.table == "table1" else (line.backbone,)
+    networks = " → ".join(part or "?" for part in parts)
+    found = {
+        "system": Cell(name + opened("", told["system"]), line.method),
         "row": Cell(str(row.number), str(row.number)),
         "year": Cell(str(line.year), str(line.year)),
-        "stage": Cell(line.stage, line.stage),
-        "networks": Cell(opened(escape(networks), notes["networks"]), networks),
-        "val": figure(line.val, notes["val"]),
-        "test": figure(line.test, notes["test"]),
+        "group": Cell(escape(line.group), line.group),
+        "networks": Cell(opened(escape(networks), told["networks"]), networks),
+        "val": figure(line.val, told["val"]),
+        "test": figure(line.test, told["test"]),
+        "really": really(row),
         "besides": besides(row),
         **measured_cells(row.measured),
     }
+    return {column: found[column] for column in HEADS[line.table]}
 
 
 def opened(text: str, note: str, mark: str = "†") -> str:
@@ -171,18 +211,37 @@ def opened(text: str, note: str, mark: str = "†") -> str:
 def figure(value: float | None, note: str) -> Cell:
     """A figure as printed."""
     if value is None:
-        return Cell("–")
+        return Cell(opened("–", note))
     return Cell(opened(f"{value:.1f}", note), str(value))
 
 
+def really(row: Row) -> Cell:
+    """What the line is, in a few words that open."""
+    if row.note is None:
+        return Cell("")
+    source = f"Known from: {row.note.evidence}."
+    if not row.note.checked:
+        source = f"Not checked; {source[0].lower()}{source[1:]}"
+    text = opened(escape(row.note.brief), f"{row.note.note} {source}", "§" + _unsure(row.note))
+    if row.ours == row.line.system:
+        return Cell(text, row.note.brief)
+    cards = survey.find_cards()
+    name = cards[row.ours].name if row.ours in cards else row.ours
+    return Cell(f"{text}<small>here: {escape(name)}</small>", row.note.brief)
+
+
+def _unsure(entry: Note | survey.Hidden) -> str:
+    return "" if entry.checked else "?"
+
+
 def besides(row: Row) -> Cell:
-    """What the paper needed besides image labels, and what the system needs here."""
+    """What the paper needed besides its labels, and what the system needs here."""
     here = ", ".join(row.here)
     if row.hidden is None:
         return Cell(f"none known<small>here: {here}</small>" if here else "none known")
     sure = "" if row.hidden.checked else " (remembered, not checked)"
     note = f"Enters {row.hidden.enters}{sure}. Known from: {row.hidden.evidence}."
-    text = opened(escape(row.hidden.what), note, mark="‡" if row.hidden.checked else "‡?")
+    text = opened(escape(row.hidden.what), note, mark="‡" + _unsure(row.hidden))
     same = "here too" if here == row.hidden.what else f"here: {here or 'none'}"
     return Cell(f"{text}<small>{same}</small>", row.hidden.what)
 
@@ -204,18 +263,19 @@ def table(found: Sequence[Row], address: Address) -> str:
     """The table as HTML, and the script that sorts it.
 
     Args:
-        found: lines.
+        found: lines of one table, at least one.
         address: from the id of a system to the section that explains it, "" where none does.
     """
+    number = found[0].line.table.removeprefix("table")
     heads = "".join(
         f'<th scope="col"{" data-number" * (key in NUMBERS)}'
         f"{' data-down' * (key in LARGEST_FIRST)}>{head}</th>"
-        for key, head in HEADS.items()
+        for key, head in HEADS[found[0].line.table].items()
     )
     lines = "".join(_line(row, address) for row in found)
     return (
         '<div class="reported-table pst-scrollable-table-container" role="region" tabindex="0" '
-        'aria-label="Table 1 of the survey beside our figures">'
+        f'aria-label="Table {number} of the survey beside our figures">'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
         f"\n<script>{SCRIPT.read_text(encoding='utf-8')}</script>\n"
     )
@@ -223,8 +283,7 @@ def table(found: Sequence[Row], address: Address) -> str:
 
 def _line(row: Row, address: Address) -> str:
     shown, found = "", cells(row, address)
-    for key in HEADS:
-        cell = found[key]
+    for key, cell in found.items():
         tag = 'th scope="row"' if key == "system" else "td"
         sort = f' data-sort="{escape(cell.sort)}"' if cell.sort else ""
         group = f' data-group="{escape(cell.group)}"' if cell.group else ""
@@ -237,25 +296,35 @@ class reported_table(nodes.General, nodes.Element):
 
 
 class ReportedTable(SphinxDirective):
-    """Table 1, once a page."""
+    """A table of the survey, Table 1 if none is named; once a page."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Leave a place for the table, and say what its marks mean."""
+        """Leave a place for the table, and say what its marks mean; or fail the strict build."""
+        name = self.arguments[0] if self.arguments else "table1"
+        try:
+            survey.reported(name)
+        except InputError as error:
+            LOGGER.warning("reported-table: %s", error, location=self.get_location())
+            return []
+        really = "§ what the line really is; " if "really" in HEADS[name] else ""
         note = (
             "Mean IoU in percent on PASCAL VOC 2012, as printed. A mark opens what is said of it: "
-            "† something should read otherwise; ‡ masks stand behind the row, by way of saliency, "
-            "‡? so we remember, unchecked. Networks: of the labels → of the segmentation, ? where "
-            "none is named. Here: what is gained over the control at the home dose of its family, "
-            "with what is counted, and what system and control have there; ± is two standard "
-            "errors of the paired gain. Gains of one count compare, others do not, so sorting "
-            "keeps them together."
+            f"† something should read otherwise; {really}‡ {HIDDEN_NOTES[name]}; with a ? we only "
+            f"remember it, or know the abstract alone. {NETWORKS[name]} Here: what is gained over "
+            "the control at the home dose of its family, with what is counted, and what system "
+            "and control have there; ± is two standard errors of the paired gain. Gains of one "
+            "count compare, others do not, so sorting keeps them together."
         )
-        return [reported_table(), nodes.paragraph("", note, classes=["table-note"])]
+        place = reported_table()
+        place["table"] = name
+        return [place, nodes.paragraph("", note, classes=["table-note"])]
 
 
 def visit_reported_table(self: Any, node: nodes.Element) -> None:
     """Draw the table, with addresses as seen from its page."""
-    self.body.append(table(rows(), addresses(self.builder)))
+    self.body.append(table(rows(node["table"]), addresses(self.builder)))
     raise nodes.SkipNode
 
 

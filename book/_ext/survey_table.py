@@ -1,8 +1,9 @@
-"""Tables of published figures: those of the survey as printed, and of what came after it.
+"""Tables of published figures of what came after the survey.
 
-``{survey-table} table1`` marks where the survey errs. ``{after-table}`` has the systems that came
-later, ``{model-table}`` what the large models behind them have learned from. In the prose,
-``{after}`dupl:val` `` is a figure, and ``{after}`dupl_21k:val - dupl:val` `` a difference of two.
+``{after-table}`` has the systems that came later, ``{model-table}`` what the large models behind
+them have learned from. In the prose, ``{after}`dupl:val` `` is a figure, and
+``{after}`dupl_21k:val - dupl:val` `` a difference of two. The survey's own tables are drawn by
+``{reported-table}``.
 """
 
 from typing import Any, cast
@@ -11,13 +12,11 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
-from wsss_book import MINUS, link, table
+from wsss_book import MINUS, table
 
 from wsss_lib import survey
-from wsss_lib.core import InputError
 
 LOGGER = logging.getLogger(__name__)
-HEAD = ("method as printed", "venue", "network", "val", "test", "needs besides", "here")
 AFTER_HEAD = (
     "system",
     "source",
@@ -28,28 +27,6 @@ AFTER_HEAD = (
     "test",
 )
 MODEL_HEAD = ("model", "source", "learned from", "with which labels")
-
-
-class SurveyTable(SphinxDirective):
-    """One line per system; a dagger where the errata have something to say about the line."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """Build the table, or fail the strict build."""
-        name = self.arguments[0]
-        try:
-            lines = survey.reported(name)
-        except InputError as error:
-            LOGGER.warning("survey-table: %s", error, location=self.get_location())
-            return []
-        number = name.removeprefix("table")
-        wrong = {e.system for e in survey.errata() if e.checked and f"Table {number}" in e.place}
-        rows = [_row(line, line.system in wrong) for line in lines]
-        note = nodes.paragraph("", "Mean IoU in percent on PASCAL VOC 2012. † See the ")
-        note += link("errata", "errata")
-        note += nodes.Text(".")
-        return [table(HEAD, rows, ["survey-table"]), note]
 
 
 class AfterTable(SphinxDirective):
@@ -137,23 +114,8 @@ def _read(lines: list[tuple[str, str, str]]) -> nodes.admonition:
     return nodes.admonition("", title, items, classes=["dropdown"])
 
 
-def _row(line: survey.Reported, wrong: bool) -> list[Any]:
-    card = survey.find_cards().get(line.system)
-    here = [link(f"system-{line.system}", card.name)] if card else "–"
-    figures = [_figure(value) for value in (line.val, line.test)]
-    return [
-        line.method + (" †" if wrong else ""),
-        f"{line.venue} {line.year}",
-        line.backbone or "–",
-        *figures,
-        "; ".join(card.needs) if card else "",
-        here,
-    ]
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Make the directive known."""
-    app.add_directive("survey-table", SurveyTable)
+    """Make directives and role known."""
     app.add_directive("after-table", AfterTable)
     app.add_directive("model-table", ModelTable)
     app.add_role("after", AfterRole())

@@ -500,20 +500,6 @@ def test_a_figure_has_no_exponent(value, digits, text):
     assert figure(value, digits) == text
 
 
-def test_a_survey_table_is_printed_as_it_is_with_marks(build):
-    page, warnings = build("```{survey-table} table3\n```\n")
-    assert not warnings
-    rows = [[cell.get_text().strip() for cell in row.find_all("td")] for row in page("tr")[1:]]
-    lines = survey.reported("table3")
-    assert [row[0].removesuffix(" †") for row in rows] == [line.method for line in lines]
-    assert [row[3] for row in rows] == [f"{line.val:.1f}" for line in lines]
-    marked = {line.system for line, row in zip(lines, rows, strict=True) if row[0].endswith("†")}
-    found = [item for item in survey.errata() if item.checked]
-    wrong = {item.system for item in found if "Table 3" in item.place}
-    assert marked == wrong & {line.system for line in lines} != set()
-    assert "no table 'table9'" in build("```{survey-table} table9\n```\n")[1]
-
-
 def test_what_came_after_is_drawn_from_data_with_its_sources(build):
     source = "```{after-table}\n```\n\n```{model-table}\n```\n\n{after}`dupl_21k:val - dupl:val`"
     page, warnings = build(source + " {after}`excel:test`")
@@ -541,6 +527,16 @@ def test_table_1_is_drawn_where_it_stands_with_links_and_its_script(build):
     assert "not measured yet" in box.text  # no results lie here
     assert "aria-sort" in box.find_next_sibling("script").string
     assert "†" in page.find("p", class_="table-note").text
+
+
+def test_another_table_is_drawn_where_it_is_named(build):
+    page, warnings = build("```{reported-table} table2\n```\n")
+    assert not warnings
+    box = page.find("div", class_="reported-table")
+    assert len(box.tbody("tr")) == len(survey.reported("table2"))
+    assert "what the line is" in box.thead.text
+    assert "§" in page.find("p", class_="table-note").text
+    assert "no table 'table9'" in build("```{reported-table} table9\n```\n")[1]
 
 
 def test_hours_and_memory_of_a_recipe_come_from_photographs(build, tmp_path):

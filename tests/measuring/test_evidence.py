@@ -18,6 +18,7 @@ from experiments.contenders import (
     PlainClip,
     SalientCAM,
     TagsNetwork,
+    VisualTokens,
     card_of,
     contend,
     taught_by,
@@ -40,6 +41,7 @@ from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import VARIANTS
 from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.foundation.clip_es import ClipES
+from wsss_lib.methods.foundation.mmcst import MMCST
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.survey import find_methods
@@ -397,6 +399,26 @@ def test_plain_logits_have_no_rival():
     torch.testing.assert_close(of_both[:, 0], of_one[:, 0])
     method.text = method.text[:6]
     torch.testing.assert_close(method.class_maps(image, alone), of_one)
+
+
+def test_visual_tokens_are_mmcst_without_a_sentence():
+    """The same network from the same weights; the tokens of the text are free, and CLIP is gone."""
+    torch.manual_seed(0)
+    full = MMCST.toy(3)
+    torch.manual_seed(0)
+    method = VisualTokens.toy(3)
+    own, theirs = (dict(one.named_parameters()) for one in (method, full))
+    assert set(own) - set(theirs) == {"text_tokens.own"}
+    assert {name.split(".")[0] for name in set(theirs) - set(own)} == {"text_tokens"}
+    assert all(torch.equal(own[name], theirs[name]) for name in set(own) & set(theirs))
+    assert method.recipe == full.recipe
+    assert (method.last, method.scales) == (full.last, full.scales)
+    batch = Batch(("a", "b"), torch.rand(2, 3, 64, 64), torch.tensor([[1.0, 1, 0], [0, 0, 1]]))
+    terms = method.loss(batch)
+    sum(terms.values()).backward()
+    assert set(terms) == {"tokens", "visual", "textual"}
+    assert method.text_tokens.own.grad.any()
+    assert method.eval().predict(batch).shape == (2, 3, 64, 64)
 
 
 def test_boxes_of_the_detector_are_filled(monkeypatch):

@@ -9,6 +9,7 @@ from diagrams.description import (
     learned,
     reply,
     step,
+    stop,
     term,
 )
 
@@ -57,6 +58,41 @@ CLIMS = Diagram(
     ),
 )  # fmt: skip
 
+MMCST = Diagram(
+    "mmcst",
+    "MMCST",
+    (
+        given("image", (0, 0)),
+        given("tags", (2, 0)),
+        frozen("clip", "CLIP", (1, 1), "text_tokens.clip"),
+        learned("fit", "image-language\ncontext", (1, 2), "text_tokens.fit", idea=True),
+        learned("words", "sentences as\ntokens", (2, 2), "text_tokens.words", idea=True),
+        learned(
+            "transformer", "transformer: patches, and\ntwo tokens for each class", (0.5, 3),
+            "backbone", "transformer", wide=2,
+        ),
+        step("mean", "mean of\neach token", (0, 4)),
+        step("context", "visual context:\nwhat it looks at", (1, 4), idea=True),
+        term("tokens", "classification", (0, 5)),
+        step("classifiers", "dense\nclassifiers", (2, 5), idea=True),
+        step("maps", "class maps of\nboth kinds", (1, 6)),
+        term("visual", "classification", (1, 7)),
+        term("textual", "classification", (2, 7)),
+        step("fused", "times attention,\nmean of both", (0, 7)),
+        answer("over its\nmaximum", (0, 8)),
+    ),
+    (
+        *flow("image", "transformer", "mean", "tokens"), *flow("image", "clip", "fit"),
+        *flow("clip", "words", "transformer"), *flow("fit", "transformer"),
+        *flow("words", "classifiers"), *flow("transformer", "maps"),
+        *flow("transformer", "classifiers"), *stop("transformer", "context"),
+        *flow("context", "classifiers", "maps", "visual"), *flow("maps", "textual"),
+        *flow("tags", "tokens"), *flow("tags", "visual"), *flow("tags", "textual"),
+        *reply("maps", "fused"), *reply("transformer", "fused"), *reply("fused", "answer"),
+        *reply("tags", "answer"),
+    ),
+)  # fmt: skip
+
 SAM_PSEUDO = Diagram(
     "sam_pseudo",
     "SAM-enhanced pseudo labels",
@@ -94,4 +130,4 @@ GROUNDED_SAM = Diagram(
     ),
 )  # fmt: skip
 
-DIAGRAMS = (CLIP_ES, CLIMS, SAM_PSEUDO, GROUNDED_SAM)
+DIAGRAMS = (CLIP_ES, CLIMS, MMCST, SAM_PSEUDO, GROUNDED_SAM)

@@ -1,6 +1,11 @@
 import torch
 
-from wsss_lib.blocks.affinity.class_tokens import class_attention, patch_affinity, spread
+from wsss_lib.blocks.affinity.class_tokens import (
+    class_attention,
+    looked_at,
+    patch_affinity,
+    spread,
+)
 
 
 def attention(c=3, h=2, w=4, b=2):
@@ -34,3 +39,18 @@ def test_spread_is_a_mean_over_patches_for_each_patch():
         assert torch.allclose(said[:, :, i], mean, atol=1e-6)
     assert torch.allclose(spread(maps, torch.eye(8).repeat(2, 1, 1)), maps)
     assert torch.allclose(spread(torch.ones(2, 1, 2, 4), affinity), torch.ones(()))
+
+
+def test_a_token_sees_the_mean_of_the_patches_weighted_by_where_it_looks():
+    given, patches = attention(c=3, h=2, w=4, b=2), torch.randn(2, 5, 2, 4)
+    looks, seen = looked_at(given, patches, 3)
+    assert looks.shape == (2, 3, 2, 4)
+    for b in range(2):
+        for k in range(3):
+            spent = sum(given[b, k, 3 + p] for p in range(8))
+            total = torch.zeros(5)
+            for p in range(8):
+                share = given[b, k, 3 + p] / spent
+                assert torch.isclose(looks[b, k, p // 4, p % 4], share)
+                total += share * patches[b, :, p // 4, p % 4]
+            torch.testing.assert_close(seen[b, k], total)

@@ -53,3 +53,24 @@ def spread(maps: Tensor, affinity: Tensor) -> Tensor:
         (B, C, h, w), inside the range of ``maps``.
     """
     return torch.einsum("bij,bcj->bci", affinity, maps.flatten(2)).view_as(maps)
+
+
+def looked_at(attention: Tensor, patches: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Where each class token looks, and the mean of the patches that it sees there.
+
+    Source: a reconstruction of the visual context of MMCST (Xu et al., CVPR 2023), of which no
+    details could be read.
+
+    Args:
+        attention: (B, K + N, K + N), rows sum to one.
+        patches: (B, D, h, w) with h * w = N.
+        count: K, the number of class tokens.
+
+    Returns:
+        looks: (B, K, h, w), the attention to the patches alone; sums to one over them.
+        seen: (B, K, D), the patches weighted by it.
+    """
+    looks = attention[:, :count, count:]
+    looks = looks / looks.sum(dim=2, keepdim=True)
+    seen = looks @ patches.flatten(2).transpose(1, 2)
+    return looks.unflatten(2, (patches.shape[-2], patches.shape[-1])), seen

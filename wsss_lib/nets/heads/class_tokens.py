@@ -38,21 +38,29 @@ class ClassTokens(nn.Module):
             start = backbone.class_token.repeat(num_classes, 1)
         self.tokens = nn.Parameter(start)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images (B, 3, H, W) -> what comes out behind the last layer, and how.
+    def forward(self, image: Tensor, more: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Images -> what comes out behind the last layer, and how.
+
+        Args:
+            image: (B, 3, H, W).
+            more: (B, M, D) further tokens, which come between class tokens and patches; M is 0
+                without any.
 
         Returns:
-            tokens: (B, C, D), not normalised.
+            tokens: (B, C + M, D), not normalised.
             patches: (B, D, h, w), not normalised either.
-            attention: (layers, B, C + N, C + N), mean over heads; rows sum to one.
+            attention: (layers, B, C + M + N, C + M + N), mean over heads; rows sum to one.
         """
         patches = self.backbone.embedding(image)
         size = (patches.shape[-2], patches.shape[-1])
         own = self.tokens.expand(len(image), -1, -1)
+        if more is not None:
+            own = torch.cat([own, more], dim=1)
+        count = own.shape[1]
         tokens = torch.cat([own, patches.flatten(2).transpose(1, 2)], dim=1)
         attentions = []
         for layer in self.backbone.layers:
             tokens, attention = layer(tokens, show=True)
             attentions.append(attention.mean(dim=1))
-        own, rest = tokens.tensor_split([len(self.tokens)], dim=1)
+        own, rest = tokens.tensor_split([count], dim=1)
         return own, rest.transpose(1, 2).unflatten(2, size), torch.stack(attentions)
