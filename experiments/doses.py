@@ -144,6 +144,8 @@ CARELESS = (
     Dose(0.2, annotator={"box_jitter": 0.2}),
 )
 """A share is the standard deviation of the error; people err by 2 to 5 %."""
+CLICKS = (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1))
+"""On objects alone; nobody clicks on the ground."""
 FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}
 THIN = {"weights": {"bus": 0.0, "wreath": 0.0, "boat": 0.0}}
 
@@ -254,9 +256,12 @@ FAMILIES: dict[str, Family] = {
     "point": Family(
         "tags say what is there, not where",
         "clicks on each object",
-        (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1)),
-        2, "val_miou",
-        {"whats_the_point": "tags_network"},
+        CLICKS, 2, "val_miou",
+        {"whats_the_point": "tags_network", "pdml": "point_pce"},
+    ),
+    "point_maps": Family(
+        "a class map peaks where the class is told apart, which need not be on the object",
+        "clicks on each object", CLICKS, 2, "miou", {"pcam": "cam"},
     ),
     "clip": Family(
         "background that resembles a class is called by its name",

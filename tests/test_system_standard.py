@@ -93,9 +93,11 @@ UNMEASURED = frozenset(
         "box2seg",
         "bcm",
         "bbam",
+        "pcam",
+        "pdml",
     }
 )
-WAITING = frozenset({"box_jitter"})
+WAITING = frozenset({"box_jitter", "point_maps"})
 """Families none of whose curves was measured, though other families have measured their systems."""
 PENDING: dict[str, frozenset[str]] = {
     "figures of three runs": UNMEASURED,
