@@ -37,6 +37,7 @@ from wsss_lib.methods.image_level.ensemble.mdc import MDC
 from wsss_lib.methods.image_level.extra_supervision.beco import BECO
 from wsss_lib.methods.image_level.extra_supervision.eps import EPS
 from wsss_lib.methods.image_level.online.mdba import MDBA
+from wsss_lib.methods.point.pdml import PDML
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.segmentation.segmenter import Segmenter
@@ -283,6 +284,11 @@ def saliency_labels(place: Place) -> Stage:
     return place.run(method, MDBA.card.supervision)
 
 
+def clicks_alone(place: Place) -> Stage:
+    """PDML that never compares clicks, and never takes a pixel for another click."""
+    return place.run(made_with(place, PDML, {"weight": 0.0, "start": 2.0}), PDML.card.supervision)
+
+
 class SalientCAM(CAM):
     """CAM whose background is what no saliency map shows: the cue of many systems, alone."""
 
@@ -434,6 +440,7 @@ MAKERS: dict[str, Maker] = {
     "clip_rivals": Maker(ClipES.card, rivals_alone),
     "two_segmenters": Maker(BECO.card, two_segmenters),
     "saliency_labels": Maker(MDBA.card, saliency_labels),
+    "point_pce": Maker(PDML.card, clicks_alone),
     "two_stages": Maker(TAUGHT, taught_by("cam_150", 150)),
     "two_stages_vit": Maker(TAUGHT, taught_by("cam_vit_150", 150, vit=True)),
     "two_stages_mit": Maker(TAUGHT, taught_by("cam_mit_150", 150, kind=MixSegmenter)),

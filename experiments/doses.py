@@ -144,6 +144,12 @@ CARELESS = (
     Dose(0.2, annotator={"box_jitter": 0.2}),
 )
 """A share is the standard deviation of the error; people err by 2 to 5 %."""
+CLICKS = (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1))
+"""On objects alone; nobody clicks on the ground."""
+SCENE_CLICKS = tuple(
+    Dose(n, annotator={"points_each": int(n)}, variant="scenes") for n in (5.0, 2.0, 1.0)
+)
+"""Where kinds of ground are classes, they are clicked on as well."""
 FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}
 THIN = {"weights": {"bus": 0.0, "wreath": 0.0, "boat": 0.0}}
 
@@ -254,9 +260,17 @@ FAMILIES: dict[str, Family] = {
     "point": Family(
         "tags say what is there, not where",
         "clicks on each object",
-        (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1)),
-        2, "val_miou",
+        CLICKS, 2, "val_miou",
         {"whats_the_point": "tags_network"},
+    ),
+    "point_maps": Family(
+        "a class map peaks where the class is told apart, which need not be on the object",
+        "clicks on each object", CLICKS, 2, "miou", {"pcam": "cam"},
+    ),
+    "scene_points": Family(
+        "a click says nothing of the other pixels of its region",
+        "clicks on each object and each kind of ground", SCENE_CLICKS, 2, "val_miou",
+        {"pdml": "point_pce"},
     ),
     "clip": Family(
         "background that resembles a class is called by its name",

@@ -76,6 +76,8 @@ from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
 from wsss_lib.methods.image_level.self_supervised.subcat import SubCat
 from wsss_lib.methods.image_level.self_supervised.usage import USAGE
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
+from wsss_lib.methods.point.pcam import PCAM
+from wsss_lib.methods.point.pdml import PDML
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
@@ -315,6 +317,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
+    "pcam": lambda parts: PCAM(parts.resnet(), parts.count),
+    "pdml": lambda parts: PDML(parts.deeplab()),
     "clip_es": _clip_es,
     "clims": _clims,
     "mmcst": _mmcst,
@@ -362,6 +366,7 @@ AFTER = {
     "cpn": "irnet",
     "advcam": "irnet",
     "lpcam": "irnet",
+    "pcam": "irnet",
     "clims": "irnet",
     "mmcst": "affinitynet",
 }

@@ -45,6 +45,7 @@ NAMES = {
     "saliency_labels": "the same network, saliency as labels",
     "two_stages_mit": "two stages, mix transformer",
     "tags_network": "the same network from tags",
+    "point_pce": "the same network, clicks alone",
     "clip_logits": "plain logits of CLIP",
     "clip_rivals": "CLIP-ES, not carried",
     "detected_boxes": "boxes of the detector",

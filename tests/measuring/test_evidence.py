@@ -119,6 +119,18 @@ def test_two_networks_without_their_idea_have_the_labels_and_steps_of_beco(tiny)
     assert card_of("two_segmenters") == beco.method.card
 
 
+def test_clicks_alone_have_the_network_labels_and_steps_of_pdml(tiny):
+    """Neither compared nor extended, from the first step to the last."""
+    place = Place(0, USUAL, tiny / "runs")
+    alone, pdml = contend("point_pce", place).method, contend("pdml", place).method
+    assert alone.recipe == pdml.recipe
+    assert card_of("point_pce") == pdml.card
+    assert (alone.weight, pdml.weight) == (0.0, 1.0)
+    assert alone.start > 1 > pdml.start
+    shapes = [[weight.shape for weight in one.parameters()] for one in (alone, pdml)]
+    assert shapes[0] == shapes[1]
+
+
 def test_what_beco_is_without_one_of_its_ideas_keeps_the_other(tiny):
     place = Place(0, USUAL, tiny / "runs")
     beco = contend("beco", place).method

@@ -1,4 +1,4 @@
-"""Losses of a segmentation network that is told what is there, and one point on each of it."""
+"""Losses of networks that are told what is there, and one point or a few on each of it."""
 
 import torch
 import torch.nn.functional as F
@@ -64,3 +64,48 @@ def objectness_loss(logits: Tensor, prior: Tensor) -> Tensor:
     objects = logits[:, 1:].logsumexp(dim=1, keepdim=True) - total
     background = logits[:, :1] - total
     return -(prior * objects + (1 - prior) * background).mean()
+
+
+def clicked_map_loss(values: Tensor, kinds: Tensor) -> Tensor:
+    """Two-way cross-entropy of class maps at the clicked pixels: the clicked class and no other.
+
+    What ``tag_loss`` asks of the mean over an image, this asks of one pixel of it. A click on the
+    background asks for no class.
+
+    Args:
+        values: (n, C), class maps where somebody clicked, any real values.
+        kinds: (n,) what was clicked, in 0..C.
+
+    Returns:
+        A scalar, the mean over clicks and classes; 0 (with a gradient of 0) without a click.
+    """
+    target = F.one_hot(kinds, values.shape[1] + 1)[:, 1:].to(values)
+    total = F.binary_cross_entropy_with_logits(values, target, reduction="sum")
+    return total / max(1, values.numel())
+
+
+def triplet_loss(vectors: Tensor, kinds: Tensor, margin: float) -> Tensor:
+    """Clicks of one class nearer to each other than to those of another, by a margin.
+
+    ``max(0, margin + d_ij - d_ik)``, with i and j two clicks of one class, k one of another, and d
+    the squared distance of vectors of length one: 0 if they point the same way, 4 if they point
+    away from each other.
+
+    Source: the triplets of Weinberger and Saul (JMLR 2009), between clicks as in PDML (Qian et al.,
+    AAAI 2019).
+
+    Args:
+        vectors: (n, D), one for each click, any real values; normalised here.
+        kinds: (n,) what was clicked.
+        margin: in [0, 4].
+
+    Returns:
+        A scalar, the mean over all triplets; 0 (with a gradient of 0) if there is none.
+    """
+    directions = F.normalize(vectors, dim=1)
+    apart = 2 - 2 * directions @ directions.T
+    same = kinds[:, None] == kinds
+    itself = torch.eye(len(kinds), dtype=torch.bool, device=kinds.device)
+    triplets = (same & ~itself)[:, :, None] & ~same[:, None, :]
+    owed = (margin + apart[:, :, None] - apart[:, None, :]).relu()
+    return (owed * triplets).sum() / triplets.sum().clamp(min=1)

@@ -7,6 +7,7 @@ from diagrams import (
     between,
     boundary,
     boxes,
+    clicks,
     cooccurrence,
     erasing,
     extra_supervision,
@@ -28,7 +29,7 @@ from wsss_lib.core import InputError
 FAMILIES = (
     pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
     cooccurrence, boundary, extra_supervision, self_supervised, views, prototypes, regularisers,
-    online, marks, boxes, noisy_boxes, foundation,
+    online, marks, clicks, boxes, noisy_boxes, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""
