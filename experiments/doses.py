@@ -146,8 +146,10 @@ CARELESS = (
 """A share is the standard deviation of the error; people err by 2 to 5 %."""
 CLICKS = (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1))
 """On objects alone; nobody clicks on the ground."""
-SCENE_CLICKS = tuple(
-    Dose(n, annotator={"points_each": int(n)}, variant="scenes") for n in (5.0, 2.0, 1.0)
+SCENE_CLICKS = (
+    Dose(5, annotator={"points_each": 5}, variant="scenes"),
+    Dose(2, annotator={"points_each": 2}, variant="scenes"),
+    Dose(1, variant="scenes"),
 )
 """Where kinds of ground are classes, they are clicked on as well."""
 FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}

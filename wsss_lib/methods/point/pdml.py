@@ -39,8 +39,8 @@ CARD = Card(
         "a pixel extends a click if it lies in a window around it and its features are near; "
         "window, bound and start of the extension are ours",
         "features are those that the segmentation's classifier reads",
-        "the paper parses scenes, where every region is clicked on; where nobody clicks on the "
-        "ground, nothing teaches background",
+        "the paper parses scenes, where every region is clicked on, as on the toy scenes; where "
+        "nobody clicks on the ground, nothing teaches background",
         "no colour jitter, and no dense CRF after the network",
     ),
 )
