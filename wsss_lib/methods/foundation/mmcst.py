@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsss_lib.blocks.affinity.class_tokens import looked_at
 from wsss_lib.blocks.maps.cam import multi_scale_flip
@@ -85,7 +85,7 @@ class MMCST(Method):
         super().__init__()
         self.backbone, self.last, self.scales = backbone, last, scales
         self.transformer = ClassTokens(backbone, len(classes))
-        self.text_tokens = TextTokens(clip, classes, backbone.channels[-1])
+        self.text_tokens: nn.Module = TextTokens(clip, classes, backbone.channels[-1])
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Any = None) -> Self:
