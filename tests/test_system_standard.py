@@ -93,6 +93,9 @@ UNMEASURED = frozenset(
         "box2seg",
         "bcm",
         "bbam",
+        "rloss",
+        "dfr",
+        "bpg",
     }
 )
 WAITING = frozenset({"box_jitter"})

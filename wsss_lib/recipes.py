@@ -80,6 +80,7 @@ from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
+from wsss_lib.methods.scribble.rloss import RegularisedLosses
 from wsss_lib.methods.scribble.scribblesup import ScribbleSup
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.mit import MiT, load_mit
@@ -308,6 +309,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
+    "rloss": lambda parts: RegularisedLosses(parts.deeplab()),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
     "clip_es": _clip_es,
