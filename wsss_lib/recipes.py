@@ -78,6 +78,7 @@ from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.scribble.dfr import DFR
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
 from wsss_lib.methods.scribble.rloss import RegularisedLosses
@@ -309,6 +310,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
+    "dfr": lambda parts: DFR(parts.deeplab()),
     "rloss": lambda parts: RegularisedLosses(parts.deeplab()),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
