@@ -78,6 +78,7 @@ from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.scribble.bpg import BPG
 from wsss_lib.methods.scribble.dfr import DFR
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
@@ -110,6 +111,7 @@ from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
 from wsss_lib.nets.segmentation.discriminator import Discriminator
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
+from wsss_lib.nets.segmentation.guided import GuidedNet
 from wsss_lib.nets.segmentation.joint import JointNet
 from wsss_lib.nets.segmentation.masked import MaskedNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
@@ -310,6 +312,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
+    "bpg": lambda parts: BPG(GuidedNet(parts.resnet(), parts.count)),
     "dfr": lambda parts: DFR(parts.deeplab()),
     "rloss": lambda parts: RegularisedLosses(parts.deeplab()),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),

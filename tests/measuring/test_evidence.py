@@ -18,6 +18,7 @@ from experiments.contenders import (
     PlainClip,
     SalientCAM,
     TagsNetwork,
+    Unguided,
     card_of,
     contend,
     taught_by,
@@ -42,6 +43,7 @@ from wsss_lib.data.weak import Annotator
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
+from wsss_lib.methods.scribble.bpg import BPG
 from wsss_lib.survey import find_methods
 
 NO_IDEA = {"cam", "bbox_rect", "pce", "pamr", "densecrf", "segmenter"}
@@ -386,6 +388,27 @@ def test_a_network_from_tags_hears_of_no_click():
     assert set(terms) == {"image", "object"}
     for name, value in terms.items():
         torch.testing.assert_close(value, expected[name])
+
+
+def test_an_unguided_network_refines_as_bpg_does_and_draws_no_edges():
+    alone, bpg = Unguided.toy(3), BPG.toy(3)
+    image, scribble = torch.rand(1, 3, 16, 16), torch.full((1, 16, 16), 255)
+    scribble[0, 4, 2:9] = 1
+    batch = Batch(("a",), image, scribble=scribble)
+    assert set(alone.loss(batch)) == {"seg"}
+    assert set(bpg.loss(batch)) == {"seg", "edge"}
+    assert alone.recipe == bpg.recipe
+    branch = {"perception", "boundary"}
+    shapes = [
+        {
+            name: weight.shape
+            for name, weight in method.net.named_parameters()
+            if name.split(".")[0] not in branch and not name.endswith("mix.0.weight")
+        }
+        for method in (alone, bpg)
+    ]
+    assert shapes[0] == shapes[1]
+    assert not card_of("unguided").needs
 
 
 def test_plain_logits_have_no_rival():
