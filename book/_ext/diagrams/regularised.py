@@ -28,13 +28,13 @@ DFR = Diagram(
     (
         given("image", (0, 0)),
         given("scribble", (2, 0)),
-        learned("net", "segmentation\nnetwork", (1, 1)),
-        learned("head", "deep features", (1, 2), idea=True),
-        step("known", "cells with a stroke\nor a sure answer", (2, 2), wide=1.1),
-        step("kernel", "near, of one\ncolour, and alike\nto the network", (0, 3), idea=True),
-        term("consistent", "one class, one\nfeature", (2, 3), idea=True),
-        term("crf, cut", "links that are\ncut", (0, 4), key="energies"),
-        term("seg", "cross-entropy of\nthe drawn pixels", (2, 4)),
+        learned("net", "segmentation\nnetwork", (2, 1)),
+        learned("head", "deep features", (0, 2), idea=True),
+        step("known", "cells with a stroke\nor a sure answer", (1, 2), wide=1.1),
+        step("kernel", "near, of one\ncolour, and alike\nto the network", (2, 3), idea=True),
+        term("consistent", "one class, one\nfeature", (0, 4), idea=True),
+        term("crf, cut", "links that are\ncut", (1, 4), key="energies"),
+        term("seg", "cross-entropy of\nthe drawn pixels", (0, 3)),
         answer("class against\nbackground", (1, 5)),
     ),
     (
@@ -51,8 +51,8 @@ BPG = Diagram(
     (
         given("image", (0, 0)),
         given("scribble", (2, 0)),
-        step("edges", "edge map", (0, 1)),
-        learned("backbone", "backbone", (1, 1), "net.backbone"),
+        step("edges", "edge map", (2, 3)),
+        learned("backbone", "backbone", (0, 1), "net.backbone"),
         learned(
             "perception", "boundary branch", (0, 2), "net.perception", idea=True, wide=1.05
         ),
@@ -64,8 +64,8 @@ BPG = Diagram(
             "refinement", "finer features are\nadded; predicted\nagain, step by step", (1, 3),
             "net.refinement", "net.detail", idea=True, wide=1.2,
         ),
-        term("edge", "edges, redrawn", (0, 4), idea=True),
-        term("seg", "cross-entropy of\nthe drawn pixels,\nat each step", (2, 4)),
+        term("edge", "edges, redrawn", (1, 4), idea=True),
+        term("seg", "cross-entropy of\nthe drawn pixels,\nat each step", (2, 5)),
         answer("class against\nbackground", (1, 5)),
     ),
     (
