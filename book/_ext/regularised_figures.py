@@ -29,7 +29,7 @@ def descended(batch: Batch, crf: float, ncut: float, steps: int = 60) -> Tensor:
     seed_everything(0)
     _, _, height, width = batch.image.shape
     net = EachPixel(torch.zeros(1, len(world().classes) + 1, height, width))
-    method = RegularisedLosses(net, crf, ncut, sxy=10.0, start=0.0)  # type: ignore[arg-type]
+    method = RegularisedLosses(net, crf, ncut, sxy=10.0, start=0.0, scale=1.0)  # type: ignore[arg-type]
     optimizer = torch.optim.Adam(method.parameters(), lr=0.3)
     for _ in range(steps):
         optimizer.zero_grad()
