@@ -40,10 +40,12 @@ from wsss_lib.methods.image_level.online.mdba import MDBA
 from wsss_lib.methods.point.pdml import PDML
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.scribble.bpg import BPG
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_mit, toy_vit
 from wsss_lib.nets.large.saliency import toy_saliency
+from wsss_lib.nets.segmentation.guided import toy_guided
 from wsss_lib.nets.segmentation.mlp import toy_segformer
 from wsss_lib.recipes import BEFORE
 from wsss_lib.results import commit, read_result, write_json
@@ -329,6 +331,19 @@ class TagsNetwork(WhatsThePoint):
         }
 
 
+class Unguided(BPG):
+    """BPG without its boundary branch: the same prediction refinement, from strokes alone."""
+
+    card = replace(BPG.card, id="unguided", needs=())
+
+    @classmethod
+    def toy(cls, num_classes: int, backbone: Any = None) -> Self:
+        """No features of boundaries join the refinement, and no edges are learned."""
+        method = cls(toy_guided(num_classes, backbone, edges=0))
+        method.recipe = BPG.toy(num_classes).recipe
+        return method
+
+
 class PlainClip(ClipES):
     """Grad-CAM of CLIP's plain logits: CLIP-ES without rivals and without attention."""
 
@@ -384,7 +399,7 @@ class DetectedBoxes(GroundedSam):
         return boxes_to_labels([torch.column_stack([corners, torch.tensor(kinds)])], (h, w))[0]
 
 
-ALONE = (SalientCAM, TagsNetwork, PlainClip, VisualTokens, DetectedBoxes)
+ALONE = (SalientCAM, TagsNetwork, Unguided, PlainClip, VisualTokens, DetectedBoxes)
 """Controls with a class of their own."""
 
 

@@ -257,7 +257,10 @@ FAMILIES: dict[str, Family] = {
             Dose(0.6),
             Dose(0.2, annotator={"stroke_length": (0.15, 0.25)}),
         ), 2, "val_miou",
-        {"scribblesup": "pce", "ncut_loss": "pce"},
+        {
+            "scribblesup": "pce", "ncut_loss": "pce", "rloss": "pce", "dfr": "rloss",
+            "bpg": "unguided",
+        },
     ),
     "point": Family(
         "tags say what is there, not where",

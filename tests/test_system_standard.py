@@ -96,6 +96,9 @@ UNMEASURED = frozenset(
         "mmcst",
         "pcam",
         "pdml",
+        "rloss",
+        "dfr",
+        "bpg",
     }
 )
 WAITING = frozenset({"box_jitter", "text_tokens", "point_maps", "scene_points"})

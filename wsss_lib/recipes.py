@@ -81,8 +81,11 @@ from wsss_lib.methods.point.pdml import PDML
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
+from wsss_lib.methods.scribble.bpg import BPG
+from wsss_lib.methods.scribble.dfr import DFR
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
+from wsss_lib.methods.scribble.rloss import RegularisedLosses
 from wsss_lib.methods.scribble.scribblesup import ScribbleSup
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.mit import MiT, load_mit
@@ -111,6 +114,7 @@ from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
 from wsss_lib.nets.segmentation.discriminator import Discriminator
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
+from wsss_lib.nets.segmentation.guided import GuidedNet
 from wsss_lib.nets.segmentation.joint import JointNet
 from wsss_lib.nets.segmentation.masked import MaskedNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
@@ -315,6 +319,9 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
+    "bpg": lambda parts: BPG(GuidedNet(parts.resnet(), parts.count)),
+    "dfr": lambda parts: DFR(parts.deeplab()),
+    "rloss": lambda parts: RegularisedLosses(parts.deeplab()),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
     "pcam": lambda parts: PCAM(parts.resnet(), parts.count),

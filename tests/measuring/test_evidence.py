@@ -18,6 +18,7 @@ from experiments.contenders import (
     PlainClip,
     SalientCAM,
     TagsNetwork,
+    Unguided,
     VisualTokens,
     card_of,
     contend,
@@ -44,6 +45,7 @@ from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.mmcst import MMCST
 from wsss_lib.methods.image_level.cam.cam import CAM
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
+from wsss_lib.methods.scribble.bpg import BPG
 from wsss_lib.survey import find_methods
 
 NO_IDEA = {"cam", "bbox_rect", "pce", "pamr", "densecrf", "segmenter"}
@@ -62,7 +64,7 @@ def test_every_system_is_measured_beside_a_control_in_one_family_or_two():
         ("box_jitter", "bbox_rect", "box_jitter"),
     ]
     controls = {control for family in FAMILIES.values() for control in family.controls.values()}
-    hosts = {"oaa", "seam", "rrm"}  # whose variations stand beside them
+    hosts = {"oaa", "seam", "rrm", "rloss"}  # whose variations stand beside them
     assert controls <= {*MAKERS, *NO_IDEA, *hosts}
     assert measured_in("cse") == [("erasing", "cam_600", "erasing")]
 
@@ -400,6 +402,27 @@ def test_a_network_from_tags_hears_of_no_click():
     assert set(terms) == {"image", "object"}
     for name, value in terms.items():
         torch.testing.assert_close(value, expected[name])
+
+
+def test_an_unguided_network_refines_as_bpg_does_and_draws_no_edges():
+    alone, bpg = Unguided.toy(3), BPG.toy(3)
+    image, scribble = torch.rand(1, 3, 16, 16), torch.full((1, 16, 16), 255)
+    scribble[0, 4, 2:9] = 1
+    batch = Batch(("a",), image, scribble=scribble)
+    assert set(alone.loss(batch)) == {"seg"}
+    assert set(bpg.loss(batch)) == {"seg", "edge"}
+    assert alone.recipe == bpg.recipe
+    branch = {"perception", "boundary"}
+    shapes = [
+        {
+            name: weight.shape
+            for name, weight in method.net.named_parameters()
+            if name.split(".")[0] not in branch and not name.endswith("mix.0.weight")
+        }
+        for method in (alone, bpg)
+    ]
+    assert shapes[0] == shapes[1]
+    assert not card_of("unguided").needs
 
 
 def test_plain_logits_have_no_rival():

@@ -1,5 +1,6 @@
-"""What a map of boundaries learns from labels of boundaries."""
+"""What a map of boundaries learns from labels of boundaries, and from edges."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from wsss_lib.blocks.labels.boundaries import BOUNDARY, GROUND, OBJECT
@@ -32,3 +33,25 @@ def boundary_losses(
         for losses, kind in parts
     )
     return ground, inside, edge
+
+
+def edge_loss(logits: Tensor, edges: Tensor) -> Tensor:
+    """Cross-entropy with soft edges in which edges and all else count one half each.
+
+    ``-1/2 sum e log b / sum e - 1/2 sum (1 - e) log(1 - b) / sum (1 - e)``, with b the sigmoid of
+    the logits and sums over pixels and images: few pixels lie on edges.
+
+    Source: HED (Xie and Tu, ICCV 2015), equation 2, which weighs two kinds of pixels by the share
+    of the other; here a pixel may be of both kinds in part.
+
+    Args:
+        logits: (B, h, w), any real values.
+        edges: (B, h, w) in [0, 1].
+
+    Returns:
+        A scalar; a kind of which there is less than one pixel counts less.
+    """
+    rest = 1 - edges
+    some = (edges * F.softplus(-logits)).sum() / edges.sum().clamp(min=1)
+    none = (rest * F.softplus(logits)).sum() / rest.sum().clamp(min=1)
+    return (some + none) / 2

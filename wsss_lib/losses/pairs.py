@@ -15,8 +15,8 @@ def pair_loss(affinity: Tensor, pairs: Tensor, together: bool, eps: float = 1e-5
     Source: AffinityNet (Ahn and Kwak, CVPR 2018), equations 2-3.
 
     Args:
-        affinity: (B, P, h, w) in [0, 1].
-        pairs: (B, P, h, w) booleans, the pairs to count; none gives 0.
+        affinity: (B, P, h, w), or (B, N, N) of all pairs, in [0, 1].
+        pairs: of the same shape, booleans, the pairs to count; none gives 0.
         together: whether these pairs share a class.
         eps: keeps the logarithm finite.
     """

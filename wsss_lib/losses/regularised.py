@@ -9,9 +9,50 @@ weights around one are a sensible start. Papers that sum instead weigh with numb
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.refine.lattice import Lattice
+from wsss_lib.blocks.labels.paint import present_in
+from wsss_lib.blocks.maps.class_maps import keep_present, rescale, resize
+from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
+
+
+def small_kernel(
+    image: Tensor, sxy: float, srgb: float, scale: float, deep: Tensor | None = None
+) -> Lattice:
+    """How alike all pixels of a smaller picture are, by place, colour and, if given, deep features.
+
+    ``W_ij = exp(-|x_i - x_j|^2 / 2 sxy^2 - |I_i - I_j|^2 / 2 srgb^2 - |f_i - f_j|^2 / 2)``; no
+    gradient reaches the features.
+
+    Args:
+        image: (B, 3, H, W) RGB in [0, 1].
+        sxy: standard deviation in pixels of the image as it is.
+        srgb: standard deviation in levels of 0..255.
+        scale: factor by which the picture is made smaller.
+        deep: (B, D, H, W), in units of standard deviations; D is small, or the lattice is not.
+    """
+    small = rescale(image, scale).clamp(0, 1)
+    features = bilateral_features(small, sxy * scale, srgb)
+    if deep is not None:
+        features = torch.cat([features, resize(deep, (small.shape[-2], small.shape[-1]))], dim=1)
+    return Lattice(features)
+
+
+def on_kernel(kernel: Lattice, logits: Tensor) -> Tensor:
+    """(B, K, H, W) logits -> probabilities (B, K, h, w) at the size of a kernel."""
+    return resize(logits.softmax(dim=1), kernel.shape[1:])
+
+
+def only_drawn(scores: Tensor, scribble: Tensor) -> Tensor:
+    """Zero the scores of classes that nobody drew in an image; the background stays.
+
+    Args:
+        scores: (B, K, h, w), background first.
+        scribble: (B, H, W) class indices, 255 where nobody drew.
+    """
+    drawn = F.pad(present_in(tuple(scribble), scores.shape[1] - 1), (1, 0), value=1.0)
+    return keep_present(scores, drawn)
 
 
 def gated_crf_loss(kernel: Lattice, scores: Tensor, source: Tensor, target: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from wsss_lib.blocks.labels.trust import refined_labels, surest_pixels
+from wsss_lib.blocks.labels.trust import known_cells, refined_labels, surest_pixels
 from wsss_lib.blocks.maps.class_maps import to_labels
 
 
@@ -89,3 +89,19 @@ def test_pixels_as_sure_as_the_last_one_are_trusted_and_a_share_of_one_trusts_al
     assert surest_pixels(scores, labels, 0.3).tolist() == [[[1, 1, 1, 0], [1, 1, 1, 1]]]
     assert surest_pixels(scores, labels, 0.3, share=1.0).all()
     assert surest_pixels(scores, labels, 0.3, share=0.2).sum() == 0, "less than a pixel"
+
+
+def test_a_cell_has_the_class_that_was_drawn_in_it_or_a_sure_one():
+    """Cells of two by three pixels: drawn in, drawn in twice, sure, unsure, and drawn on ground."""
+    scores, drawn = torch.full((1, 3, 4, 9), 0.3), torch.full((1, 4, 9), 255)
+    scores[0, 0] = 0.4
+    scores[0, :, :2, 6:] = torch.tensor([0.05, 0.9, 0.05]).view(3, 1, 1)
+    scores[0, :, 2:, :3] = torch.tensor([0.1, 0.1, 0.8]).view(3, 1, 1)
+    scores[0, :, 2:, 3:6] = scores[0, :, :2, 6:]
+    drawn[0, 1, 2] = 2
+    drawn[0, 0, 3], drawn[0, 1, 5] = 1, 2
+    drawn[0, 3, 4] = 0
+    known = known_cells(scores, drawn, (2, 3), 0.8)
+    assert known.tolist() == [[[2, 2, 1], [255, 0, 255]]]
+    scores[0, :, 0, 6:] = 1 / 3  # half of a sure cell is unsure
+    assert known_cells(scores, drawn, (2, 3), 0.8)[0, 0, 2] == 255

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from wsss_lib.blocks.maps.class_maps import rescale
 from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
 from wsss_lib.losses.regularised import (
     crf_loss,
@@ -8,6 +9,9 @@ from wsss_lib.losses.regularised import (
     gated_crf_loss,
     kernelcut_loss,
     ncut_loss,
+    on_kernel,
+    only_drawn,
+    small_kernel,
 )
 
 H = W = 16
@@ -156,3 +160,41 @@ def test_energy_of_all_pixels_is_the_crf_loss_and_fades_as_they_close():
     assert dense_energy_loss(lattice, split, all_open) < dense_energy_loss(lattice, wrong, all_open)
     half = dense_energy_loss(lattice, wrong, all_open / 2)
     assert half.item() == pytest.approx(dense_energy_loss(lattice, wrong, all_open).item() / 2)
+
+
+def test_a_small_kernel_is_that_of_the_smaller_picture():
+    image = torch.rand(2, 3, 8, 12, generator=torch.Generator().manual_seed(3))
+    small = rescale(image, 0.5)
+    values = torch.rand(2, 2, 4, 6, generator=torch.Generator().manual_seed(4))
+    found, wanted = small_kernel(image, 6.0, 20.0, 0.5), bilateral_features(small, 3.0, 20.0)
+    assert torch.equal(found.filter(values), Lattice(wanted).filter(values))
+
+
+def test_deep_features_part_what_has_one_colour():
+    """Two halves of one colour, which the deep features tell apart; with their Gaussian."""
+    image, deep = torch.full((1, 3, H, W), 0.5), torch.zeros(1, 2, H, W)
+    deep[:, 0, :, : W // 2] = 3.0
+    split = torch.zeros(1, 2, H, W)
+    split[:, 0, :, : W // 2] = 1
+    split[:, 1] = 1 - split[:, 0]
+    alone = crf_loss(small_kernel(image, 6.0, 15.0, 1.0), split)
+    assert crf_loss(small_kernel(image, 6.0, 15.0, 1.0, deep), split) < alone / 10
+    features = torch.cat([bilateral_features(image, 6.0, 15.0), deep], dim=1)[0].flatten(1).T
+    exact = (-torch.cdist(features, features).square() / 2).exp()
+    mixed = random_scores(2)
+    found = crf_loss(small_kernel(image, 6.0, 15.0, 1.0, deep), mixed)
+    assert found.item() == pytest.approx(crf_by_brute_force(exact, mixed).item(), rel=0.05)
+
+
+def test_classes_that_nobody_drew_are_zeroed_and_the_background_is_not():
+    scores, scribble = torch.ones(2, 4, 2, 3), torch.full((2, 2, 3), 255)
+    scribble[0, 0, 0], scribble[0, 1, 1], scribble[1, 1, 2] = 3, 1, 2
+    kept = only_drawn(scores, scribble).amax(dim=(2, 3))
+    assert kept.tolist() == [[1, 1, 0, 1], [1, 0, 1, 0]]
+
+
+def test_probabilities_come_at_the_size_of_a_kernel():
+    lattice, logits = two_halves()[0], torch.randn(1, 3, 2 * H, 2 * W)
+    found = on_kernel(lattice, logits)
+    assert found.shape == (1, 3, H, W)
+    assert torch.allclose(found.sum(dim=1), torch.ones(1, H, W), atol=1e-5)

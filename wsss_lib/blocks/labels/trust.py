@@ -1,4 +1,4 @@
-"""Which pixels of a score map may teach, by two plain thresholds."""
+"""Which pixels of a score map may teach, by plain thresholds."""
 
 from collections.abc import Callable
 
@@ -101,3 +101,24 @@ def surest_pixels(scores: Tensor, labels: Tensor, threshold: float, share: float
             if count := int(share * len(values)):
                 sure[image] |= here & (margin[image] >= values[count - 1])
     return sure
+
+
+def known_cells(scores: Tensor, drawn: Tensor, size: tuple[int, int], sure: float) -> Tensor:
+    """What is known of each cell of a coarse grid: what was drawn in it, else a sure answer.
+
+    A stroke is thin, so that one pixel of it speaks for its cell; where two classes are drawn in a
+    cell, the larger index does. An answer has to be sure on average over the cell.
+
+    Args:
+        scores: (B, K, H, W), each pixel summing to one.
+        drawn: (B, H, W) class indices, 255 where nobody drew.
+        size: (h, w), rows and columns of the grid.
+        sure: a mean score above it is trusted.
+
+    Returns:
+        (B, h, w) class indices, 255 where nothing is known.
+    """
+    strokes = drawn.masked_fill(drawn == IGNORE, -1)[:, None].float()
+    strokes = F.adaptive_max_pool2d(strokes, size)[:, 0].long()
+    peak, answer = F.adaptive_avg_pool2d(scores, size).max(dim=1)
+    return torch.where(strokes >= 0, strokes, torch.where(peak > sure, answer, IGNORE))

@@ -7,15 +7,12 @@ taking everything. As a loss, it teaches the network itself: no labels are made 
 
 from typing import Self
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.blocks.labels.paint import present_in
-from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, resize
-from wsss_lib.blocks.refine.lattice import Lattice, bilateral_features
+from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present
 from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.pixels import pixel_loss
-from wsss_lib.losses.regularised import ncut_loss
+from wsss_lib.losses.regularised import ncut_loss, on_kernel, only_drawn, small_kernel
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.segmentation.deeplab import DeepLab, toy_deeplab
 
@@ -79,12 +76,8 @@ class NormalizedCutLoss(Method):
 
     def cut(self, image: Tensor, logits: Tensor, scribble: Tensor) -> Tensor:
         """The normalised cut of the network's own segmentation, over the classes drawn."""
-        size = [max(1, round(side * self.scale)) for side in image.shape[-2:]]
-        small = resize(image, (size[0], size[1])).clamp(0, 1)
-        scores = resize(logits.softmax(dim=1), (size[0], size[1]))
-        drawn = F.pad(present_in(tuple(scribble), scores.shape[1] - 1), (1, 0), value=1.0)
-        kernel = Lattice(bilateral_features(small, self.sxy * self.scale, self.srgb))
-        return ncut_loss(kernel, keep_present(scores, drawn))
+        kernel = small_kernel(image, self.sxy, self.srgb, self.scale)
+        return ncut_loss(kernel, only_drawn(on_kernel(kernel, logits), scribble))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Partial cross-entropy; after the start, the weighted cut as well."""
