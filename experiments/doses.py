@@ -249,7 +249,9 @@ FAMILIES: dict[str, Family] = {
             Dose(0.6),
             Dose(0.2, annotator={"stroke_length": (0.15, 0.25)}),
         ), 2, "val_miou",
-        {"scribblesup": "pce", "ncut_loss": "pce"},
+        {
+            "scribblesup": "pce", "ncut_loss": "pce", "rawks": "pce", "spml": "pce", "psi": "pce",
+        },
     ),
     "point": Family(
         "tags say what is there, not where",

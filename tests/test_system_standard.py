@@ -93,6 +93,9 @@ UNMEASURED = frozenset(
         "box2seg",
         "bcm",
         "bbam",
+        "rawks",
+        "spml",
+        "psi",
     }
 )
 WAITING = frozenset({"box_jitter"})

@@ -80,7 +80,10 @@ from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
+from wsss_lib.methods.scribble.psi import PSI
+from wsss_lib.methods.scribble.rawks import RAWKS
 from wsss_lib.methods.scribble.scribblesup import ScribbleSup
+from wsss_lib.methods.scribble.spml import SPML
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.mit import MiT, load_mit
 from wsss_lib.nets.backbones.resnet import ResNet
@@ -107,11 +110,13 @@ from wsss_lib.nets.segmentation.attended import AttendedNet
 from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
 from wsss_lib.nets.segmentation.discriminator import Discriminator
+from wsss_lib.nets.segmentation.embedded import EmbeddingNet
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
 from wsss_lib.nets.segmentation.joint import JointNet
 from wsss_lib.nets.segmentation.masked import MaskedNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
 from wsss_lib.nets.segmentation.pair import Pair
+from wsss_lib.nets.segmentation.patterns import PatternNet
 from wsss_lib.survey import find_methods
 
 BACKGROUNDS = (
@@ -229,6 +234,11 @@ def _rca(parts: Parts) -> RCA:
     return RCA(net, RegionHeads(net.channels[-1], parts.count))
 
 
+def _spml(parts: Parts) -> SPML:
+    embeds = DeepLab(parts.resnet(), 63)  # 64 values of a pixel, in the place of logits
+    return SPML(EmbeddingNet(embeds, parts.count))
+
+
 def _clip_es(parts: Parts) -> ClipES:
     sentence = "a clean origami {}."
     backgrounds = [sentence.format(name) for name in BACKGROUNDS]
@@ -308,6 +318,9 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "pce": lambda parts: PartialCrossEntropy(parts.deeplab()),
     "ncut_loss": lambda parts: NormalizedCutLoss(parts.deeplab()),
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
+    "rawks": lambda parts: RAWKS(ContourNet(parts.deeplab())),
+    "spml": _spml,
+    "psi": lambda parts: PSI(PatternNet(parts.deeplab(), parts.count)),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
     "clip_es": _clip_es,
