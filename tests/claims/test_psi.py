@@ -1,4 +1,4 @@
-"""Xu et al. 2021, PSI (a reconstruction): patterns propagate, labels spread, decisions are learned."""
+"""Xu et al. 2021, PSI (a reconstruction): patterns propagate, strokes spread where it is right."""
 
 from dataclasses import replace
 
@@ -7,10 +7,12 @@ import torch
 from torch import nn
 
 from tests.loops import check_network_answers
-from tests.tiny import noise
+from tests.tiny import ColoursAndEdges, noise
 from wsss_lib.blocks.refine.seed_diffusion import evidence
 from wsss_lib.core import IGNORE, Batch, InputError
 from wsss_lib.methods.scribble.psi import PSI
+from wsss_lib.nets.segmentation.deeplab import DeepLab
+from wsss_lib.nets.segmentation.patterns import PatternNet
 
 SIDE = 16
 
@@ -198,3 +200,18 @@ def test_the_read_out_is_each_class_against_the_background(known):
 def test_it_needs_strokes(batch):
     with pytest.raises(InputError, match="scribble"):
         make().loss(replace(batch[0], scribble=None))
+
+
+def test_patterns_far_away_change_what_a_pixel_is_called():
+    """With the graph cut, the answer of a pixel depends on what is near it alone."""
+    torch.manual_seed(0)
+    net = PatternNet(DeepLab(ColoursAndEdges(), 2, rates=(1,), width=8), 2).eval()
+    image = noise(1, 3, SIDE, SIDE)
+    other = image.clone()
+    other[..., 12:, 12:] = 1 - other[..., 12:, 12:]
+    corner = (net(image) - net(other))[..., :3, :3].abs().max()
+    assert corner > 1e-3
+    assert torch.equal(net.deeplab(image)[..., :3, :3], net.deeplab(other)[..., :3, :3])
+    alone = PatternNet(net.deeplab, 2, grids=(4,)).eval()
+    alone.propagate = lambda nodes: nodes
+    assert (alone(image) - alone(other))[..., :3, :3].abs().max() < 1e-6

@@ -20,6 +20,7 @@ from diagrams import (
     prototypes,
     regularisers,
     self_supervised,
+    spreading,
     views,
 )
 from diagrams.description import Diagram
@@ -28,7 +29,7 @@ from wsss_lib.core import InputError
 FAMILIES = (
     pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
     cooccurrence, boundary, extra_supervision, self_supervised, views, prototypes, regularisers,
-    online, marks, boxes, noisy_boxes, foundation,
+    online, marks, boxes, noisy_boxes, spreading, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

@@ -68,7 +68,7 @@ class PSI(Method):
         super().__init__()
         self.net, self.backbone = net, net.get_submodule("backbone")
         self.rounds, self.aside, self.block, self.trust = rounds, aside, block, trust
-        self.decision = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
+        self.decision = nn.Sequential(nn.Conv2d(3, 32, 1), nn.ReLU(), nn.Conv2d(32, 2, 1))
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
