@@ -143,7 +143,7 @@ def test_only_what_is_sure_enough_joins(batch, monkeypatch):
     counts = {}
     for method.trust in (0.72, 0.74):
         found, terms = spread(method, batch, monkeypatch)
-        counts[method.trust] = int((found != IGNORE).sum()), float(terms["spread"])
+        counts[method.trust] = int((found != IGNORE).sum()), terms["spread"].item()
     drawn = int((batch.scribble != IGNORE).sum())
     assert counts[0.72][0] > 2 * drawn
     assert counts[0.72][1] > 0

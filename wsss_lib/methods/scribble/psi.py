@@ -7,6 +7,7 @@ sure enough is not a threshold that somebody chose: it is learned from strokes t
 
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present
@@ -69,6 +70,8 @@ class PSI(Method):
         self.net, self.backbone = net, net.get_submodule("backbone")
         self.rounds, self.aside, self.block, self.trust = rounds, aside, block, trust
         self.decision = nn.Sequential(nn.Conv2d(3, 32, 1), nn.ReLU(), nn.Conv2d(32, 2, 1))
+        with torch.no_grad():  # it begins by trusting, while nothing spreads yet
+            self.decision[2].bias.copy_(torch.tensor([0.0, 3.0]))
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
