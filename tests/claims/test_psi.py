@@ -189,7 +189,7 @@ def test_losses_value_by_value(batch, monkeypatch):
         wanted["spread"].append(-logs[b, labels[b, y, x], y, x])
     assert all(len(of) > 5 for of in wanted.values())
     for name, of in wanted.items():
-        assert terms[name].item() == pytest.approx(float(torch.stack(of).mean()), rel=1e-4), name
+        assert terms[name].item() == pytest.approx(torch.stack(of).mean().item(), rel=1e-4), name
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -206,7 +206,7 @@ def test_the_loss_relates_segments_of_the_batch():
     logs = method.net.classifier(v).log_softmax(dim=1)
     drawn = (batch.scribble != IGNORE).nonzero().tolist()
     seg = [-logs[b, batch.scribble[b, y, x], y, x] for b, y, x in drawn]
-    assert terms["seg"].item() == pytest.approx(float(torch.stack(seg).mean()), rel=1e-5)
+    assert terms["seg"].item() == pytest.approx(torch.stack(seg).mean().item(), rel=1e-5)
     small = torch.zeros(2, 4, 8, 8)
     shrunk = F.interpolate(v, (8, 8), mode="bilinear", antialias=True)
     for b, y, x in itertools.product(range(2), range(8), range(8)):
