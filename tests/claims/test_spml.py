@@ -79,10 +79,10 @@ def trained(batch, kind="scribble", steps=80):
     return method.eval()
 
 
-@pytest.mark.parametrize("kind", RELATIONS)
-def test_one_class_learns_from_each_of_the_four_labels(kind):
+@pytest.mark.parametrize("given", RELATIONS)
+def test_one_class_learns_from_each_of_the_four_labels(given):
     batch, truth = scenes()
-    method = trained(only(batch, NEEDED[kind]), kind)
+    method = trained(only(batch, NEEDED[given]), given)
     said = method.net(batch.image).argmax(dim=1)
     # A 3x3 convolution sees what is at a border together with what is beyond it.
     kinds = [(truth == k).float()[:, None] for k in range(3)]
@@ -91,12 +91,12 @@ def test_one_class_learns_from_each_of_the_four_labels(kind):
         assert (said == truth)[inner & (truth == k)].float().mean() > 0.9
 
 
-@pytest.mark.parametrize("kind", RELATIONS)
-def test_it_asks_for_what_the_kind_of_label_needs(kind):
-    batch = only(scenes()[0], NEEDED[kind])
-    for name in NEEDED[kind]:
+@pytest.mark.parametrize("given", RELATIONS)
+def test_it_asks_for_what_the_kind_of_label_needs(given):
+    batch = only(scenes()[0], NEEDED[given])
+    for name in NEEDED[given]:
         with pytest.raises(InputError, match=name):
-            make(kind).loss(replace(batch, **{name: None}))
+            make(given).loss(replace(batch, **{name: None}))
 
 
 @pytest.mark.parametrize("term", ["annotation", "cooccurrence", "similarity"])
@@ -161,18 +161,20 @@ def sums_of(vectors, owner, count):
     return [F.normalize(vectors[owner == s].sum(dim=0), dim=0) for s in range(count)]
 
 
-@pytest.mark.parametrize("kind", RELATIONS)
-def test_relations_value_by_value(kind):
+@pytest.mark.parametrize("given", RELATIONS)
+def test_relations_value_by_value(given):
     """With a memory of two segments, one of them labelled, of an image with the second class."""
     parts, tags = parts_of_three_images()
-    method = make(kind)
+    method = make(given)
     old = F.normalize(torch.randn(2, 4), dim=1)
     method.memory.write(old, torch.tensor([0, IGNORE]), torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
     u = [*sums_of(parts.pixels, parts.owner, 6), *old]
     near = sums_of(parts.placed, parts.owner, 6)
     labels = [*parts.label.tolist(), 0, IGNORE]
     shown = [*tags[parts.image].tolist(), [0.0, 1.0], [1.0, 0.0]]
-    weights = dict(zip(("annotation", "cooccurrence", "similarity"), RELATIONS[kind], strict=False))
+    weights = dict(
+        zip(("annotation", "cooccurrence", "similarity"), RELATIONS[given], strict=False)
+    )
     lists = {"annotation": [], "cooccurrence": [], "similarity": [[], [], []]}
     for i, s in enumerate(parts.owner.tolist()):
         v = parts.pixels[i]
@@ -182,7 +184,7 @@ def test_relations_value_by_value(kind):
             lists["annotation"].append(owed(v, u, s, yes, no, 6))
         yes = [q for q in range(8) if any(a * b for a, b in zip(shown[s], shown[q], strict=True))]
         no = [q for q in range(8) if q not in yes]
-        concentration = 12 if kind == "scribble" else 8
+        concentration = 12 if given == "scribble" else 8
         lists["cooccurrence"].append(owed(v, u, s, yes, no, concentration))
         b, here = parts.image[s], [q for q in range(6) if parts.image[q] == parts.image[s]]
         yes = [q for q in here if parts.region[q] == parts.region[s]]
