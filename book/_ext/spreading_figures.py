@@ -11,7 +11,7 @@ from wsss_lib.core import IGNORE
 from wsss_lib.show import Panel, Picture, show_panels
 
 STRENGTH = 8.0
-"""Of a boundary where the picture's edges are strongest: a walk crosses once in 3000 steps."""
+"""Of a boundary where the edges of the picture are strongest."""
 
 
 def ends(boundary: Tensor, scribble: Tensor, count: int) -> Tensor:
