@@ -69,9 +69,10 @@ class PSI(Method):
         super().__init__()
         self.net, self.backbone = net, net.get_submodule("backbone")
         self.rounds, self.aside, self.block, self.trust = rounds, aside, block, trust
-        self.decision = nn.Sequential(nn.Conv2d(3, 32, 1), nn.ReLU(), nn.Conv2d(32, 2, 1))
-        with torch.no_grad():  # it begins by trusting, while nothing spreads yet
-            self.decision[2].bias.copy_(torch.tensor([0.0, 3.0]))
+        verdict = nn.Conv2d(32, 2, 1)
+        # It begins by trusting: while it still learns, nothing spreads yet.
+        verdict.bias = nn.Parameter(torch.tensor([0.0, 3.0]))
+        self.decision = nn.Sequential(nn.Conv2d(3, 32, 1), nn.ReLU(), verdict)
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
