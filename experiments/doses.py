@@ -258,8 +258,8 @@ FAMILIES: dict[str, Family] = {
             Dose(0.2, annotator={"stroke_length": (0.15, 0.25)}),
         ), 2, "val_miou",
         {
-            "scribblesup": "pce", "ncut_loss": "pce", "rloss": "pce", "dfr": "rloss",
-            "bpg": "unguided",
+            "scribblesup": "pce", "ncut_loss": "pce", "rawks": "pce", "spml": "pce", "psi": "pce",
+            "rloss": "pce", "dfr": "rloss", "bpg": "unguided",
         },
     ),
     "point": Family(

@@ -99,6 +99,9 @@ UNMEASURED = frozenset(
         "rloss",
         "dfr",
         "bpg",
+        "rawks",
+        "spml",
+        "psi",
     }
 )
 WAITING = frozenset({"box_jitter", "text_tokens", "point_maps", "scene_points"})

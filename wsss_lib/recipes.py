@@ -85,8 +85,11 @@ from wsss_lib.methods.scribble.bpg import BPG
 from wsss_lib.methods.scribble.dfr import DFR
 from wsss_lib.methods.scribble.ncut_loss import NormalizedCutLoss
 from wsss_lib.methods.scribble.pce import PartialCrossEntropy
+from wsss_lib.methods.scribble.psi import PSI
+from wsss_lib.methods.scribble.rawks import RAWKS
 from wsss_lib.methods.scribble.rloss import RegularisedLosses
 from wsss_lib.methods.scribble.scribblesup import ScribbleSup
+from wsss_lib.methods.scribble.spml import SPML
 from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.mit import MiT, load_mit
 from wsss_lib.nets.backbones.resnet import ResNet
@@ -113,12 +116,14 @@ from wsss_lib.nets.segmentation.attended import AttendedNet
 from wsss_lib.nets.segmentation.contour import ContourNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
 from wsss_lib.nets.segmentation.discriminator import Discriminator
+from wsss_lib.nets.segmentation.embedded import EmbeddingNet
 from wsss_lib.nets.segmentation.gated import GatedDeepLab
 from wsss_lib.nets.segmentation.guided import GuidedNet
 from wsss_lib.nets.segmentation.joint import JointNet
 from wsss_lib.nets.segmentation.masked import MaskedNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
 from wsss_lib.nets.segmentation.pair import Pair
+from wsss_lib.nets.segmentation.patterns import PatternNet
 from wsss_lib.survey import find_methods
 
 BACKGROUNDS = (
@@ -236,6 +241,11 @@ def _rca(parts: Parts) -> RCA:
     return RCA(net, RegionHeads(net.channels[-1], parts.count))
 
 
+def _spml(parts: Parts) -> SPML:
+    embeds = DeepLab(parts.resnet(), 63)  # 64 values of a pixel, in the place of logits
+    return SPML(EmbeddingNet(embeds, parts.count))
+
+
 def _clip_es(parts: Parts) -> ClipES:
     sentence = "a clean origami {}."
     backgrounds = [sentence.format(name) for name in BACKGROUNDS]
@@ -322,6 +332,9 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "bpg": lambda parts: BPG(GuidedNet(parts.resnet(), parts.count)),
     "dfr": lambda parts: DFR(parts.deeplab()),
     "rloss": lambda parts: RegularisedLosses(parts.deeplab()),
+    "rawks": lambda parts: RAWKS(ContourNet(parts.deeplab())),
+    "spml": _spml,
+    "psi": lambda parts: PSI(PatternNet(parts.deeplab(), parts.count)),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
     "pcam": lambda parts: PCAM(parts.resnet(), parts.count),

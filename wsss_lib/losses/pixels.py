@@ -44,6 +44,30 @@ def soft_pixel_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     return (losses * known).sum() / known.sum().clamp(min=1)
 
 
+def walked_pixel_loss(
+    logits: Tensor, chances: Tensor, free: Tensor, alpha: float, eps: float = 1e-6
+) -> Tensor:
+    """Divergence from where random walks end, the less of a pixel the less they agree about it.
+
+    With P the chances of a pixel, S the softmax of its logits and H the entropy, the mean over free
+    pixels of ``exp(-alpha H(P)) KL(P | S)``. Both P and S have a gradient; the weight has none.
+
+    Source: RAWKS (Vernaza and Chandraker, CVPR 2017), its uncertainty weighting.
+
+    Args:
+        logits: (B, K, h, w).
+        chances: (B, K, h, w), each pixel summing to one.
+        free: (B, h, w) booleans, the pixels to count; none gives 0 (with a gradient of 0).
+        alpha: 0 gives all pixels the same weight.
+        eps: smaller chances are raised to it in the logarithm.
+    """
+    logs = chances.clamp(min=eps).log()
+    gap = (chances * (logs - logits.log_softmax(dim=1))).sum(dim=1)
+    entropy = -(chances * logs).sum(dim=1)
+    weight = (-alpha * entropy).exp().detach()
+    return (weight * gap * free).sum() / free.sum().clamp(min=1)
+
+
 def easy_pixel_loss(logits: Tensor, labels: Tensor, hardest: float) -> Tensor:
     """Cross-entropy of the pixels that are not too hard, over the number of all that have a label.
 

@@ -147,3 +147,68 @@ def semi_hard_contrast(
         if len(near) > 1:
             means.append(of_class[torch.cat([drawn, hard])].mean())
     return torch.stack(means).sum() / len(classes)
+
+
+def segment_contrast(
+    pixels: Tensor,
+    prototypes: Tensor,
+    own: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    concentration: float,
+) -> Tensor:
+    """Pull each pixel towards the segments that it belongs with, away from those it does not.
+
+    With ``s_q = concentration * (v . u_q)``, the mean over pixels of ``-log(P / (P + N))``: P sums
+    ``exp s_q`` over positive segments other than the pixel's own, or is that of its own if there
+    is no other; N sums it over negative ones. Several positives share the work: one is enough.
+
+    Source: SPML (Ke et al., ICLR 2021), equation 2 and its released code.
+
+    Args:
+        pixels: (n, D) of length one.
+        prototypes: (m, D) of length one.
+        own: (n,) number of the segment of each pixel.
+        positive: (n, m) booleans; whether a segment counts for a pixel.
+        negative: (n, m) booleans, whether it counts against it.
+        concentration: of the exponential; a large one looks at the nearest segments alone.
+
+    Returns:
+        A scalar; 0 (with a gradient of 0) without any pixel.
+    """
+    similar = concentration * pixels @ prototypes.T
+    itself = torch.arange(len(prototypes), device=own.device) == own[:, None]
+    others = positive & ~itself
+    counted = torch.where(others.any(dim=1, keepdim=True), others, itself)
+    # Not minus infinity, whose slope would be no number where nothing counts against a pixel.
+    pull = similar.masked_fill(~counted, -1e4).logsumexp(dim=1)
+    push = similar.masked_fill(~negative, -1e4).logsumexp(dim=1)
+    return F.softplus(push - pull).sum() / max(1, len(pixels))
+
+
+def similarity_loss(
+    pixels: Tensor, owner: Tensor, image: Tensor, region: Tensor, concentration: float
+) -> Tensor:
+    """Each pixel with the segments of its region of colour, against all others of its image.
+
+    Source: low-level image similarity of SPML (Ke et al., ICLR 2021), with the places of pixels.
+
+    Args:
+        pixels: (n, D) of length one.
+        owner: (n,) number of the segment of each pixel.
+        image: (m,) number of the image of each segment; those of an image come together.
+        region: (m,) number of its region, counted anew in each image.
+        concentration: see ``segment_contrast``.
+
+    Returns:
+        A scalar, the mean over images.
+    """
+    terms = []
+    for b in image.unique():
+        here, inside = (image == b).nonzero()[:, 0], image[owner] == b
+        own = owner[inside] - here[0]
+        sums = pixels.new_zeros(len(here), pixels.shape[1]).index_add(0, own, pixels[inside])
+        same = region[here][own, None] == region[here]
+        prototypes = F.normalize(sums, dim=1)
+        terms.append(segment_contrast(pixels[inside], prototypes, own, same, ~same, concentration))
+    return torch.stack(terms).mean()

@@ -22,6 +22,7 @@ from diagrams import (
     regularised,
     regularisers,
     self_supervised,
+    spreading,
     views,
 )
 from diagrams.description import Diagram
@@ -30,7 +31,7 @@ from wsss_lib.core import InputError
 FAMILIES = (
     pipeline, affinity, low_level, between, across, erasing, image_level, accumulation,
     cooccurrence, boundary, extra_supervision, self_supervised, views, prototypes, regularisers,
-    online, marks, regularised, clicks, boxes, noisy_boxes, foundation,
+    online, marks, regularised, spreading, clicks, boxes, noisy_boxes, foundation,
 )  # fmt: skip
 DIAGRAMS: dict[str, Diagram] = {one.id: one for family in FAMILIES for one in family.DIAGRAMS}
 """Those of systems bear the id of the system's card."""

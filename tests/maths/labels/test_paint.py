@@ -8,8 +8,10 @@ from wsss_lib.blocks.labels.paint import (
     points_to_labels,
     present_in,
     shrink_boxes,
+    shrink_labels,
+    weak_labels,
 )
-from wsss_lib.core import IGNORE, InputError
+from wsss_lib.core import IGNORE, Batch, InputError
 
 
 def random_boxes(seed, n=6, h=20, w=25):
@@ -116,3 +118,43 @@ def test_the_middle_of_a_box_has_its_shape_its_centre_and_a_share_of_its_area():
 def test_a_share_of_an_area_is_a_share(share):
     with pytest.raises(InputError, match="must lie in"):
         shrink_boxes(random_boxes(0), share)
+
+
+def test_a_cell_takes_the_class_of_most_of_its_labelled_pixels():
+    labels = torch.full((2, 4, 6), IGNORE)
+    labels[0, 0, 0], labels[0, 0, 1], labels[0, 1, 1] = 2, 1, 1
+    labels[0, 2, 4], labels[0, 3, 5], labels[1, 3, 2] = 2, 0, 0
+    found = shrink_labels(labels, (2, 3), 3)
+    assert found.tolist() == [[[1, 255, 255], [255, 255, 0]], [[255, 255, 255], [255, 0, 255]]]
+    assert torch.equal(shrink_labels(labels, (4, 6), 3), labels)
+
+
+def test_weak_labels_of_every_kind_are_labels_and_tags():
+    scores = torch.zeros(2, 2, 4, 5)
+    scores[0, 0, 1, 1], scores[0, 1, 3, 4], scores[1, 1, 2] = 0.8, 0.9, 0.35
+    scribble = torch.full((2, 4, 5), IGNORE)
+    scribble[0, 1, :3], scribble[1, 0, 0] = 1, 0
+    batch = Batch(
+        ("a", "b"), torch.zeros(2, 3, 4, 5), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), scores,
+        boxes=(torch.tensor([[0, 0, 3, 3, 1]]), torch.tensor([[2, 1, 5, 4, 2], [0, 0, 1, 1, 1]])),
+        points=(torch.tensor([[4, 2, 2]]), torch.tensor([[0, 3, 0]])), scribble=scribble,
+    )  # fmt: skip
+    labels, tags = weak_labels(batch, 2, "scribble", "it")
+    assert torch.equal(labels, scribble)
+    assert tags.tolist() == [[1, 0], [0, 0]]
+    labels, tags = weak_labels(batch, 2, "points", "it")
+    assert torch.equal(labels, points_to_labels(batch.points, (4, 5)))
+    assert tags.tolist() == [[0, 1], [0, 0]]
+    labels, tags = weak_labels(batch, 2, "tags", "it")
+    assert tags.tolist() == batch.tags.tolist()
+    assert labels[0, 1, 1] == 1
+    assert labels[0, 3, 4] == 0  # that class is absent
+    assert (labels[1, 2] == IGNORE).all()
+    labels, tags = weak_labels(batch, 2, "boxes", "it")
+    assert tags.tolist() == [[1, 0], [1, 1]]
+    assert labels[0, 1, 1] == 1
+    assert labels[0, 3, 4] == 0  # no box of that class
+    assert labels[1, 2].tolist() == [0, 0, 255, 255, 255]
+    strict = weak_labels(batch, 2, "tags", "it", (0.85, 0.4))[0]
+    assert strict[0, 1, 1] == IGNORE
+    assert (strict[1] == 0).all()

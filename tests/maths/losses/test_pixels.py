@@ -9,6 +9,7 @@ from wsss_lib.losses.pixels import (
     judged_loss,
     pixel_loss,
     soft_pixel_loss,
+    walked_pixel_loss,
     weighed_pixel_loss,
 )
 from wsss_lib.losses.tags import tag_loss
@@ -138,3 +139,19 @@ def test_a_judge_is_asked_where_it_counts():
         expected = -torch.stack(chances).log().mean()
         torch.testing.assert_close(judged_loss(judged, genuine, where), expected)
     assert judged_loss(judged, True, torch.zeros_like(where)) == 0
+
+
+def test_what_walks_disagree_about_counts_less():
+    logits = torch.tensor([[2.0, 0.0], [0.0, 0.0]]).T.view(1, 2, 1, 2).requires_grad_()
+    chances = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).T.view(1, 2, 1, 2).requires_grad_()
+    free = torch.ones(1, 1, 2, dtype=torch.bool)
+    sure = -logits.log_softmax(dim=1)[0, 0, 0, 0].item()
+    for alpha in (0.0, 1.0):  # the second pixel has no divergence
+        found = walked_pixel_loss(logits, chances, free, alpha)
+        assert abs(found.item() - sure / 2) < 1e-5
+    torn = torch.full((1, 2, 1, 2), 0.5)
+    whole, less = (walked_pixel_loss(logits, torn, free, alpha) for alpha in (0.0, 1.0))
+    assert torch.isclose(less, whole / 2)  # exp(-log 2)
+    found.backward()
+    assert chances.grad.isfinite().all()
+    assert walked_pixel_loss(logits, chances, ~free, 1.0) == 0

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from wsss_lib.blocks.maps.prototypes import k_means
-from wsss_lib.nets.heads.memory import Aggregation, RegionHeads, RegionMemory
+from wsss_lib.nets.heads.memory import Aggregation, RegionHeads, RegionMemory, SegmentMemory
 
 
 def regions(*values):
@@ -109,3 +109,23 @@ def test_the_heads_answer_at_the_size_of_the_features():
     assert heads(features).shape == heads.coarse(features).shape == (2, 4, 5, 7)
     assert heads.embed(features).shape == features.shape
     assert "momentum=0.99" in repr(heads)
+
+
+def test_the_last_segments_are_remembered_the_newest_first():
+    memory = SegmentMemory(2, 3, room=4)
+    none = memory.joined(torch.ones(1, 3), torch.tensor([7]), torch.zeros(1, 2))
+    assert [len(one) for one in none] == [1, 1, 1]
+    for turn in (1, 2):
+        value = torch.full((3, 3), float(turn), requires_grad=True)
+        memory.write(value, torch.tensor([turn, 255, 0]), torch.full((3, 2), float(turn)))
+        assert int(memory.count) == (3, 4)[turn - 1]
+    prototypes, labels, tags = memory.joined(
+        torch.zeros(1, 3), torch.tensor([9]), torch.zeros(1, 2)
+    )
+    assert labels.tolist() == [9, 2, 255, 0, 1]
+    assert prototypes[:, 0].tolist() == tags[:, 1].tolist() == [0, 2, 2, 2, 1]
+    assert not prototypes.requires_grad
+    other = SegmentMemory(2, 3, room=4)
+    other.load_state_dict(memory.state_dict())
+    assert torch.equal(other.labels, memory.labels)
+    assert "room=4" in repr(other)

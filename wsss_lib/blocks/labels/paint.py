@@ -1,11 +1,15 @@
 """Weak labels as label images: filled boxes, clicked pixels, and the tags that they imply."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from wsss_lib.core import IGNORE, InputError
+from wsss_lib.blocks.labels.trust import trusted_labels
+from wsss_lib.blocks.maps.class_maps import keep_present
+from wsss_lib.core import IGNORE, Batch, InputError
 
 
 def boxes_to_labels(boxes: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
@@ -84,6 +88,25 @@ def points_to_labels(points: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return torch.stack(labels)
 
 
+def shrink_labels(labels: Tensor, size: tuple[int, int], num_classes: int) -> Tensor:
+    """Labels of a coarser grid: each cell takes the class of most of its labelled pixels.
+
+    Sampling every second pixel would lose a stroke that is one pixel wide.
+
+    Args:
+        labels: (B, H, W) class indices, 255 where there is no label.
+        size: (h, w) of the grid; its cells cover the image (adaptive pooling).
+        num_classes: K, background included.
+
+    Returns:
+        (B, h, w) class indices, the lowest of a tie; 255 where a cell has no label.
+    """
+    classes = torch.arange(num_classes, device=labels.device).view(1, -1, 1, 1)
+    shares = F.adaptive_avg_pool2d((labels[:, None] == classes).float(), size)
+    share, kind = shares.max(dim=1)
+    return kind.masked_fill(share == 0, IGNORE)
+
+
 def present_in(kinds: Sequence[Tensor], num_classes: int) -> Tensor:
     """Tags that are implied by class indices.
 
@@ -98,3 +121,42 @@ def present_in(kinds: Sequence[Tensor], num_classes: int) -> Tensor:
     classes = torch.arange(1, num_classes + 1)
     rows = [torch.isin(classes.to(of_image), of_image) for of_image in kinds]
     return torch.stack(rows).float()
+
+
+Kind = Literal["scribble", "points", "boxes", "tags"]
+
+
+def weak_labels(
+    batch: Batch, num_classes: int, kind: Kind, who: str, trust: tuple[float, float] = (0.5, 0.2)
+) -> tuple[Tensor, Tensor]:
+    """Pixel labels and tags from weak labels of any kind, so that one system can learn from each.
+
+    Strokes and clicks label what they touch. Boxes and tags do not say which pixels are meant:
+    scores of an earlier stage, such as CAM, are asked, inside the boxes or anywhere.
+
+    Source: SPML (Ke et al., ICLR 2021), section 3.4.
+
+    Args:
+        batch: with the labels of the kind; for boxes and tags with scores as well.
+        num_classes: C.
+        kind: name of the field.
+        who: needs them, for the message.
+        trust: scores above the first are a class; where all are at most the second is background.
+
+    Returns:
+        (B, H, W) class indices, 255 where nothing is known, and tags (B, C).
+
+    Raises:
+        InputError: a field is missing.
+    """
+    size, marks = (batch.image.shape[-2], batch.image.shape[-1]), batch.require(kind, who)
+    if kind == "scribble":
+        return marks, present_in(tuple(marks), num_classes)
+    if kind == "points":
+        kinds = [of_image[:, 2] for of_image in marks]
+        return points_to_labels(marks, size), present_in(kinds, num_classes)
+    scores = batch.require("scores", who)
+    if kind == "tags":
+        return trusted_labels(keep_present(scores, marks), *trust), marks
+    inside = fill_boxes(marks, num_classes, size)
+    return trusted_labels(scores * inside, *trust), inside.amax(dim=(2, 3))

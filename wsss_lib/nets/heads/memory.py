@@ -73,6 +73,57 @@ class RegionMemory(nn.Module):
         return f"slots={tuple(self.slots.shape)}, momentum={self.momentum}"
 
 
+class SegmentMemory(nn.Module):
+    """The segments of the last batches: prototypes, labels, and the tags of their images.
+
+    The oldest make room for new ones. All of it are buffers, so that a resumed training goes on
+    with the same memory.
+
+    Source: SPML (Ke et al., ICLR 2021), which keeps the segments of the last two batches.
+
+    Args:
+        num_classes: C, without background.
+        width: D, channels of a prototype.
+        room: how many segments are kept.
+    """
+
+    prototypes: Tensor
+    labels: Tensor
+    tags: Tensor
+    count: Tensor
+
+    def __init__(self, num_classes: int, width: int, room: int) -> None:
+        super().__init__()
+        self.register_buffer("prototypes", torch.zeros(room, width))
+        self.register_buffer("labels", torch.zeros(room, dtype=torch.long))
+        self.register_buffer("tags", torch.zeros(room, num_classes))
+        self.register_buffer("count", torch.tensor(0))
+
+    def joined(
+        self, prototypes: Tensor, labels: Tensor, tags: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Segments (m, D), (m,) and (m, C), with what is remembered behind them; it learns none."""
+        n = int(self.count)
+        return (
+            torch.cat([prototypes, self.prototypes[:n].to(prototypes)]),
+            torch.cat([labels, self.labels[:n]]),
+            torch.cat([tags, self.tags[:n].to(tags)]),
+        )
+
+    @torch.no_grad()
+    def write(self, prototypes: Tensor, labels: Tensor, tags: Tensor) -> None:
+        """Remember segments (m, D), (m,) and (m, C), the first of them longest."""
+        room, joined = len(self.labels), self.joined(prototypes, labels, tags)
+        n = min(room, len(joined[1]))
+        for kept, new in zip((self.prototypes, self.labels, self.tags), joined, strict=True):
+            kept[:n] = new[:n].to(kept)
+        self.count.fill_(n)
+
+    def extra_repr(self) -> str:
+        """What the shapes do not show."""
+        return f"room={len(self.labels)}"
+
+
 class Aggregation(nn.Module):
     """Every place of an image takes from the centres of all classes, as far as it is like them.
 
