@@ -45,7 +45,7 @@ from wsss_lib.methods.segmentation.segmenter import Segmenter
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.backbones.toy import toy_mit, toy_vit
 from wsss_lib.nets.large.saliency import toy_saliency
-from wsss_lib.nets.segmentation.guided import toy_guided
+from wsss_lib.nets.marks.guided import toy_guided
 from wsss_lib.nets.segmentation.mlp import toy_segformer
 from wsss_lib.recipes import BEFORE
 from wsss_lib.results import commit, read_result, write_json

@@ -10,7 +10,8 @@ import wsss_lib.methods.image_level.cam as family
 from tests.battery import test_all_systems as battery
 from tests.tiny import plain_folder
 from wsss_lib.cli import app
-from wsss_lib.recipes import BUILDERS, Parts
+from wsss_lib.recipe_parts import Parts
+from wsss_lib.recipes import BUILDERS
 from wsss_lib.survey import find_methods
 
 

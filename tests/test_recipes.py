@@ -22,7 +22,8 @@ from wsss_lib.nets.backbones.vit import ViT
 from wsss_lib.nets.heads.classifier import Classifier
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.large.sam import load_sam
-from wsss_lib.recipes import BUILDERS, Parts, build, chain
+from wsss_lib.recipe_parts import Parts
+from wsss_lib.recipes import BUILDERS, build, chain
 from wsss_lib.survey import find_methods
 
 
@@ -91,7 +92,7 @@ def thin(monkeypatch):
     monkeypatch.setattr(Parts, "deit_small", lambda parts: ViT(96, 2, 2))
     monkeypatch.setattr(Parts, "vit_base", lambda parts: ViT(96, 4, 2))
     monkeypatch.setattr(Parts, "mit_b1", lambda parts: MiT((8, 8, 20, 32), strides=(4, 2, 2, 1)))
-    monkeypatch.setattr("wsss_lib.recipes.untrained_sam", load_sam)
+    monkeypatch.setattr("wsss_lib.recipe_parts.untrained_sam", load_sam)
     monkeypatch.setitem(BUILDERS, "ficklenet", lambda p: FickleNet(p.resnet(), p.count, 3))
     monkeypatch.setitem(BUILDERS, "acr", thin_acr)
 

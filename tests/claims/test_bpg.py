@@ -12,7 +12,7 @@ from tests.tiny import ColoursAndEdges, Painter
 from wsss_lib.blocks.regions.superpixels import edge_map
 from wsss_lib.core import Batch, InputError
 from wsss_lib.methods.scribble.bpg import BPG
-from wsss_lib.nets.segmentation.guided import GuidedNet
+from wsss_lib.nets.marks.guided import GuidedNet
 
 SIDE = 20
 

@@ -11,8 +11,8 @@ from tests.tiny import ColoursAndEdges, noise
 from wsss_lib.blocks.refine.seed_diffusion import evidence
 from wsss_lib.core import IGNORE, Batch, InputError
 from wsss_lib.methods.scribble.psi import PSI
+from wsss_lib.nets.marks.patterns import PatternNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
-from wsss_lib.nets.segmentation.patterns import PatternNet
 
 SIDE = 16
 

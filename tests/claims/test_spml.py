@@ -14,7 +14,7 @@ from tests.tiny import noise
 from wsss_lib.blocks.regions.grouping import Segments, segment
 from wsss_lib.core import IGNORE, Batch, InputError
 from wsss_lib.methods.scribble.spml import RELATIONS, SPML
-from wsss_lib.nets.segmentation.embedded import EmbeddingNet
+from wsss_lib.nets.marks.embedded import EmbeddingNet
 
 SIDE = 16
 COLOURS = torch.tensor([[0.1, 0.6, 0.2], [0.9, 0.2, 0.1], [0.1, 0.2, 0.9]])

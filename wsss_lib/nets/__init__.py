@@ -1,1 +1,1 @@
-"""Backbones and segmentation networks."""
+"""Backbones, heads and networks that answer for every pixel."""

@@ -16,7 +16,7 @@ from wsss_lib.core import Batch, Card, Method, Recipe
 from wsss_lib.losses.boundaries import edge_loss
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.nets.backbones.backbone import Backbone
-from wsss_lib.nets.segmentation.guided import GuidedNet, toy_guided
+from wsss_lib.nets.marks.guided import GuidedNet, toy_guided
 
 CARD = Card(
     id="bpg",

@@ -15,7 +15,7 @@ from wsss_lib.blocks.refine.seed_diffusion import diffuse_seeds, evidence, held_
 from wsss_lib.core import IGNORE, Batch, Card, Method, Recipe
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.nets.backbones.backbone import Backbone
-from wsss_lib.nets.segmentation.patterns import PatternNet, toy_pattern_net
+from wsss_lib.nets.marks.patterns import PatternNet, toy_pattern_net
 
 CARD = Card(
     id="psi",

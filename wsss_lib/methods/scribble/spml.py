@@ -19,7 +19,7 @@ from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.losses.regions import segment_contrast, similarity_loss
 from wsss_lib.nets.backbones.backbone import Backbone
 from wsss_lib.nets.heads.memory import SegmentMemory
-from wsss_lib.nets.segmentation.embedded import EmbeddingNet, toy_embedding_net
+from wsss_lib.nets.marks.embedded import EmbeddingNet, toy_embedding_net
 
 CARD = Card(
     id="spml",

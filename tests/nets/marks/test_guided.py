@@ -6,7 +6,7 @@ from torch import nn
 
 from tests.loops import one_at_another_size
 from wsss_lib.nets.backbones.toy import ToyCNN
-from wsss_lib.nets.segmentation.guided import GuidedNet, Refinement, toy_guided
+from wsss_lib.nets.marks.guided import GuidedNet, Refinement, toy_guided
 
 
 def test_a_step_adds_shallow_features_and_reads_classes_again():

@@ -4,9 +4,9 @@ import torch
 
 from tests.loops import one_at_another_size
 from wsss_lib.nets.backbones.toy import ToyCNN
+from wsss_lib.nets.marks.embedded import EmbeddingNet
+from wsss_lib.nets.marks.patterns import PatternNet
 from wsss_lib.nets.segmentation.deeplab import DeepLab
-from wsss_lib.nets.segmentation.embedded import EmbeddingNet
-from wsss_lib.nets.segmentation.patterns import PatternNet
 
 
 def test_votes_of_all_grids_are_added_to_the_logits():

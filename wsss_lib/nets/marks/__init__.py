@@ -1,0 +1,1 @@
+"""Networks of systems that learn from scribbles and points."""
