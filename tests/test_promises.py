@@ -258,6 +258,34 @@ def test_on_photographs_refined_labels_beat_raw_ones(horses):
     assert mean(horses("ceiling")) > mean(horses("segmenter_pamr"))
 
 
+def test_what_the_families_are_worth_on_photographs(root):
+    def tagged(name):
+        return read_result(root / "results" / "tagged_horses" / f"{name}.json")
+
+    gains = {name: tagged(name)["gain_over_cam"] for name in (
+        "lpcam", "oaa_drop", "ecs_net", "pamr", "sec", "sance"
+    )}  # fmt: skip
+    assert 0 < gains["lpcam"]["mean"] < gains["lpcam"]["sd"]
+    for name in ("pamr", "sance"):
+        assert gains[name]["mean"] > 1.5 * gains[name]["sd"]
+    for name in ("oaa_drop", "ecs_net", "sec"):
+        assert gains[name]["mean"] < -2 * gains[name]["sd"]
+    over = tagged("sance")["gain_over_pamr"]
+    assert abs(over["mean"]) < over["sd"]
+    best = {name: mean(tagged(name), "oracle_miou") for name in ("cam", *gains)}
+    assert max(best, key=best.get) == "sance"
+    assert best["sance"] > best["pamr"] + 0.01
+    assert max(best["ecs_net"], best["sec"]) < best["cam"]
+    for name in ("ecs_net", "sec", "sance"):
+        assert best[name] > mean(tagged(name)) + 0.01
+        assert mean(tagged(name), "recall") > mean(tagged("cam"), "recall") + 0.1
+    assert best["oaa_drop"] < mean(tagged("oaa_drop")) + 0.005
+    edges = {name: mean(tagged(name), "boundary_iou") for name in ("cam", *gains)}
+    assert max(edges, key=edges.get) == "sance"
+    assert mean(tagged("lpcam"), "recall") > mean(tagged("cam"), "recall")
+    assert min(run["threshold"] for run in tagged("cam")["runs"]) >= 0.5
+
+
 def test_what_a_network_makes_of_its_labels(toy):
     """It completes those of CAM, and gives up some of those that know borders."""
     gains = {name: toy(f"segmenter_{name}")["gain_over_labels"] for name in ("cam", "pamr")}
