@@ -234,6 +234,7 @@ FAMILIES: dict[str, Family] = {
             "bbox_seg": "bbox_rect", "wssl_em": "segmenter_bbox_rect",
             "boxsup": "segmenter_bbox_rect", "sdi": "segmenter_grabcut",
             "box2seg": "segmenter_grabcut", "bcm": "segmenter_grabcut", "bbam": "bbox_rect",
+            "dextr": "extreme_clicking",
         },
     ),
     "box_jitter": Family(

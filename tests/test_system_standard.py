@@ -93,6 +93,7 @@ UNMEASURED = frozenset(
         "box2seg",
         "bcm",
         "bbam",
+        "dextr",
     }
 )
 WAITING = frozenset({"box_jitter"})

@@ -74,6 +74,7 @@ from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
 from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
 from wsss_lib.methods.image_level.self_supervised.subcat import SubCat
 from wsss_lib.methods.image_level.self_supervised.usage import USAGE
+from wsss_lib.methods.point.dextr import DEXTR
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
@@ -101,6 +102,7 @@ from wsss_lib.nets.heads.relation import Boundaries, Relations
 from wsss_lib.nets.heads.rois import FastRCNN, RoiHead
 from wsss_lib.nets.large.clip import Clip, load_clip
 from wsss_lib.nets.large.detector import Detector, load_detector
+from wsss_lib.nets.large.extreme_cut import published_extreme_cut
 from wsss_lib.nets.large.sam import Sam, load_sam
 from wsss_lib.nets.large.untrained import untrained_clip, untrained_detector, untrained_sam
 from wsss_lib.nets.segmentation.attended import AttendedNet
@@ -310,6 +312,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
+    "dextr": lambda parts: DEXTR(published_extreme_cut(parts.pretrained), parts.count),
     "clip_es": _clip_es,
     "clims": _clims,
     "sam_pseudo": lambda parts: SamPseudo(parts.sam()),

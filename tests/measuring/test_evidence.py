@@ -60,7 +60,7 @@ def test_every_system_is_measured_beside_a_control_in_one_family_or_two():
         ("box_jitter", "bbox_rect", "box_jitter"),
     ]
     controls = {control for family in FAMILIES.values() for control in family.controls.values()}
-    hosts = {"oaa", "seam", "rrm"}  # whose variations stand beside them
+    hosts = {"oaa", "seam", "rrm", "extreme_clicking"}  # whose variations stand beside them
     assert controls <= {*MAKERS, *NO_IDEA, *hosts}
     assert measured_in("cse") == [("erasing", "cam_600", "erasing")]
 

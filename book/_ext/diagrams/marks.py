@@ -4,6 +4,7 @@ from diagrams.description import (
     Diagram,
     answer,
     flow,
+    frozen,
     given,
     learned,
     reply,
@@ -107,6 +108,27 @@ EXTREME_CLICKING = Diagram(
     ),
 )  # fmt: skip
 
+DEXTR = Diagram(
+    "dextr",
+    "DEXTR",
+    (
+        given("image", (0, 0)),
+        given("extremes", (1, 0)),
+        given("boxes", (2, 0), "their classes"),
+        step("window", "window around\nthe clicks", (0, 1)),
+        step("heat", "where it was\nclicked, as a\nfourth channel", (1, 1), idea=True),
+        frozen("cutter", "network that has\nlearned from masks\nof other objects", (0.5, 2),
+               idea=True, wide=1.3),
+        step("certain", "what is certain,\nwithin the box", (0.5, 3), wide=1.1),
+        answer("the object,\nwith its class", (1, 4)),
+    ),
+    (
+        *flow("image", "window", "cutter", "certain", "answer"),
+        *flow("extremes", "heat", "cutter"), *flow("extremes", "window"),
+        *flow("boxes", "answer"),
+    ),
+)  # fmt: skip
+
 PCE = Diagram(
     "pce",
     "Partial cross-entropy",
@@ -163,6 +185,7 @@ DIAGRAMS = (
     BANA,
     WHATS_THE_POINT,
     EXTREME_CLICKING,
+    DEXTR,
     PCE,
     NCUT_LOSS,
     SCRIBBLESUP,
