@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from wsss_lib.data.toy import VARIANTS
 
-Response = Literal["body_recall", "boat_iou", "miou", "val_miou", "boundary_iou"]
+Response = Literal["body_recall", "boat_iou", "miou", "val_miou", "boundary_iou", "pq"]
 RESPONSES: dict[Response, str] = {
     "body_recall": "share of the bodies that is found, at the precision of the control",
     "boat_iou": "IoU of boat",
     "miou": "mean IoU",
     "val_miou": "mean IoU on new images, without their tags",
     "boundary_iou": "IoU of the bands along the outlines (boundary IoU)",
+    "pq": "panoptic quality on new images",
 }
 """What is read off; gains are those over the control, in the same world."""
 FEWEST, MOST = 2, 5
@@ -144,6 +145,12 @@ CARELESS = (
     Dose(0.2, annotator={"box_jitter": 0.2}),
 )
 """A share is the standard deviation of the error; people err by 2 to 5 %."""
+CLICKS = (
+    Dose(20, annotator={"points_each": 20}, variant="scenes"),
+    Dose(5, annotator={"points_each": 5}, variant="scenes"),
+    Dose(1, variant="scenes"),
+)
+"""As many as in the paper, down to one on each thing and each region of stuff."""
 FULL = {"weights": {"snake": 0.0, "starfish": 0.0, "cat": 0.0}}
 THIN = {"weights": {"bus": 0.0, "wreath": 0.0, "boat": 0.0}}
 
@@ -258,6 +265,11 @@ FAMILIES: dict[str, Family] = {
         (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1)),
         2, "val_miou",
         {"whats_the_point": "tags_network"},
+    ),
+    "panoptic": Family(
+        "a pixel that knows its class does not know its object",
+        "clicks on each thing and each stuff region", CLICKS, 0, "pq",
+        {"panoptic_fcn_point": "connected_components"},
     ),
     "clip": Family(
         "background that resembles a class is called by its name",

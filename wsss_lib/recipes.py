@@ -10,6 +10,7 @@ MiT-B1 what reads a mix transformer, so that systems differ by their ideas alone
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from wsss_lib.blocks.regions.panoptic import Reading
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbam import BBAM
@@ -76,6 +77,7 @@ from wsss_lib.methods.image_level.self_supervised.subcat import SubCat
 from wsss_lib.methods.image_level.self_supervised.usage import USAGE
 from wsss_lib.methods.point.dextr import DEXTR
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
+from wsss_lib.methods.point.panoptic_fcn_point import PanopticFCN
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
 from wsss_lib.methods.refine.densecrf import DenseCRF
 from wsss_lib.methods.refine.pamr import PAMR
@@ -114,6 +116,7 @@ from wsss_lib.nets.segmentation.joint import JointNet
 from wsss_lib.nets.segmentation.masked import MaskedNet
 from wsss_lib.nets.segmentation.mlp import AffinityFormer
 from wsss_lib.nets.segmentation.pair import Pair
+from wsss_lib.nets.segmentation.panoptic import PanopticNet
 from wsss_lib.survey import find_methods
 
 BACKGROUNDS = (
@@ -231,6 +234,11 @@ def _rca(parts: Parts) -> RCA:
     return RCA(net, RegionHeads(net.channels[-1], parts.count))
 
 
+def _panoptic(parts: Parts) -> PanopticFCN:
+    reading = Reading(parts.count, tuple(range(1, parts.count + 1)))  # of VOC all are things
+    return PanopticFCN(PanopticNet(DeepLab(parts.resnet(), 63), 64, parts.count, 1), reading)
+
+
 def _clip_es(parts: Parts) -> ClipES:
     sentence = "a clean origami {}."
     backgrounds = [sentence.format(name) for name in BACKGROUNDS]
@@ -312,6 +320,7 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "scribblesup": lambda parts: ScribbleSup(parts.deeplab()),
     "whats_the_point": lambda parts: WhatsThePoint(parts.deeplab(), parts.count),
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
+    "panoptic_fcn_point": _panoptic,
     "dextr": lambda parts: DEXTR(published_extreme_cut(parts.pretrained), parts.count),
     "clip_es": _clip_es,
     "clims": _clims,

@@ -129,6 +129,32 @@ DEXTR = Diagram(
     ),
 )  # fmt: skip
 
+PANOPTIC_FCN_POINT = Diagram(
+    "panoptic_fcn_point",
+    "Panoptic FCN with points",
+    (
+        given("image", (1, 0)),
+        given("points", (0, 0)),
+        given("objects", (2, 0), "which clicks are\nof one thing"),
+        learned("backbone", "backbone", (1, 1), "backbone"),
+        learned("position", "position head", (0, 2), "net.position"),
+        learned("kernel", "kernel head: a\nkernel in each cell", (1, 2), "net.kernel",
+                idea=True, wide=1.15),
+        learned("encoder", "decoder and\nencoder", (2, 2), "net.encoder", "net.decoder"),
+        term("centre, region", "middles of things,\nregions of stuff", (0, 4), wide=1.15),
+        step("masks", "kernel times\nimage: one mask\nfor each thing", (1.5, 3), idea=True),
+        term("thing, stuff", "masks, at the\nclicks alone", (1.7, 4), idea=True),
+        answer("things by their\nscores, then stuff", (0.9, 5), wide=1.15),
+    ),
+    (
+        *flow("image", "backbone", "position", "centre, region"),
+        *flow("backbone", "kernel", "masks", "thing, stuff"),
+        *flow("backbone", "encoder", "masks"), *flow("position", "thing, stuff"),
+        *flow("points", "centre, region"), *flow("objects", "thing, stuff"),
+        *reply("masks", "answer"), *reply("position", "answer"),
+    ),
+)  # fmt: skip
+
 PCE = Diagram(
     "pce",
     "Partial cross-entropy",
@@ -186,6 +212,7 @@ DIAGRAMS = (
     WHATS_THE_POINT,
     EXTREME_CLICKING,
     DEXTR,
+    PANOPTIC_FCN_POINT,
     PCE,
     NCUT_LOSS,
     SCRIBBLESUP,
