@@ -31,6 +31,7 @@ class ConnectedComponents(Segmenter):
     is divided afterwards.
     """
 
+    things: tuple[int, ...]
     card = replace(
         PanopticFCN.card, id="connected_components", supervision=("points",), needs_scores=False
     )

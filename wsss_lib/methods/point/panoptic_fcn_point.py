@@ -45,6 +45,7 @@ CARD = Card(
         "kernels are read as they are; the released code maps those of things and of stuff by one "
         "more convolution each, and adds up a region's kernels over the area of the image",
         "the deviation of the Gaussian of a middle is a sixth of the box of its clicks",
+        "weights that make kernels begin at their usual size, not near zero",
     ),
 )
 
@@ -85,7 +86,9 @@ class PanopticFCN(Method):
         answers = self.net(batch.image)
         centre, region, thing, stuff = [], [], [], []
         for clicks, numbers, *maps in zip(points, objects, *answers, strict=True):
-            centres, regions, *mask = (parts.at_clicks(one, clicks, size) for one in maps)
+            centres, regions, kernels, encoded = (
+                parts.at_clicks(one, clicks, size) for one in maps
+            )
             things, kinds = parts.click_targets(clicks, numbers, read.things)
             heat = parts.centre_maps(things, clicks, read.things, maps[0], size)
             wanted = parts.region_targets(clicks[:, 2], read.stuff)
@@ -93,14 +96,13 @@ class PanopticFCN(Method):
             region.append(focal_loss(regions, wanted) / max(len(clicks), 1))
             for one in things:
                 chance = centres[read.things.index(one.kind)].sigmoid()
-                thing.append(thing_mask_loss(chance, *mask, one.own, self.positions))
-            stuff += [stuff_mask_loss(*mask, one.own) for one in kinds]
+                thing.append(thing_mask_loss(chance, kernels, encoded, one.own, self.positions))
+            stuff += [stuff_mask_loss(kernels, encoded, one.own) for one in kinds]
         none, count = answers[3].sum() * 0, max(len(thing), 1)
+        masks = sum(thing, none) / count + sum(stuff, none) / max(len(stuff), 1)
         return {
-            "centre": sum(centre, none) / count,
-            "region": sum(region, none) / len(points),
-            "thing": self.weight * sum(thing, none) / count,
-            "stuff": self.weight * sum(stuff, none) / max(len(stuff), 1),
+            "position": sum(centre, none) / count + sum(region, none) / len(points),
+            "masks": self.weight * masks,
         }
 
     def read(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -136,10 +136,10 @@ class ExtremeCut(nn.Module):
 
 def four_channels(net: ResNet) -> ResNet:
     """A ResNet whose first convolution takes a fourth channel; weights of the others stay."""
-    first = net.stem[0]
-    wide = nn.Conv2d(4, first.out_channels, 7, 2, 3, bias=False)
+    weight = net.stem[0].get_parameter("weight")
+    wide = nn.Conv2d(4, len(weight), 7, 2, 3, bias=False)
     with torch.no_grad():
-        wide.weight[:, :3] = first.weight
+        wide.weight[:, :3] = weight
     net.stem[0] = wide
     return net
 

@@ -45,17 +45,15 @@ class PanopticNet(nn.Module):
         super().__init__()
         self.decoder, self.backbone = decoder, decoder.backbone
         self.things, deep = things, self.backbone.channels[-1]
-        self.position = nn.Sequential(
-            nn.Conv2d(deep, width, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(width, things + stuff + 1, 3, padding=1),
-        )  # fmt: skip
+        said = nn.Conv2d(width, things + stuff + 1, 3, padding=1)
+        nn.init.normal_(said.weight, std=0.01)
+        nn.init.constant_(said.bias, PRIOR)
+        self.position = nn.Sequential(nn.Conv2d(deep, width, 3, padding=1), nn.ReLU(), said)
         self.kernel = nn.Sequential(
             nn.Conv2d(deep + 2, width, 3, padding=1), nn.ReLU(),
             nn.Conv2d(width, dim, 3, padding=1),
         )  # fmt: skip
         self.encoder = nn.Sequential(nn.Conv2d(detail + 2, dim, 3, padding=1), nn.ReLU())
-        nn.init.normal_(self.position[-1].weight, std=0.01)
-        nn.init.constant_(self.position[-1].bias, PRIOR)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B, 3, H, W) in [0, 1] -> what the three heads say.
