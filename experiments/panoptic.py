@@ -38,10 +38,10 @@ class ConnectedComponents(Segmenter):
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Any = None) -> Self:
-        """The network and the recipe of the toy world, for as many steps as its system takes."""
-        method = super().toy(num_classes, backbone)
-        method.recipe = PanopticFCN.toy(num_classes).recipe
-        method.things = PanopticFCN.toy(num_classes).reading.things
+        """The network of the toy world, at its own rate, for as many steps as its system takes."""
+        method, system = super().toy(num_classes, backbone), PanopticFCN.toy(num_classes)
+        method.recipe = replace(method.recipe, steps=system.recipe.steps)
+        method.things = system.reading.things
         return method
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -47,12 +47,12 @@ class PanopticNet(nn.Module):
         self.things, deep = things, self.backbone.channels[-1]
         said = nn.Conv2d(width, things + stuff + 1, 3, padding=1)
         nn.init.normal_(said.weight, std=0.01)
-        nn.init.constant_(said.bias, PRIOR)
+        nn.init.constant_(said.get_parameter("bias"), PRIOR)
         self.position = nn.Sequential(nn.Conv2d(deep, width, 3, padding=1), nn.ReLU(), said)
-        self.kernel = nn.Sequential(
-            nn.Conv2d(deep + 2, width, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(width, dim, 3, padding=1),
-        )  # fmt: skip
+        made = nn.Conv2d(width, dim, 3, padding=1)
+        nn.init.normal_(made.weight, std=0.01)  # masks begin undecided
+        nn.init.zeros_(made.get_parameter("bias"))
+        self.kernel = nn.Sequential(nn.Conv2d(deep + 2, width, 3, padding=1), nn.ReLU(), made)
         self.encoder = nn.Sequential(nn.Conv2d(detail + 2, dim, 3, padding=1), nn.ReLU())
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
