@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.doses import TUNING_WORLD, Dose
+from experiments.panoptic import ConnectedComponents
 from wsss_lib.blocks.labels.paint import boxes_to_labels
 from wsss_lib.blocks.regions.objectness import objectness_prior
 from wsss_lib.core import Card, Method
@@ -399,7 +400,9 @@ class DetectedBoxes(GroundedSam):
         return boxes_to_labels([torch.column_stack([corners, torch.tensor(kinds)])], (h, w))[0]
 
 
-ALONE = (SalientCAM, TagsNetwork, Unguided, PlainClip, VisualTokens, DetectedBoxes)
+ALONE = (
+    SalientCAM, TagsNetwork, Unguided, PlainClip, VisualTokens, DetectedBoxes, ConnectedComponents,
+)  # fmt: skip
 """Controls with a class of their own."""
 
 

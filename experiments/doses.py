@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from wsss_lib.data.toy import VARIANTS
 
-Response = Literal["body_recall", "boat_iou", "miou", "val_miou", "boundary_iou"]
+Response = Literal["body_recall", "boat_iou", "miou", "val_miou", "boundary_iou", "pq"]
 RESPONSES: dict[Response, str] = {
     "body_recall": "share of the bodies that is found, at the precision of the control",
     "boat_iou": "IoU of boat",
     "miou": "mean IoU",
     "val_miou": "mean IoU on new images, without their tags",
     "boundary_iou": "IoU of the bands along the outlines (boundary IoU)",
+    "pq": "panoptic quality on new images",
 }
 """What is read off; gains are those over the control, in the same world."""
 FEWEST, MOST = 2, 5
@@ -147,6 +148,7 @@ CARELESS = (
 CLICKS = (Dose(5, annotator={"points_each": 5}), Dose(2, annotator={"points_each": 2}), Dose(1))
 """On objects alone; nobody clicks on the ground."""
 SCENE_CLICKS = (
+    Dose(20, annotator={"points_each": 20}, variant="scenes"),
     Dose(5, annotator={"points_each": 5}, variant="scenes"),
     Dose(2, annotator={"points_each": 2}, variant="scenes"),
     Dose(1, variant="scenes"),
@@ -242,6 +244,7 @@ FAMILIES: dict[str, Family] = {
             "bbox_seg": "bbox_rect", "wssl_em": "segmenter_bbox_rect",
             "boxsup": "segmenter_bbox_rect", "sdi": "segmenter_grabcut",
             "box2seg": "segmenter_grabcut", "bcm": "segmenter_grabcut", "bbam": "bbox_rect",
+            "dextr": "extreme_clicking",
         },
     ),
     "box_jitter": Family(
@@ -274,8 +277,13 @@ FAMILIES: dict[str, Family] = {
     ),
     "scene_points": Family(
         "a click says nothing of the other pixels of its region",
-        "clicks on each object and each kind of ground", SCENE_CLICKS, 2, "val_miou",
+        "clicks on each thing and each region of stuff", SCENE_CLICKS[1:], 2, "val_miou",
         {"pdml": "point_pce"},
+    ),
+    "panoptic": Family(
+        "a pixel that knows its class does not know its object",
+        "clicks on each thing and each region of stuff", (*SCENE_CLICKS[:2], SCENE_CLICKS[3]), 0,
+        "pq", {"panoptic_fcn_point": "connected_components"},
     ),
     "clip": Family(
         "background that resembles a class is called by its name",

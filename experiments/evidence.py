@@ -30,11 +30,12 @@ from experiments.doses import (
     Family,
     measured_in,
 )  # fmt: skip
+from experiments.panoptic import panoptic_figures
 from experiments.parts import PARTS
 from experiments.record import keep_maps, shared
 from wsss_lib.blocks.labels.otsu import otsu
 from wsss_lib.blocks.maps.class_maps import to_labels
-from wsss_lib.core import Card
+from wsss_lib.core import Card, TellsObjects
 from wsss_lib.data.atomic import one_at_a_time
 from wsss_lib.data.toy import KINDS, VERSION
 from wsss_lib.engine import Stage
@@ -142,6 +143,8 @@ def more_figures(stage: Stage, found: Evaluation, place: Place) -> dict[str, Any
     if not (card.uses_tags_at_inference or card.family == "refine"):
         new = evaluate(place.new_images(stage), place.val, found.threshold)
         figures["val_miou"], figures["val_iou"] = new.miou, new.figures()["iou"]
+    if isinstance(stage.method, TellsObjects):
+        figures |= panoptic_figures(stage.method.eval(), place.val)
     return {
         **figures,
         "seconds": stage.seconds,

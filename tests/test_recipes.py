@@ -17,6 +17,7 @@ from wsss_lib.methods.foundation.sam_pseudo import SamPseudo
 from wsss_lib.methods.image_level.ensemble.ficklenet import FickleNet
 from wsss_lib.methods.image_level.erasing.acr import ACR
 from wsss_lib.methods.image_level.self_supervised.advcam import AdvCAM
+from wsss_lib.methods.point.dextr import DEXTR
 from wsss_lib.nets.backbones.mit import MiT
 from wsss_lib.nets.backbones.vit import ViT
 from wsss_lib.nets.heads.classifier import Classifier
@@ -64,11 +65,12 @@ def test_networks_have_the_shapes_of_the_papers():
 def test_a_dry_run_shortens_what_takes_minutes():
     repeated = (
         (SamPseudo, "grid"), (FickleNet, "passes"), (AdvCAM, "climbs"), (BBAM, "shrinks"),
-        (BBAM, "drawn"), (BBAM, "kept"),
+        (BBAM, "drawn"), (BBAM, "kept"), (DEXTR, "zoom"),
     )  # fmt: skip
     for kind, name in repeated:
         method = kind.toy(2)
-        part = method.sam if name == "grid" else method
+        part = {"grid": "sam", "zoom": "cutter"}.get(name)
+        part = getattr(method, part) if part else method
         assert getattr(part, name) > DRY_SETTINGS[name]
         _shorten(method)
         assert getattr(part, name) == DRY_SETTINGS[name]

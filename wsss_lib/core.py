@@ -13,7 +13,7 @@ Shape legend, used in every docstring and comment of the library:
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,8 @@ class Batch:
         scores: (B, C, H, W) in [0, 1], what the previous stage said.
         boxes: one (n, 5) tensor per image: x0, y0, x1, y1 (half-open, pixels), class in 1..C.
         points: one (n, 3) tensor per image: x, y, class in 0..C.
+        objects: one (n,) tensor per image: the number of the object, or of the region of stuff, on
+            which each of its points lies, from 1; 0 for points on the background.
         extremes: one (n, 4, 2) tensor per image: left, right, top, bottom points of each object.
         scribble: (B, H, W) class indices in 0..C, 255 where nobody drew.
         saliency: (B, 1, H, W) in [0, 1].
@@ -49,6 +51,7 @@ class Batch:
     scores: Tensor | None = None
     boxes: tuple[Tensor, ...] | None = None
     points: tuple[Tensor, ...] | None = None
+    objects: tuple[Tensor, ...] | None = None
     extremes: tuple[Tensor, ...] | None = None
     scribble: Tensor | None = None
     saliency: Tensor | None = None
@@ -163,7 +166,7 @@ class Recipe:
 
 
 Supervision = Literal[
-    "tags", "boxes", "scribble", "points", "extremes", "saliency", "captions", "masks"
+    "tags", "boxes", "scribble", "points", "objects", "extremes", "saliency", "captions", "masks"
 ]
 Fidelity = Literal["faithful", "reduced", "reconstruction"]
 
@@ -253,3 +256,21 @@ class Method(nn.Module):
         among the classes is kept and its own argmax rule is exactly the threshold 0.5.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement predict(batch)")
+
+
+@runtime_checkable
+class TellsObjects(Protocol):
+    """A method that also says which pixels are one object: its answer is panoptic.
+
+    ``predict`` gives its class scores, as that of any other does.
+    """
+
+    def panoptic(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The class and the object of each pixel.
+
+        Returns:
+            classes: (B, H, W) class indices in 0..C.
+            objects: (B, H, W) numbers from 1 that no two objects of an image share; 0 on classes
+                whose objects are not told apart (stuff), and on the background.
+        """
+        ...

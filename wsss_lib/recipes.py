@@ -9,6 +9,7 @@ MiT-B1 what reads a mix transformer, so that systems differ by their ideas alone
 
 from collections.abc import Callable, Sequence
 
+from wsss_lib.blocks.regions.panoptic import Reading
 from wsss_lib.core import InputError, Method
 from wsss_lib.methods.box.bana import BANA
 from wsss_lib.methods.box.bbam import BBAM
@@ -74,7 +75,9 @@ from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
 from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
 from wsss_lib.methods.image_level.self_supervised.subcat import SubCat
 from wsss_lib.methods.image_level.self_supervised.usage import USAGE
+from wsss_lib.methods.point.dextr import DEXTR
 from wsss_lib.methods.point.extreme_clicking import ExtremeClicking
+from wsss_lib.methods.point.panoptic_fcn_point import PanopticFCN
 from wsss_lib.methods.point.pcam import PCAM
 from wsss_lib.methods.point.pdml import PDML
 from wsss_lib.methods.point.whats_the_point import WhatsThePoint
@@ -104,8 +107,10 @@ from wsss_lib.nets.heads.prototypes import SideFeatures
 from wsss_lib.nets.heads.reconstructor import Reconstructor
 from wsss_lib.nets.heads.relation import Boundaries, Relations
 from wsss_lib.nets.heads.rois import FastRCNN, RoiHead
+from wsss_lib.nets.large.extreme_cut import published_extreme_cut
 from wsss_lib.nets.marks.embedded import EmbeddingNet
 from wsss_lib.nets.marks.guided import GuidedNet
+from wsss_lib.nets.marks.panoptic import PanopticNet
 from wsss_lib.nets.marks.patterns import PatternNet
 from wsss_lib.nets.segmentation.attended import AttendedNet
 from wsss_lib.nets.segmentation.contour import ContourNet
@@ -168,6 +173,11 @@ def _rca(parts: Parts) -> RCA:
 def _spml(parts: Parts) -> SPML:
     embeds = DeepLab(parts.resnet(), 63)  # 64 values of a pixel, in the place of logits
     return SPML(EmbeddingNet(embeds, parts.count))
+
+
+def _panoptic(parts: Parts) -> PanopticFCN:
+    reading = Reading(parts.count, tuple(range(1, parts.count + 1)))  # of VOC all are things
+    return PanopticFCN(PanopticNet(DeepLab(parts.resnet(), 63), 64, parts.count, 1), reading)
 
 
 def _clip_es(parts: Parts) -> ClipES:
@@ -263,6 +273,8 @@ BUILDERS: dict[str, Callable[[Parts], Method]] = {
     "extreme_clicking": lambda parts: ExtremeClicking(parts.count),
     "pcam": lambda parts: PCAM(parts.resnet(), parts.count),
     "pdml": lambda parts: PDML(parts.deeplab()),
+    "panoptic_fcn_point": _panoptic,
+    "dextr": lambda parts: DEXTR(published_extreme_cut(parts.pretrained), parts.count),
     "clip_es": _clip_es,
     "clims": _clims,
     "mmcst": _mmcst,

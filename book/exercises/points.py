@@ -1,5 +1,6 @@
 """Exercises of the chapter on points."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -139,7 +140,47 @@ def _corner_box(clicks: Tensor) -> Tensor:
     return torch.cat([clicks[0], clicks[1] + 1])
 
 
+def heat_of_clicks(clicks: Tensor, side: int, width: float) -> Tensor:
+    """(n, 2) clicks x, y -> (side, side): 1 at a click, one half at half of the width from it."""
+    line = torch.arange(side)
+    far = (line - clicks[:, 0, None])[:, None] ** 2 + (line - clicks[:, 1, None])[:, :, None] ** 2
+    return (2.0 ** (-4 * far / width**2)).amax(dim=0)
+
+
+def check_heat_of_clicks(answer: Callable[[Tensor, int, float], Tensor]) -> str:
+    """Two clicks that are near each other, on a square."""
+    clicks = torch.tensor([[2, 5], [4, 5]])
+    found = torch.as_tensor(answer(clicks, 9, 4.0))
+    if tuple(found.shape) != (9, 9):
+        return f"One map for all clicks, (9, 9), not {tuple(found.shape)}."
+    if float(found.max()) > 1 + 1e-4:
+        return "Heats were added up: between two clicks it must not be hotter than at one."
+    if float(found[5, 2]) < 1 - 1e-4:
+        return "A click is x, y, and a map is indexed [y, x]; at a click the heat is 1."
+    if abs(float(found[7, 2]) - 0.5) > 1e-4:
+        return (
+            "The width is where the heat has fallen to one half, measured from one side of the "
+            "click to the other; it is no standard deviation."
+        )
+    if not torch.allclose(found, heat_of_clicks(clicks, 9, 4.0), atol=1e-4):
+        return "Take the largest of the Gaussians at each pixel."
+    return ""
+
+
+def _added(clicks: Tensor, side: int, width: float) -> Tensor:
+    return sum(heat_of_clicks(one[None], side, width) for one in clicks)
+
+
+def _turned(clicks: Tensor, side: int, width: float) -> Tensor:
+    return heat_of_clicks(clicks.flip(1), side, width)
+
+
+def _deviation(clicks: Tensor, side: int, width: float) -> Tensor:
+    return heat_of_clicks(clicks, side, width * (8 * math.log(2)) ** 0.5)
+
+
 EXERCISES = {
+    "heat_of_clicks": Exercise(check_heat_of_clicks, heat_of_clicks, (_added, _turned, _deviation)),
     "extreme_box": Exercise(
         check_extreme_box, extreme_box, (_closed_box, _exchanged_box, _corner_box)
     ),

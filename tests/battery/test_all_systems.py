@@ -59,6 +59,7 @@ def make_batch(b=2, h=32, w=32, labelled=True, seed=0):
         ids, image, tags, scores * tags[:, :, None, None],
         boxes=tuple(drawn["boxes"]),
         points=tuple(drawn["points"]),
+        objects=tuple(drawn["objects"]),
         extremes=tuple(drawn["extremes"]),
         scribble=torch.stack(drawn["scribble"]),
         saliency=torch.stack([(m > 0).float() for m in masks])[:, None],

@@ -132,6 +132,14 @@ def test_boxes_asked_for_with_extreme_points_are_those_of_the_points(data):
     assert torch.equal(batch.boxes[0], WeakView(data, MADE)[0].boxes[0])
 
 
+def test_points_asked_for_with_their_objects_are_those_that_are_made(data):
+    """Nobody has written down which object a drawn point lies on."""
+    (data.root / "points.csv").write_text(POINTS + "im0,cat,1,1\n" * 3)
+    batch = WeakView(data, ("points", "objects"))[0]
+    assert len(batch.points[0]) == len(batch.objects[0]) == 1
+    assert len(WeakView(data, ("points",))[0].points[0]) > 1
+
+
 def test_the_doctor_names_drawn_labels_that_cannot_be_meant(data):
     (data.root / "boxes.csv").write_text(BOXES)
     (data.root / "points.csv").write_text(f"{POINTS}im1,cat,3,3\n")

@@ -42,8 +42,13 @@ def test_points_go_where_their_pixels_go(height, width, seed):
     # Pixels of the frame may be repeated; the others go to one place or out of the image.
     places = rng.integers([1, 1], [width - 1, height - 1], (6, 2))
     points = torch.from_numpy(np.column_stack([places, rng.integers(0, 4, 6)]))
-    given = blank(height, width, points=(points,), scores=one_hot(points, height, width))
+    numbers = torch.arange(len(points))
+    given = blank(
+        height, width, points=(points,), objects=(numbers,), scores=one_hot(points, height, width)
+    )
     moved = augment(given, MOVES, generator(seed))
+    kept = [number for number, spot in enumerate(moved.scores[0]) if spot.any()]
+    assert moved.objects[0].tolist() == kept
     wanted = [
         (*spot.nonzero()[0].flip(0).tolist(), kind)
         for spot, kind in zip(moved.scores[0], points[:, 2].tolist(), strict=True)
@@ -124,6 +129,7 @@ def labelled(seed, height=32, width=40):
         height, width,
         boxes=(person.label("boxes", "a", mask),),
         points=(person.label("points", "a", mask),),
+        objects=(person.label("objects", "a", mask),),
         extremes=(person.label("extremes", "a", mask),),
         scribble=person.label("scribble", "a", mask)[None],
         saliency=(mask > 0).float()[None, None],
@@ -135,6 +141,7 @@ def labelled(seed, height=32, width=40):
 def test_labels_of_one_object_stay_together_through_everything(seed):
     moved = augment(labelled(seed), WILD, generator(seed))
     assert moved.image.shape[-2:] == moved.scribble.shape[-2:] == (18, 18)
+    assert len(moved.objects[0]) == len(moved.points[0])
     rows, columns = (moved.scribble[0] == 1).nonzero().T
     clicks = moved.extremes[0].flatten(0, 1)
     x = torch.cat([columns, clicks[:, 0], moved.points[0][:, 0]])
@@ -196,6 +203,7 @@ def test_images_without_labels_of_a_kind_and_batches(recipe):
         labelled(0),
         boxes=(torch.zeros(0, 5).long(),),
         points=(torch.zeros(0, 3).long(),),
+        objects=(torch.zeros(0).long(),),
         extremes=(torch.zeros(0, 4, 2).long(),),
     )
     moved = collate([augment(batch, recipe, generator(1)) for batch in (none, labelled(1))])

@@ -83,6 +83,7 @@ def test_every_kind_of_weak_label_of_the_toy_world(tmp_path):
         assert shown == {"ids", "image", *MADE}
         x, y, kinds = batch.points[0].T
         assert torch.equal(mask[y, x], kinds)
+        assert len(batch.objects[0]) == len(batch.points[0])
         drawn = batch.scribble[0] != 255
         assert torch.equal(batch.scribble[0][drawn], mask[drawn])
         assert drawn.float().mean() < 0.1

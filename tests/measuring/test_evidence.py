@@ -36,11 +36,13 @@ from experiments.evidence import (
     response,
     rows_of,
 )
+from experiments.panoptic import panoptic_figures
+from wsss_lib.blocks.maps.class_maps import to_labels
 from wsss_lib.blocks.refine.pamr import pamr
 from wsss_lib.core import Batch
 from wsss_lib.data.folder import SegmentationFolder
 from wsss_lib.data.toy import VARIANTS
-from wsss_lib.data.weak import Annotator
+from wsss_lib.data.weak import Annotator, objects_from_mask
 from wsss_lib.methods.foundation.clip_es import ClipES
 from wsss_lib.methods.foundation.mmcst import MMCST
 from wsss_lib.methods.image_level.cam.cam import CAM
@@ -64,7 +66,8 @@ def test_every_system_is_measured_beside_a_control_in_one_family_or_two():
         ("box_jitter", "bbox_rect", "box_jitter"),
     ]
     controls = {control for family in FAMILIES.values() for control in family.controls.values()}
-    hosts = {"oaa", "seam", "rrm", "rloss"}  # whose variations stand beside them
+    # Systems whose variations stand beside them.
+    hosts = {"oaa", "seam", "rrm", "rloss", "extreme_clicking"}
     assert controls <= {*MAKERS, *NO_IDEA, *hosts}
     assert measured_in("cse") == [("erasing", "cam_600", "erasing")]
 
@@ -176,6 +179,53 @@ def test_a_network_with_saliency_for_labels_has_all_of_mdba_but_its_ideas(tiny):
     assert alone.salient == mdba.salient
     shapes = [[weight.shape for weight in one.parameters()] for one in (alone, mdba)]
     assert shapes[0] == shapes[1]
+
+
+def test_connected_regions_have_the_clicks_and_the_steps_of_panoptic_fcn(tiny):
+    dose = FAMILIES["panoptic"].doses[2]
+    place = Place(0, dose, tiny / "runs")
+    stages = {name: contend(name, place) for name in ("connected_components", "panoptic_fcn_point")}
+    control, system = (stage.method.cpu().eval() for stage in stages.values())
+    assert replace(control.recipe, lr=system.recipe.lr) == system.recipe, "each at its own rate"
+    assert control.things == system.reading.things
+    assert VARIANTS["scenes"].classes[control.things[0] - 1] == "bus"
+    shown = [place.view(one.card.supervision)[0] for one in (control, system)]
+    assert torch.equal(shown[0].points[0], shown[1].points[0])
+    assert shown[0].objects is None
+    batch = place.view(("points",))[0]
+    with torch.no_grad():
+        classes, objects = control.panoptic(batch)
+        said = to_labels(control.predict(batch), 0.5)
+    assert torch.equal(classes, said)
+    wanted = objects_from_mask(classes[0].where(classes[0] >= control.things[0], 0))
+    assert torch.equal(objects[0], wanted)
+    for method in (control, system):
+        found = panoptic_figures(method, place.val)
+        assert 0 <= found["pq"] <= 1
+        assert len(found["pq_each"]) == 12
+
+
+def test_panoptic_quality_is_one_for_the_truth_and_clutter_is_void(tiny):
+    data = Place(0, FAMILIES["panoptic"].doses[2], tiny / "runs").val
+
+    class Knows:
+        def panoptic(self, batch):
+            parts = [(data.mask(id), data.layer("SegmentationObject", id)) for id in batch.ids]
+            # What it says of clutter does not matter.
+            classes = torch.stack([mask.where(mask > 0, 1) for mask, _ in parts])
+            return classes, torch.stack([objects for _, objects in parts])
+
+    found = panoptic_figures(Knows(), data)
+    assert (found["pq"], found["pq_things"], found["pq_stuff"]) == (1, 1, 1)
+
+    class OneObject(Knows):
+        def panoptic(self, batch):
+            classes, objects = super().panoptic(batch)
+            return classes, objects.clamp(max=0)
+
+    assert panoptic_figures(OneObject(), data)["pq_stuff"] == 1
+    row = {"pq": 0.25, "miou": 0.5}
+    assert response(FAMILIES["panoptic"], row, {}) == 0.25
 
 
 def test_controls_between_images_see_what_their_systems_see(tiny):

@@ -49,8 +49,8 @@ SHOWN = 8
 DRY_IMAGES, DRY_LONGEST = 8, 64
 DRY: dict[str, Any] = {"steps": 2, "accumulate": 1, "crop": DRY_LONGEST}
 """What is left of a recipe in a dry run, beside two images, or a group, at a time."""
-DRY_SETTINGS = {"grid": 4, "passes": 2, "climbs": 1, "shrinks": 1, "drawn": 4, "kept": 4}
-"""Repetitions of SAM (points a side), FickleNet, AdvCAM and BBAM, which take minutes on a CPU."""
+DRY_SETTINGS = {"grid": 4, "passes": 2, "climbs": 1, "shrinks": 1, "drawn": 4, "kept": 4, "zoom": 8}
+"""Repetitions of SAM (points a side), FickleNet, AdvCAM, BBAM, and what DEXTR sees: minutes."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def rearrange(batch: Batch, rows: Axis, columns: Axis) -> Batch:
     ========= =================================================================================
     image     and all other maps repeat their edge where nothing is known
     scribble  nobody drew on a repeated edge: 255
-    points    those outside are dropped
+    points    those outside are dropped, and what is said of their objects with them
     extremes  an object is dropped as soon as one of its four clicks is outside
     boxes     clipped; dropped when nothing is left; a box on the frame goes on with the edge.
               What is left of a box need not hold a pixel of its object
@@ -78,7 +78,11 @@ def rearrange(batch: Batch, rows: Axis, columns: Axis) -> Batch:
         real = rows.real[:, None] & columns.real
         moved["scribble"] = _pick(batch.scribble, rows, columns).where(real, IGNORE)
     if batch.points is not None:
-        moved["points"] = tuple(_move_points(p, rows, columns) for p in batch.points)
+        placed = [_move_points(p, rows, columns) for p in batch.points]
+        moved["points"] = tuple(points for points, _ in placed)
+        if batch.objects is not None:
+            pairs = zip(batch.objects, placed, strict=True)
+            moved["objects"] = tuple(objects[kept] for objects, (_, kept) in pairs)
     if batch.extremes is not None:
         moved["extremes"] = tuple(_move_extremes(e, rows, columns) for e in batch.extremes)
     if batch.boxes is not None:
@@ -141,9 +145,11 @@ def _pick(maps: Tensor, rows: Axis, columns: Axis) -> Tensor:
     return maps[..., rows.source, :][..., columns.source]
 
 
-def _move_points(points: Tensor, rows: Axis, columns: Axis) -> Tensor:
+def _move_points(points: Tensor, rows: Axis, columns: Axis) -> tuple[Tensor, Tensor]:
+    """The points that are still there, and (n,) bool, which ones these are."""
     x, y = columns.place(points[:, 0]), rows.place(points[:, 1])
-    return torch.stack([x, y, points[:, 2]], dim=1)[(x >= 0) & (y >= 0)]
+    kept = (x >= 0) & (y >= 0)
+    return torch.stack([x, y, points[:, 2]], dim=1)[kept], kept
 
 
 def _move_extremes(extremes: Tensor, rows: Axis, columns: Axis) -> Tensor:

@@ -9,6 +9,7 @@ saliency     files (``wsss_lib.data.drawn``); never made from masks
 scribble     files; where there are none, made from the masks
 boxes        likewise, with ``SegmentationObject`` where it is there
 points       likewise
+objects      made from the masks, and points with them where both are asked for
 extremes     made from the masks, and boxes with them where both are asked for
 ============ =================================================================
 """
@@ -217,9 +218,10 @@ class WeakView(Dataset[Batch]):
 
     def _is_made(self, kind: str) -> bool:
         """Whether a kind of label is made from masks."""
-        # Extreme points are made, and are understood by the boxes that are made with them.
-        together = kind == "boxes" and "extremes" in self.supervision
-        return together or kind not in self._files.kinds
+        # Extreme points are made, and are understood by the boxes that are made with them; which
+        # object a point lies on is known of points that are made.
+        partner = {"boxes": "extremes", "points": "objects"}.get(kind)
+        return partner in self.supervision or kind not in self._files.kinds
 
     def _require_mask(self, kind: str, id: str) -> None:
         if not self._dataset.has_mask(id):

@@ -52,3 +52,24 @@ def halves_loss(logits: Tensor, labels: Tensor) -> Tensor:
     sides = [labels == 0, (labels > 0) & (labels != IGNORE)]
     halves = [(losses * side).sum() / side.sum().clamp(min=1) for side in sides]
     return torch.stack(halves).mean()
+
+
+def balanced_mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Two-way cross-entropy in which the object and the rest have one weight together.
+
+    A pixel of the object weighs as much as there is of the rest, and the other way round:
+    ``N_neg / N sum_pos l + N_pos / N sum_neg l``, over the number of pixels.
+
+    Source: Xie and Tu, Holistically-Nested Edge Detection (ICCV 2015), as Deep Extreme Cut
+    (Maninis et al., CVPR 2018) has it: shares are those of the whole batch.
+
+    Args:
+        logits: (B, 1, H, W).
+        masks: (B, 1, H, W) of 0 and 1.
+
+    Returns:
+        A scalar, the mean over all pixels.
+    """
+    share = masks.mean()
+    weights = torch.where(masks > 0, 1 - share, share)
+    return F.binary_cross_entropy_with_logits(logits, masks, weights)

@@ -109,3 +109,83 @@ def triplet_loss(vectors: Tensor, kinds: Tensor, margin: float) -> Tensor:
     triplets = (same & ~itself)[:, :, None] & ~same[:, None, :]
     owed = (margin + apart[:, :, None] - apart[:, None, :]).relu()
     return (owed * triplets).sum() / triplets.sum().clamp(min=1)
+
+
+def focal_loss(logits: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """Two-way cross-entropy in which what is answered well hardly counts.
+
+    ``a (1 - p_t)^gamma l`` with the cross-entropy l, ``p_t = p y + (1 - p)(1 - y)`` and
+    ``a = alpha y + (1 - alpha)(1 - y)``. Source: Lin et al., Focal Loss (ICCV 2017), with targets
+    between 0 and 1 as Panoptic FCN (Li et al., CVPR 2021) has them.
+
+    Args:
+        logits: (n, h, w), or of any other shape, such as (n,).
+        targets: in [0, 1], of the same shape.
+        alpha: weight of ones beside zeros, in [0, 1].
+        gamma: 0 gives back the cross-entropy.
+
+    Returns:
+        A scalar, the sum over all places.
+    """
+    p = logits.sigmoid()
+    sure = p * targets + (1 - p) * (1 - targets)
+    weights = (alpha * targets + (1 - alpha) * (1 - targets)) * (1 - sure) ** gamma
+    losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return (weights * losses).sum()
+
+
+def dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """``1 - 2 sum p y / (sum p^2 + sum y^2)`` of each mask, at the places where it is known.
+
+    Source: Milletari et al., V-Net (3DV 2016), as Panoptic FCN (Li et al., CVPR 2021) has it.
+
+    Args:
+        logits: (m, n), m masks at n places.
+        targets: (n,) or (m, n) of 0 and 1.
+
+    Returns:
+        (m,) in [0, 1].
+    """
+    p = logits.sigmoid()
+    total = (p**2).sum(dim=1) + (targets**2).expand_as(p).sum(dim=1)
+    return 1 - 2 * (p * targets).sum(dim=1) / total.clamp(min=1e-8)
+
+
+def thing_mask_loss(
+    chance: Tensor, kernels: Tensor, encoded: Tensor, own: Tensor, positions: int
+) -> Tensor:
+    """The mask of a thing, made by the kernel at each of its likeliest clicks.
+
+    Each kernel is asked for the thing at all clicks of the image, of which its own are 1; what
+    they owe is averaged by how likely each position is to be the middle.
+
+    Source: Panoptic FCN (Li et al., CVPR 2021), its weighted dice loss, with clicks for masks.
+
+    Args:
+        chance: (n,) in [0, 1] of being the middle of such a thing, at n clicks.
+        kernels: (D, n), the kernels there.
+        encoded: (D, n), the encoded image there.
+        own: (n,) bool, which clicks lie on the thing; at least one does.
+        positions: so many kernels at most.
+
+    Returns:
+        A scalar.
+    """
+    best = chance[own].topk(min(positions, int(own.sum())))
+    losses = dice_loss(kernels[:, own][:, best.indices].T @ encoded, own.to(encoded))
+    return (losses * best.values).sum() / best.values.sum()
+
+
+def stuff_mask_loss(kernels: Tensor, encoded: Tensor, own: Tensor) -> Tensor:
+    """The mask of a kind of stuff, made by the mean of the kernels at its clicks.
+
+    Args:
+        kernels: (D, n), the kernels at n clicks.
+        encoded: (D, n), the encoded image there.
+        own: (n,) bool, which clicks lie on the stuff; at least one does.
+
+    Returns:
+        A scalar.
+    """
+    kernel = kernels[:, own].mean(dim=1, keepdim=True)
+    return dice_loss(kernel.T @ encoded, own.to(encoded))[0]

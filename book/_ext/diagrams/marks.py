@@ -4,6 +4,7 @@ from diagrams.description import (
     Diagram,
     answer,
     flow,
+    frozen,
     given,
     learned,
     reply,
@@ -107,6 +108,52 @@ EXTREME_CLICKING = Diagram(
     ),
 )  # fmt: skip
 
+DEXTR = Diagram(
+    "dextr",
+    "DEXTR",
+    (
+        given("image", (0, 0)),
+        given("extremes", (1, 0)),
+        given("boxes", (2, 0), "their classes"),
+        step("window", "window around\nthe clicks", (0, 1)),
+        step("heat", "where it was\nclicked, as a\nfourth channel", (1, 1), idea=True),
+        frozen("cutter", "network that has\nlearned from masks\nof other objects", (0.5, 2),
+               idea=True, wide=1.3),
+        step("certain", "what is certain,\nwithin the box", (0.5, 3), wide=1.1),
+        answer("the object,\nwith its class", (1, 4)),
+    ),
+    (
+        *flow("image", "window", "cutter", "certain", "answer"),
+        *flow("extremes", "heat", "cutter"), *flow("extremes", "window"),
+        *flow("boxes", "answer"),
+    ),
+)  # fmt: skip
+
+PANOPTIC_FCN_POINT = Diagram(
+    "panoptic_fcn_point",
+    "Panoptic FCN with points",
+    (
+        given("points", (0, 0)),
+        given("objects", (1, 0), "which clicks are\nof one thing"),
+        given("image", (2, 0)),
+        step("targets", "each thing, each\nkind of stuff", (0, 1), wide=1.1),
+        learned("decoder", "backbone and\ndecoder", (2, 1), "net.decoder"),
+        learned("position", "position head", (1, 2), "net.position"),
+        learned("kernel", "a kernel in\neach cell", (2, 2), "net.kernel", idea=True),
+        learned("encoder", "encoded image", (2, 3), "net.encoder"),
+        term("position", "middles of things,\nregions of stuff", (0, 3), wide=1.1, key="where"),
+        step("made", "kernel times\nimage: a mask for\neach thing", (1, 4), idea=True, wide=1.1),
+        term("masks", "masks, at the\nclicks alone", (0, 5), idea=True),
+        answer("surest things,\nthen stuff", (1, 6)),
+    ),
+    (
+        *flow("points", "targets", "where"), *flow("objects", "targets"),
+        *flow("image", "decoder", "kernel", "made", "masks"), *flow("decoder", "position", "where"),
+        *flow("decoder", "encoder", "made"), *flow("position", "masks"),
+        *flow("targets", "masks"), *reply("made", "answer"), *reply("position", "answer"),
+    ),
+)  # fmt: skip
+
 PCE = Diagram(
     "pce",
     "Partial cross-entropy",
@@ -163,6 +210,8 @@ DIAGRAMS = (
     BANA,
     WHATS_THE_POINT,
     EXTREME_CLICKING,
+    DEXTR,
+    PANOPTIC_FCN_POINT,
     PCE,
     NCUT_LOSS,
     SCRIBBLESUP,

@@ -9,17 +9,22 @@ from wsss_lib.core import InputError
 from wsss_lib.data.toy import VERSION
 from wsss_lib.nets.large.clip import load_clip
 from wsss_lib.nets.large.detector import load_detector
+from wsss_lib.nets.large.extreme_cut import load_extreme_cut
 from wsss_lib.nets.large.hub import WEIGHTS
 from wsss_lib.nets.large.saliency import toy_saliency
 from wsss_lib.nets.large.sam import load_sam
 from wsss_lib.results import read_result
 
-TOY = {"clip": load_clip, "detector": load_detector, "sam": load_sam, "saliency": toy_saliency}
+TOY = {
+    "clip": load_clip, "detector": load_detector, "sam": load_sam, "saliency": toy_saliency,
+    "dextr": load_extreme_cut,
+}  # fmt: skip
 GOOD = {
     "clip": lambda figures: min(figures["auc"].values()) > 0.9,
     "detector": lambda figures: figures["mean_ap50"] > 0.5,
     "sam": lambda figures: figures["box_iou"] > 0.65 and figures["point_iou"] > 0.6,
     "saliency": lambda figures: figures["iou"] > 0.7,
+    "dextr": lambda figures: figures["mean_iou"] > 0.75,
 }
 PAPERS = {
     "openai/clip-vit-base-patch16": load_clip,
@@ -45,7 +50,7 @@ def test_weights_are_small_and_say_where_they_come_from(name, root):
 @pytest.mark.parametrize("name", TOY)
 def test_missing_toy_weights_name_the_command(name, tmp_path, monkeypatch):
     monkeypatch.setattr("wsss_lib.nets.large.hub.WEIGHTS", tmp_path)
-    command = "saliency" if name == "saliency" else f"foundation {name}"
+    command = name if name in ("saliency", "dextr") else f"foundation {name}"
     with pytest.raises(InputError, match=rf"experiments\.pretrain_{command}`"):
         TOY[name]()
 

@@ -8,11 +8,16 @@ import numpy as np
 from torch import Tensor
 
 from wsss_lib.core import IGNORE, InputError
-from wsss_lib.data.weak.marks import boxes_from_masks, extremes_from_masks, points_from_masks
+from wsss_lib.data.weak.marks import (
+    boxes_from_masks,
+    clicked_objects,
+    extremes_from_masks,
+    points_from_masks,
+)
 from wsss_lib.data.weak.regions import objects_from_mask
 from wsss_lib.data.weak.scribbles import scribbles_from_masks
 
-MADE = ("boxes", "points", "extremes", "scribble")
+MADE = ("boxes", "points", "objects", "extremes", "scribble")
 """Kinds of weak label that can be made from masks."""
 
 
@@ -59,12 +64,13 @@ class Annotator:
                 Points and strokes also go to what has a class but no number, such as sky or grass.
 
         Returns:
-            (n, 5) boxes, (n, 3) points, (n, 4, 2) extremes or an (H, W) scribble.
+            (n, 5) boxes, (n, 3) points, (n,) objects of these points, (n, 4, 2) extremes or an
+            (H, W) scribble.
 
         Raises:
             InputError: an unknown kind, bad settings, or mask and instances of different sizes.
         """
-        rng = self.generator(kind, id)
+        rng = self.generator("points" if kind == "objects" else kind, id)
         longest = max(mask.shape)
         things = objects_from_mask(mask) if instances is None else instances
         if kind == "boxes":
@@ -73,12 +79,11 @@ class Annotator:
             pert = max(1, round(longest / 100)) if self.pert is None else self.pert
             return extremes_from_masks(mask, things, rng, pert)
         everything = objects_from_mask(mask, instances)
-        if kind == "points":
+        if kind in ("points", "objects"):
             per_class = mask.where(mask != IGNORE, 0)
             where = per_class if self.points_on == "class" else everything
-            return points_from_masks(
-                mask, where, rng, self.point_rule, self.points_each, self.background_points
-            )
+            draw = points_from_masks if kind == "points" else clicked_objects
+            return draw(mask, where, rng, self.point_rule, self.points_each, self.background_points)
         if kind == "scribble":
             width = 1 + 2 * round(longest / 500) if self.stroke_width is None else self.stroke_width
             return scribbles_from_masks(mask, everything, rng, self.stroke_length, width)

@@ -9,6 +9,8 @@ from torch import Tensor
 from wsss_lib.core import InputError
 from wsss_lib.data.weak.regions import depth, eroded, regions
 
+Rule = Literal["centre", "uniform"]
+
 
 def boxes_from_masks(
     mask: Tensor, instances: Tensor, jitter: float = 0.0, rng: np.random.Generator | None = None
@@ -46,7 +48,7 @@ def points_from_masks(
     mask: Tensor,
     instances: Tensor,
     rng: np.random.Generator,
-    rule: Literal["centre", "uniform"] = "centre",
+    rule: Rule = "centre",
     each: int = 1,
     background: int = 0,
 ) -> Tensor:
@@ -71,17 +73,56 @@ def points_from_masks(
     Raises:
         InputError: mask and instances of different sizes, or an unknown rule.
     """
+    return _clicks(mask, instances, rng, rule, each, background)[:, :3]
+
+
+def clicked_objects(
+    mask: Tensor,
+    instances: Tensor,
+    rng: np.random.Generator,
+    rule: Rule = "centre",
+    each: int = 1,
+    background: int = 0,
+) -> Tensor:
+    """Which object each of ``points_from_masks`` lies on, given a generator in the same state.
+
+    Args:
+        mask: as there, and so are all others.
+        instances: (H, W).
+        rng: draws the same points.
+        rule: where on an instance people click.
+        each: different points on each instance.
+        background: different points on the background.
+
+    Returns:
+        (n,) int64: numbers from 1 in the order of the instances, 0 on the background.
+
+    Raises:
+        InputError: as ``points_from_masks``.
+    """
+    return _clicks(mask, instances, rng, rule, each, background)[:, 3]
+
+
+def _clicks(
+    mask: Tensor,
+    instances: Tensor,
+    rng: np.random.Generator,
+    rule: Rule,
+    each: int,
+    background: int,
+) -> Tensor:
+    """(n, 4): x, y, class and number of the object of each click."""
     if rule not in ("centre", "uniform"):
         raise InputError(f"points_from_masks: rule is 'centre' or 'uniform', not {rule!r}.")
     rows = []
-    for region in regions(mask, instances):
+    for number, region in enumerate(regions(mask, instances), start=1):
         inside = region.inside
         weights = depth(eroded(inside)) if rule == "centre" else inside.astype(float)
         for y, x in _draw(weights, each, rng):
-            rows.append((region.left + x, region.top + y, region.kind))
+            rows.append((region.left + x, region.top + y, region.kind, number))
     ground = (mask == 0).cpu().numpy().astype(float)
-    rows += [(x, y, 0) for y, x in _draw(ground, background, rng)]
-    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
+    rows += [(x, y, 0, 0) for y, x in _draw(ground, background, rng)]
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 4)
 
 
 def extremes_from_masks(

@@ -1,0 +1,111 @@
+"""Train the network that reads extreme clicks: ``python -m experiments.pretrain_dextr``.
+
+It learns from the masks of toy ImageNet objects, whose outlines no toy world has: what it knows of
+the six shapes of the measured worlds is that they are shapes. The weights are stored in half
+precision, its figures in ``results/foundation/dextr.json``.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from experiments.pretrain_toy import save
+from wsss_lib.blocks.regions.clicks import cut_window
+from wsss_lib.data.toy.imagenet import toy_objects
+from wsss_lib.data.toy.variants import VERSION
+from wsss_lib.data.weak import extremes_from_masks
+from wsss_lib.losses.balanced import balanced_mask_loss
+from wsss_lib.nets.large.extreme_cut import ExtremeCut, toy_extreme_cut
+from wsss_lib.nets.large.hub import WEIGHTS
+from wsss_lib.results import cpu_name, write_json
+
+LR = 4e-3
+MISS = 1
+"""Pixels by which clicks miss the ends of an object, at most."""
+
+
+def clicked(mask: Tensor, rng: np.random.Generator) -> Tensor:
+    """(H, W) mask of an object -> (4, 2) clicks on its ends."""
+    return extremes_from_masks(mask.long(), mask.long(), rng, MISS)[0]
+
+
+def shown(net: ExtremeCut, image: Tensor, mask: Tensor, rng: np.random.Generator) -> Tensor:
+    """What the network sees of an object, and in a fifth channel what it should answer."""
+    if rng.random() < 0.5:
+        image, mask = image.flip(-1), mask.flip(-1)
+    clicks = clicked(mask, rng)
+    wanted = cut_window(mask[None].float(), net.window(clicks), net.zoom)
+    return torch.cat([net.see(image / 255, clicks), (wanted > 0.5).float()])
+
+
+def train(steps: int, pictures: int, seed: int = 0) -> ExtremeCut:
+    """Train a network from the start on."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    images, masks = toy_objects(pictures, seed, progress=True)
+    whole = masks.flatten(1).any(dim=1).nonzero()[:, 0].numpy()
+    net = toy_extreme_cut(pretrained=False).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps, pct_start=0.2)
+    bar = tqdm(range(steps), desc="pretrain toy_dextr")
+    for _ in bar:
+        chosen = rng.choice(whole, 8)
+        both = torch.stack([shown(net, images[i], masks[i], rng) for i in chosen])
+        loss = balanced_mask_loss(net.net(both[:, :4]), both[:, 4:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        bar.set_postfix(loss=f"{loss.item():.3f}")
+    return net.eval()
+
+
+@torch.no_grad()
+def figures(net: ExtremeCut, pictures: int, certain: float = 0.8) -> dict[str, float]:
+    """Mean IoU of single objects of the shapes that it learned from, in new pictures.
+
+    No world that is measured is looked at, so that nothing can be chosen by it.
+    """
+    images, masks = toy_objects(pictures, seed=1)
+    rng, found = np.random.default_rng(1), []
+    for image, mask in zip(images, masks.bool(), strict=True):
+        if mask.any():
+            said = net(image / 255, clicked(mask, rng)[None])[0] > certain
+            found.append(((said & mask).sum() / (said | mask).sum()).item())
+    return {"pictures": len(found), "mean_iou": float(np.mean(found))}
+
+
+def main(
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 800,
+    pictures: Annotated[int, typer.Option(help="Pictures to learn from.")] = 2500,
+    out: Annotated[Path, typer.Option(help="Where the weights go.")] = WEIGHTS,
+    results: Annotated[Path, typer.Option(help="Where the figures go.")] = Path(
+        "results/foundation"
+    ),
+    images: Annotated[int, typer.Option(help="Pictures that it is measured on.")] = 256,
+) -> None:
+    """Train the network, write its weights and its figures."""
+    start = time.perf_counter()
+    net = train(steps, pictures)
+    facts = {
+        "net": "toy_dextr", "version": VERSION, "pictures": pictures, "steps": steps, "lr": LR,
+        "seed": 0, "seconds": round(time.perf_counter() - start, 1),
+        "parameters": sum(weight.numel() for weight in net.parameters()),
+    }  # fmt: skip
+    path = save(net.net, facts, out)
+    net.net.half().float()  # what is measured is what is stored
+    content = {
+        **facts, "device": cpu_name(), "bytes": path.stat().st_size,
+        "figures": {"measured_on": "toy ImageNet, seed 1", **figures(net, images)},
+    }  # fmt: skip
+    write_json(results / "dextr.json", content)
+
+
+if __name__ == "__main__":
+    typer.run(main)
