@@ -5,10 +5,10 @@ import torch
 
 from wsss_lib.blocks.regions.panoptic import (
     Reading,
-    at_clicks,
     centre_heat,
     centre_maps,
     click_targets,
+    clicked_cells,
     fused_kernels,
     mean_above,
     merged,
@@ -37,7 +37,7 @@ def test_things_are_told_apart_and_regions_of_stuff_are_not():
 
 def test_a_click_is_looked_up_in_the_cell_that_it_falls_into():
     maps = torch.arange(2 * 3 * 4.0).view(2, 3, 4)
-    found = at_clicks(maps, torch.tensor([[0, 0], [15, 11], [4, 3], [3, 4]]), (12, 16))
+    found = clicked_cells(maps, torch.tensor([[0, 0], [15, 11], [4, 3], [3, 4]]), (12, 16))
     assert found[0].tolist() == [0, 11, 1, 4]
     assert torch.equal(found[1], found[0] + 12)
 

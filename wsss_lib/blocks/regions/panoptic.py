@@ -114,7 +114,7 @@ def click_targets(
     )
 
 
-def at_clicks(maps: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
+def clicked_cells(maps: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
     """What a map says where somebody clicked.
 
     Args:

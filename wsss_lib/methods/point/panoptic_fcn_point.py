@@ -87,7 +87,7 @@ class PanopticFCN(Method):
         centre, region, thing, stuff = [], [], [], []
         for clicks, numbers, *maps in zip(points, objects, *answers, strict=True):
             centres, regions, kernels, encoded = (
-                parts.at_clicks(one, clicks, size) for one in maps
+                parts.clicked_cells(one, clicks, size) for one in maps
             )
             things, kinds = parts.click_targets(clicks, numbers, read.things)
             heat = parts.centre_maps(things, clicks, read.things, maps[0], size)
