@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from experiments.pretrain_dextr import MISS, main, shown
+from experiments.pretrain_dextr import MISS, beside, main, shown
 from wsss_lib.core import InputError
 from wsss_lib.data.toy.imagenet import Source, toy_objects
 from wsss_lib.data.toy.scene import KINDS
@@ -166,3 +166,17 @@ def test_the_object_is_shown_with_its_mask_in_the_same_window():
         assert x.min() - columns.min() <= reach
         assert rows.max() - y.max() <= reach
         assert columns.max() - x.max() <= reach
+
+
+def test_a_neighbour_stands_beside_an_object_or_behind_it():
+    """The object stays whole; everything else is its own ground, or the neighbour."""
+    image, other = torch.full((3, 40, 40), 10), torch.full((3, 40, 40), 99)
+    mask, theirs = torch.zeros(40, 40, dtype=torch.bool), torch.zeros(40, 40, dtype=torch.bool)
+    mask[5:25, 5:25], theirs[10:30, 10:30] = True, True
+    seen = torch.stack(
+        [beside(image, mask, other, theirs, np.random.default_rng(n)) for n in range(60)]
+    )
+    assert (seen[:, :, mask] == 10).all()
+    there = (seen[:, 0] == 99).flatten(1).sum(dim=1)
+    assert there.max() == 400, "beside it, where there is room"
+    assert there.min() < 350, "behind it, where there is none"
