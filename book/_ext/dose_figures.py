@@ -17,7 +17,7 @@ from wsss_lib.show.picture import FONT, INK, WIDTH, drawn_on, line_colour
 
 TURNED = ("erasing", "affinity", "cooccurrence", "online", "box")
 """Families whose doses change the pictures themselves, each in its own way."""
-MARKERS = dict(zip(RESPONSES, "osD^v", strict=True))
+MARKERS = dict(zip(RESPONSES, "osD^vP", strict=True))
 
 
 def picture(dose: Dose, number: int) -> Tensor:
