@@ -268,9 +268,11 @@ class TellsObjects(Protocol):
     def panoptic(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The class and the object of each pixel.
 
+        Objects have numbers from 1 that no two objects of an image share; 0 stands on classes whose
+        objects are not told apart (stuff), and on the background.
+
         Returns:
             classes: (B, H, W) class indices in 0..C.
-            objects: (B, H, W) numbers from 1 that no two objects of an image share; 0 on classes
-                whose objects are not told apart (stuff), and on the background.
+            objects: (B, H, W) numbers.
         """
         ...
