@@ -54,15 +54,12 @@ def test_what_it_learned_from_other_shapes_cuts_out_shapes_that_it_never_saw(pic
 
 
 def test_it_reads_the_clicks_and_not_their_box_alone(pictures):
-    """The same window without the heat of the clicks: a little less is known.
-
-    A little, as a window with one object nearly gives the object away.
-    """
+    """The same window without the heat of the clicks: less is known."""
     batch, mask = pictures
     method = DEXTR.toy(CLASSES)
     told = iou(method.predict(batch), mask)
     method.cutter.sigma = 1e-3  # the heat of a click that cools at once
-    assert told > iou(method.predict(batch), mask) + 0.01
+    assert told > iou(method.predict(batch), mask) + 0.05
 
 
 def crossed(first, second):

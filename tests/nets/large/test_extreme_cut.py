@@ -55,7 +55,7 @@ def test_its_weights_are_there_and_light():
 
 
 def test_it_finds_shapes_like_those_that_it_learned_from():
-    """The window around the only object gives most of it away; the heat of the clicks adds."""
+    """Without the heat of the clicks it is surer of less."""
     cutter, rng = load_extreme_cut(), np.random.default_rng(3)
     images, masks = toy_objects(24, seed=3)
     overlap = {True: [], False: []}
@@ -67,7 +67,7 @@ def test_it_finds_shapes_like_those_that_it_learned_from():
             said, true = cutter.net(asked)[0, 0].sigmoid() > 0.8, seen[4] > 0
             overlap[hot].append(float((said & true).sum() / (said | true).sum()))
     assert np.mean(overlap[True]) > 0.8
-    assert np.mean(overlap[True]) > np.mean(overlap[False])
+    assert np.mean(overlap[True]) > np.mean(overlap[False]) + 0.05
 
 
 def test_the_order_of_the_clicks_does_not_matter():

@@ -36,7 +36,7 @@ CARD = Card(
         "masks of PASCAL's own classes, or of COCO's, which hold them",
         "boxes only tell the classes of the clicked objects",
         "on the toy world, a network of 0.09 M weights that sees windows of 64 pixels, trained on "
-        "pictures of one object, whose window gives it away: it relies little on the clicks",
+        "objects with a neighbour pasted beside or behind them",
         "ResNet-50 in place of ResNet-101 at the paper's size, and no weights come for it",
         "objects are painted the smallest in front; the paper cuts out one at a time",
         "the segmentation network that the paper trains on the masks is a stage of its own",
