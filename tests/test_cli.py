@@ -334,7 +334,7 @@ def test_systems_that_read_names_do_not_guess_at_unknown_ones():
                 build(known[id], ("cat", "cup"), net, "random", 0, True)
         with pytest.raises(InputError, match="--net paper"):
             build(known[id], (*CLASSES, "cup"), "toy", "random", 0, True)
-        build(known[id], CLASSES, "toy", "random", 0, True)
+        build(known[id], CLASSES, "toy", None, 0, True)
     build(known["sam_pseudo"], ("cat", "cup"), "toy", "random", 0, True)
 
 
