@@ -4,7 +4,7 @@ from diagrams.description import Diagram, answer, flow, given, learned, reply, s
 
 RLOSS = Diagram(
     "rloss",
-    "Regularised losses",
+    "Regularised losses (KernelCut)",
     (
         given("image", (0, 0)),
         given("scribble", (2, 0)),
