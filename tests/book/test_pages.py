@@ -24,6 +24,7 @@ LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.Genera
 UNTRAINED = {
     "clip_to_masks", "sam_to_masks", "ten_minutes", "real_clip_and_sam", "prototypes_by_hand",
     "masks_from_boxes_by_hand", "filling_rates_by_hand", "clicks_by_hand", "panoptic_by_hand",
+    "words_as_tokens_by_hand", "regularised_losses_by_hand", "spreading_labels_by_hand",
 }  # fmt: skip
 """Notebooks that train nothing. *CAM from scratch* has a loop of its own, beside `fit`."""
 TRAININGS = {"pets": 5, "your_own_segmenter": 2}

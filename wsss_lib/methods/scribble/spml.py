@@ -124,4 +124,5 @@ class SPML(Method):
 
     def predict(self, batch: Batch) -> Tensor:
         """(B, C, H, W): each class against the background; 0.5 is the network's own argmax."""
-        return keep_present(foreground_scores(self.net(batch.image).softmax(dim=1)), batch.tags)
+        probabilities = self.net(batch.image).softmax(dim=1)
+        return keep_present(foreground_scores(probabilities), batch.tags)
