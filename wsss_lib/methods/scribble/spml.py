@@ -97,8 +97,7 @@ class SPML(Method):
         own, new = parts.owner, (parts.prototypes, parts.label, tags[parts.image])
         prototypes, labels, shown = self.memory.joined(*new)
         self.memory.write(*new)
-        same = parts.label[:, None] == labels
-        shared = tags[parts.image] @ shown.T > 0
+        same, shared = parts.label[:, None] == labels, tags[parts.image] @ shown.T > 0
 
         def pull(chosen: Tensor, yes: Tensor, no: Tensor, concentration: float) -> Tensor:
             mine, v = own[chosen], parts.pixels[chosen]
