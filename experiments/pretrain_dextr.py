@@ -17,7 +17,7 @@ import typer
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from experiments.pretrain_toy import save
+from experiments.pretrain_toy import save_measured
 from wsss_lib.blocks.regions.clicks import cut_window
 from wsss_lib.data.toy.imagenet import toy_objects
 from wsss_lib.data.toy.variants import VERSION
@@ -25,7 +25,6 @@ from wsss_lib.data.weak import extremes_from_masks
 from wsss_lib.losses.balanced import balanced_mask_loss
 from wsss_lib.nets.large.extreme_cut import ExtremeCut, toy_extreme_cut
 from wsss_lib.nets.large.hub import WEIGHTS
-from wsss_lib.results import cpu_name, write_json
 
 LR = 4e-3
 MISS = 1
@@ -134,15 +133,14 @@ def main(
     facts = {
         "net": "toy_dextr", "version": VERSION, "pictures": pictures, "steps": steps, "lr": LR,
         "seed": 0, "seconds": round(time.perf_counter() - start, 1),
-        "parameters": sum(weight.numel() for weight in net.parameters()),
     }  # fmt: skip
-    path = save(net.net, facts, out)
-    net.net.half().float()  # what is measured is what is stored
-    content = {
-        **facts, "device": cpu_name(), "bytes": path.stat().st_size,
-        "figures": {"measured_on": "toy ImageNet, seed 1", **figures(net, images)},
-    }  # fmt: skip
-    write_json(results / "dextr.json", content)
+    save_measured(
+        net.net,
+        facts,
+        out,
+        results / "dextr.json",
+        lambda: {"measured_on": "toy ImageNet, seed 1", **figures(net, images)},
+    )
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ import typer
 from tqdm.auto import tqdm
 
 from experiments.foundation.pictures import drawn, stacked
-from experiments.pretrain_toy import augment, save
+from experiments.pretrain_toy import augment, save_measured
 from wsss_lib.data.toy.imagenet import toy_objects
 from wsss_lib.data.toy.variants import VERSION
 from wsss_lib.losses.pixels import pixel_loss
 from wsss_lib.nets.large.hub import WEIGHTS
 from wsss_lib.nets.large.saliency import Saliency, toy_saliency
-from wsss_lib.results import cpu_name, write_json
 
 LR = 4e-3
 
@@ -76,17 +75,14 @@ def main(
     facts = {
         "net": "toy_saliency", "version": VERSION, "pictures": pictures, "steps": steps, "lr": LR,
         "seed": 0, "seconds": round(time.perf_counter() - start, 1),
-        "parameters": sum(weight.numel() for weight in net.parameters()),
     }  # fmt: skip
-    path = save(net.model, facts, out)
-    net.model.half().float()  # what is measured is what is stored
-    content = {
-        **facts, "device": cpu_name(), "bytes": path.stat().st_size,
-        "figures": {
-            "images": images, "measured_on": "world 0, standard, val", **figures(net, images)
-        },
-    }  # fmt: skip
-    write_json(results / "saliency.json", content)
+    save_measured(
+        net.model,
+        facts,
+        out,
+        results / "saliency.json",
+        lambda: {"images": images, "measured_on": "world 0, standard, val", **figures(net, images)},
+    )
 
 
 if __name__ == "__main__":

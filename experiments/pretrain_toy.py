@@ -27,6 +27,7 @@ from wsss_lib.data.toy.variants import VERSION
 from wsss_lib.nets.backbones.mit import MiT
 from wsss_lib.nets.backbones.toy import WEIGHTS, ToyCNN, toy_cnn, toy_mit, toy_vit
 from wsss_lib.nets.backbones.vit import ViT
+from wsss_lib.results import cpu_name, write_json
 
 NETS: dict[str, Callable[..., ToyCNN | ViT | MiT]] = {
     "toy_cnn": toy_cnn,
@@ -160,6 +161,29 @@ def save(net: nn.Module, facts: dict, folder: Path) -> Path:
     }
     save_file(halves, path, metadata={"facts": json.dumps(facts)})
     return path
+
+
+def save_measured(
+    net: nn.Module,
+    facts: dict[str, Any],
+    folder: Path,
+    results: Path,
+    figures: Callable[[], dict[str, Any]],
+) -> None:
+    """Write weights as ``save`` does, and the figures of what is stored beside the facts.
+
+    Args:
+        net: rounded to half precision here, so that what is measured is what is stored.
+        facts: "net", and how it was trained.
+        folder: where the weights go.
+        results: the JSON file of its figures.
+        figures: measures the rounded network.
+    """
+    facts = {**facts, "parameters": sum(weight.numel() for weight in net.parameters())}
+    path = save(net, facts, folder)
+    net.half().float()
+    content = {**facts, "device": cpu_name(), "bytes": path.stat().st_size, "figures": figures()}
+    write_json(results, content)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -133,3 +133,28 @@ def _coins(p, q):
         kept, rival = max(one, 1e-4), max(other, 1e-4)
         total += kept * math.log(kept / rival)
     return total
+
+
+def gaussian_links(image, sxy, srgb, deep=None):
+    """How alike all pixels of an image (3, H, W) are, (N, N), from place, colour and features."""
+    places = [(y, x) for y in range(image.shape[1]) for x in range(image.shape[2])]
+    links = torch.zeros(len(places), len(places))
+    for i, (y, x) in enumerate(places):
+        for j, (v, u) in enumerate(places):
+            gap = ((y - v) ** 2 + (x - u) ** 2) / sxy**2
+            gap += (255 * (image[:, y, x] - image[:, v, u]) / srgb).square().sum()
+            if deep is not None:
+                gap += (deep[:, y, x] - deep[:, v, u]).square().sum()
+            links[i, j] = torch.exp(-gap / 2)
+    return links
+
+
+def energies_by_hand(scores, links, present):
+    """What is cut of the links by scores (K, H, W), and the normalised cut over present classes."""
+    cut, ncut, s = 0.0, 0.0, scores.flatten(1)
+    for k in range(len(s)):
+        leaving = float(s[k] @ links @ (1 - s[k]))
+        cut += leaving
+        if k in present:
+            ncut += leaving / float(links.sum(dim=1) @ s[k])
+    return cut, ncut

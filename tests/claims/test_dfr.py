@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.loops import check_network_answers
+from tests.loops import check_network_answers, energies_by_hand, gaussian_links
 from tests.tiny import Painter
 from wsss_lib.core import Batch, InputError
 from wsss_lib.losses.regularised import small_kernel
@@ -159,22 +159,9 @@ def test_energies_value_by_value(exact):
             kernel = small_kernel(image, 6.0, 40.0, 1.0, deep[None] / 0.6)
             links = kernel.filter(torch.eye(64).view(1, 64, 8, 8)).flatten(2)[0].T
         else:
-            links = torch.zeros(64, 64)
-            places = [(y, x) for y in range(8) for x in range(8)]
-            for i, (y, x) in enumerate(places):
-                for j, (v, u) in enumerate(places):
-                    near = ((y - v) ** 2 + (x - u) ** 2) / 6.0**2
-                    colour = 255 * (batch.image[b, :, y, x] - batch.image[b, :, v, u]) / 40.0
-                    other = (deep[:, y, x] - deep[:, v, u]) / 0.6
-                    gap = near + colour.square().sum() + other.square().sum()
-                    links[i, j] = torch.exp(-gap / 2)
-        s = scores[b].flatten(1)
-        for k in range(4):
-            leaving = float(s[k] @ links @ (1 - s[k]))
-            cut += leaving
-            if k in present:
-                ncut += leaving / float(links.sum(dim=1) @ s[k])
-        weights += float(links.sum())
+            links = gaussian_links(batch.image[b], 6.0, 40.0, deep / 0.6)
+        energies = energies_by_hand(scores[b], links, present)
+        cut, ncut, weights = cut + energies[0], ncut + energies[1], weights + float(links.sum())
     loose = 1e-2 if exact else 0.06
     assert terms["crf"].item() == pytest.approx(1.5 * cut / weights, rel=loose)
     assert terms["cut"].item() == pytest.approx(0.7 * ncut / 2, rel=loose)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.loops import check_network_answers
+from tests.loops import check_network_answers, energies_by_hand, gaussian_links
 from tests.tiny import Fixed, Painter
 from wsss_lib.core import Batch, InputError
 from wsss_lib.losses.regularised import small_kernel
@@ -107,20 +107,9 @@ def test_losses_value_by_value(exact):
             kernel = small_kernel(batch.image[b : b + 1], 6.0, 40.0, 1.0)
             links = kernel.filter(torch.eye(80).view(1, 80, 8, 10)).flatten(2)[0].T
         else:
-            links = torch.zeros(80, 80)
-            places = [(y, x) for y in range(8) for x in range(10)]
-            for i, (y, x) in enumerate(places):
-                for j, (v, u) in enumerate(places):
-                    near = ((y - v) ** 2 + (x - u) ** 2) / 6.0**2
-                    colour = 255 * (batch.image[b, :, y, x] - batch.image[b, :, v, u]) / 40.0
-                    links[i, j] = torch.exp(-(near + colour.square().sum()) / 2)
-        s = scores[b].flatten(1)
-        for k in range(4):
-            leaving = float(s[k] @ links @ (1 - s[k]))
-            cut += leaving
-            if k in present:
-                ncut += leaving / float(links.sum(dim=1) @ s[k])
-        weights += float(links.sum())
+            links = gaussian_links(batch.image[b], 6.0, 40.0)
+        energies = energies_by_hand(scores[b], links, present)
+        cut, ncut, weights = cut + energies[0], ncut + energies[1], weights + float(links.sum())
     loose = 1e-2 if exact else 0.06
     assert terms["crf"].item() == pytest.approx(1.5 * cut / weights, rel=loose)
     assert terms["cut"].item() == pytest.approx(0.7 * ncut / 2, rel=loose)
