@@ -37,6 +37,9 @@ from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedL
 from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
+from wsss_lib.methods.image_level.self_supervised.puzzle_cam import PuzzleCAM
+from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
+from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
 from wsss_lib.nets.backbones.backbone import Backbone
 
 
@@ -128,6 +131,14 @@ class Contextless(CONTA):
         return method
 
 
+class General(SIPE):
+    """The class maps of SIPE's classifier, asked as its image-specific maps are."""
+
+    def specific(self, general: Tensor, compared: Tensor, features: Tensor) -> Tensor:
+        """(B, K, h, w) -> the same."""
+        return general
+
+
 class Unwalked(SANCE):
     """The segmentation branch of SANCE alone, refined and weighed as SANCE's answer is."""
 
@@ -160,8 +171,8 @@ def clustered(count: int) -> Callable[[Place], Stage]:
     return stage
 
 
-def as_published(kind: Any, **settings: float) -> Callable[[Place], Stage]:
-    """A system with settings of its paper in place of those of the toy world."""
+def trained_with(kind: Any, **settings: Any) -> Callable[[Place], Stage]:
+    """A system with other settings, those of its paper or with a term left out."""
 
     def stage(place: Place) -> Stage:
         method = made_with(place, kind, settings)
@@ -190,8 +201,12 @@ PARTS: dict[str, Maker] = {
     "sance_unwalked": Maker(SANCE.card, part("sance", Unwalked)),
     "beco_no_asking": Maker(BECO.card, beco_with(share=1.0)),
     "beco_no_pasting": Maker(BECO.card, beco_with(mixed=0.0)),
-    "guided_labels_half": Maker(GuidedLabels.card, as_published(GuidedLabels, salient=0.5)),
-    "ssnet_half": Maker(SSNet.card, as_published(SSNet, salient=0.5)),
-    "i2crc_whole": Maker(I2CRC.card, as_published(I2CRC, background=1.0)),
+    "puzzle_cam_apart": Maker(PuzzleCAM.card, trained_with(PuzzleCAM, agree=0.0)),
+    "sipe_general": Maker(SIPE.card, part("sipe", General)),
+    "split_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(1.0, 0.0))),
+    "merge_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(0.0, 1.0))),
+    "guided_labels_half": Maker(GuidedLabels.card, trained_with(GuidedLabels, salient=0.5)),
+    "ssnet_half": Maker(SSNet.card, trained_with(SSNet, salient=0.5)),
+    "i2crc_whole": Maker(I2CRC.card, trained_with(I2CRC, background=1.0)),
 }
 """What is left, what a system is without one of its ideas, or as its paper sets it."""

@@ -10,6 +10,7 @@ from experiments.parts import (
     Far,
     FirstBranch,
     FirstPhase,
+    General,
     Near,
     NoContext,
     NoPrior,
@@ -17,9 +18,9 @@ from experiments.parts import (
     SecondBranch,
     SecondPhase,
     Unwalked,
-    as_published,
+    trained_with,
 )
-from wsss_lib.blocks.maps.class_maps import normalize
+from wsss_lib.blocks.maps.class_maps import normalize, resize_like
 from wsss_lib.core import Batch
 from wsss_lib.methods.image_level.cam.lpcam import LPCAM
 from wsss_lib.methods.image_level.cooccurrence.conta import CONTA
@@ -29,6 +30,7 @@ from wsss_lib.methods.image_level.erasing.two_phase import TwoPhase
 from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedLabels
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
+from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
 
 
 @pytest.fixture
@@ -118,6 +120,24 @@ def test_the_branch_of_sance_alone_is_its_answer_where_nothing_walks(batch, monk
     assert torch.equal(alone, whole.predict(batch))
 
 
+@torch.inference_mode()
+def test_the_general_maps_of_sipe_are_the_class_maps_of_its_classifier(batch):
+    torch.manual_seed(0)
+    whole = SIPE.toy(2).eval()
+    alone = weights_of(whole, General)
+    alone.scales = (1.0,)
+    found = alone.predict(batch)
+    raw, mirrored = (
+        whole.classifier(whole.backbone(x)[-1]) for x in (batch.image, batch.image.flip(-1))
+    )
+    maps = normalize(resize_like(normalize(raw + mirrored.flip(-1), batch.tags), batch.image))
+
+    def likeness(scores):  # a step to the size of the side features lies between
+        return torch.corrcoef(torch.stack([scores.flatten(), maps.flatten()]))[0, 1]
+
+    assert likeness(found) > 0.95 > likeness(whole.predict(batch))
+
+
 def test_without_the_third_branch_nothing_has_to_be_nothing(batch):
     torch.manual_seed(0)
     whole = SeeNet.toy(2)
@@ -139,6 +159,6 @@ def test_settings_of_a_paper_take_the_place_of_those_of_the_toy_world(monkeypatc
     monkeypatch.setattr("experiments.parts.contend", lambda name, place: Namespace(scores=name))
     for kind in (GuidedLabels, SSNet):
         assert kind.toy(2).salient != 0.5
-        as_published(kind, salient=0.5)(Place())
+        trained_with(kind, salient=0.5)(Place())
     given = ("tags", "saliency")
     assert asked == [(0.5, given, "cam"), (0.5, given, None)]
