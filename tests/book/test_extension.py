@@ -598,3 +598,29 @@ def test_a_diagram_is_a_figure_with_a_caption_and_a_label(build):
 def test_a_diagram_without_a_caption_or_a_system_is_a_warning(build):
     assert "cam has no caption" in build("```{diagram} cam\n```\n")[1]
     assert "no diagram 'dog'" in build("```{diagram} dog\nA dog.\n```\n")[1]
+
+
+def test_the_cost_table_has_every_system_of_its_labels(build, tmp_path):
+    def cost(folder: str, id: str, **means: float) -> None:
+        path = tmp_path / "results" / folder / f"{id}.json"
+        path.parent.mkdir(exist_ok=True)
+        summary = {name: {"mean": mean, "sd": 0.0, "n": 3} for name, mean in means.items()}
+        path.write_text(json.dumps(result(id, 0.5) | {"summary": summary}))
+
+    cost("voc_size_cpu", "cam", weights_m=23.5, answer_ms=12345, answer_mb=1290.7, step_ms=850,
+         step_mb=2040.2)  # fmt: skip
+    cost("voc_size", "advcam", weights_m=23.5, answer_ms=4321, answer_mb=800)
+    page, warnings = build("```{cost-table} image_level\n```\n")
+    assert not warnings
+    rows = {
+        cells[0].get_text().strip(): [cell.get_text().strip() for cell in cells[1:]]
+        for cells in (row.find_all("td") for row in page.tbody.find_all("tr"))
+    }
+    built = [
+        card.name for card in survey.find_cards().values() if card.family.startswith("image_level/")
+    ]
+    assert list(rows) == built
+    nothing = ["not measured"] * 3
+    assert rows["CAM"] == ["24", "12 s", "0.85 s", "1,291 / 2,040", *nothing]
+    assert rows["AdvCAM"] == ["24", *nothing, "4300 ms", "–", "800 / –"]
+    assert rows["SEAM"] == ["–", *nothing, *nothing]
