@@ -37,6 +37,7 @@ from wsss_lib.methods.image_level.extra_supervision.guided_labels import GuidedL
 from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
+from wsss_lib.methods.image_level.self_supervised.cpn import CPN
 from wsss_lib.methods.image_level.self_supervised.puzzle_cam import PuzzleCAM
 from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
 from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
@@ -202,6 +203,7 @@ PARTS: dict[str, Maker] = {
     "beco_no_asking": Maker(BECO.card, beco_with(share=1.0)),
     "beco_no_pasting": Maker(BECO.card, beco_with(mixed=0.0)),
     "puzzle_cam_apart": Maker(PuzzleCAM.card, trained_with(PuzzleCAM, agree=0.0)),
+    "cpn_background": Maker(CPN.card, trained_with(CPN, background=True)),
     "sipe_general": Maker(SIPE.card, part("sipe", General)),
     "split_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(1.0, 0.0))),
     "merge_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(0.0, 1.0))),

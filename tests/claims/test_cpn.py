@@ -85,7 +85,7 @@ def stretched(maps, tags):
     return result
 
 
-def given_maps(batch, seed=5):
+def given_maps(batch, background, seed=5):
     """The terms for maps that are given, of the image and of both copies, and what they should be.
 
     Returns:
@@ -95,6 +95,7 @@ def given_maps(batch, seed=5):
     raw = [torch.randn(2, 3, 4, 6).requires_grad_() for _ in range(3)]
     found = [torch.rand(2, 3, 4, 6).requires_grad_() for _ in range(3)]
     net, answers = make(), iter(zip(raw, found, strict=True))
+    net.background = background
     net.look = lambda image: next(answers)
     torch.manual_seed(seed)
     terms = net.loss(batch)
@@ -118,13 +119,14 @@ def given_maps(batch, seed=5):
         "quiet": sum(quiet) / 3,
         "pair": (whole - one.detach() - other.detach()).abs().sum() / values,
         "pair_refined": (refined[0] - refined[1] - refined[2]).abs().sum() / values,
-        "cross": remainder_gaps(plain, refined, 0.2),
+        "cross": remainder_gaps(plain, refined, 0.2, background),
     }
     return terms, wanted, raw, found
 
 
-def test_losses_equal_the_paper_value_by_value_and_teach_what_it_teaches(batch):
-    terms, wanted, raw, found = given_maps(batch)
+@pytest.mark.parametrize("background", [True, False])
+def test_losses_equal_the_paper_value_by_value_and_teach_what_it_teaches(batch, background):
+    terms, wanted, raw, found = given_maps(batch, background)
     assert {*terms} == {*wanted}
     for name, term in terms.items():
         assert term.item() == pytest.approx(wanted[name].item(), rel=1e-4), name

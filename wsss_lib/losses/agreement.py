@@ -112,12 +112,13 @@ def equivariance(
     }
 
 
-def remainder_gaps(plain: Sequence[Tensor], refined: Sequence[Tensor], share: float) -> Tensor:
+def remainder_gaps(
+    plain: Sequence[Tensor], refined: Sequence[Tensor], share: float, background: bool = True
+) -> Tensor:
     """How far each part of an image is from what the whole has beyond the other part; the sum.
 
-    All maps get a background, what their strongest class leaves over. The difference of the whole
-    and one part, without a gradient, keeps at each pixel its largest channel alone; the refined map
-    of the other part is compared with it by ``hardest_gap``.
+    The difference of the whole and one part, without a gradient, keeps at each pixel its largest
+    channel alone; the refined map of the other part is compared with it by ``hardest_gap``.
 
     Source: the released code of CPN (Zhang et al., ICCV 2021), its cross regularisation.
 
@@ -125,15 +126,21 @@ def remainder_gaps(plain: Sequence[Tensor], refined: Sequence[Tensor], share: fl
         plain: (B, C, h, w) in [0, 1] of the whole, of one part and of the other.
         refined: (B, C, h, w) in [0, 1] of the same three; the parts are taught.
         share: in (0, 1], of the values of an image.
+        background: first give all maps a background, what their strongest class leaves over, as
+            the released code does. The difference of two backgrounds is 0 where nothing is found,
+            and the refined map has 1 there: to come nearer, it must find something.
 
     Raises:
         InputError: a share outside (0, 1].
     """
-    whole, *parts = (with_background(maps.detach(), power=1.0) for maps in plain)
-    one, other = (with_background(maps, power=1.0) for maps in refined[1:])
+    if background:
+        plain, refined = (
+            [with_background(x, power=1.0) for x in maps] for maps in (plain, refined)
+        )
+    whole, *parts = (maps.detach() for maps in plain)
     beyond = [whole - part for part in parts]
     targets = [more * (more == more.amax(dim=1, keepdim=True)) for more in beyond]
-    return hardest_gap(other, targets[0], share) + hardest_gap(one, targets[1], share)
+    return hardest_gap(refined[2], targets[0], share) + hardest_gap(refined[1], targets[1], share)
 
 
 def _count(values: Tensor, share: float) -> int:

@@ -108,7 +108,8 @@ def test_an_absent_class_has_no_map_to_agree_on_and_is_classified_all_the_same()
     assert torch.isclose(absent["cls"], torch.nn.functional.softplus(mean).mean())
 
 
-def test_each_part_is_taught_what_the_whole_has_beyond_the_other():
+@pytest.mark.parametrize("compared", [True, False])
+def test_each_part_is_taught_what_the_whole_has_beyond_the_other(compared):
     torch.manual_seed(0)
     plain, refined = ([torch.rand(2, 3, 3, 4).requires_grad_() for _ in range(3)] for _ in (0, 1))
     with torch.no_grad():
@@ -116,7 +117,7 @@ def test_each_part_is_taught_what_the_whole_has_beyond_the_other():
         refined[2][1] = 0
 
     def background(one, y, x):
-        return torch.cat([1 - one[:, y, x].amax()[None], one[:, y, x]])
+        return torch.cat([1 - one[:, y, x].amax()[None], one[:, y, x]][1 - compared :])
 
     total, kinds = 0.0, set()
     for part, other in ((1, 2), (2, 1)):
@@ -126,15 +127,28 @@ def test_each_part_is_taught_what_the_whole_has_beyond_the_other():
                 for x in range(4):
                     more = background(plain[0][b], y, x) - background(plain[part][b], y, x)
                     best = int(more.argmax())
-                    kinds.add(min(best, 1))
-                    target = torch.zeros(4)
+                    kinds.add(best)
+                    target = torch.zeros(len(more))
                     target[best] = more[best]
                     gaps += (background(refined[other][b], y, x) - target).abs().tolist()
-            worst = sorted(gaps, reverse=True)[: int(0.3 * 48)]
+            worst = sorted(gaps, reverse=True)[: int(0.3 * len(gaps))]
             total += sum(worst) / len(worst) / 2
-    found = remainder_gaps(plain, refined, 0.3)
+    found = remainder_gaps(plain, refined, 0.3, compared)
     assert found.item() == pytest.approx(total, rel=1e-4)
-    assert kinds == {0, 1}, "the background is compared as the classes are"
+    assert kinds == {*range(3 + compared)}, "the background is compared as the classes are"
     found.backward()
     assert all(maps.grad is None for maps in (*plain, refined[0]))
     assert all(maps.grad.any() for maps in refined[1:])
+
+
+def test_where_nothing_is_found_a_background_that_is_compared_asks_for_something():
+    nothing = [torch.zeros(1, 2, 2, 2)] * 3
+    for compared, sign in ((True, -1), (False, 1)):
+        refined = [torch.full((1, 2, 2, 2), 0.2).requires_grad_() for _ in range(3)]
+        with torch.no_grad():
+            refined[1][:, 0] += 0.1  # which class is the strongest is clear
+            refined[2][:, 0] += 0.1
+        remainder_gaps(nothing, refined, 0.3, compared).backward()
+        slopes = torch.stack([maps.grad for maps in refined[1:]])
+        assert (slopes * sign >= 0).all()
+        assert slopes.any()

@@ -42,6 +42,8 @@ CARD = Card(
         "grid has cells of half the image's side or all of it, and here of an eighth",
         "maps are compared at the size of the feature map, not of the image",
         "no dropout in front of the classifier and no colour jitter",
+        "on the toy world, the cross agreement compares classes alone: where nothing is found, the "
+        "released code pushes refined maps up, and at the toy recipe this flattens them",
         "the toy world looks at two sizes, as CAM does there, not at four",
         "the stage behind it, IRNet trained on these maps, is a system of its own here",
     ),
@@ -58,6 +60,7 @@ class CPN(Method):
         cells: of the grid along each side of the image; a coin says which copy hides each of them.
         hardest: share of the values on which the cross agreement is taught.
         scales: sizes at which an image and its mirror image are looked at when predicting.
+        background: the cross agreement compares the maps of the background as well.
     """
 
     card = CARD
@@ -71,17 +74,20 @@ class CPN(Method):
         cells: int = 8,
         hardest: float = 0.2,
         scales: Sequence[float] = (0.5, 1.0, 1.5, 2.0),
+        background: bool = True,
     ) -> None:
         super().__init__()
         self.backbone, self.correlation = backbone, correlation
         self.classifier = nn.Conv2d(backbone.channels[-1], num_classes, 1, bias=False)
         self.cells, self.hardest, self.scales = cells, hardest, scales
+        self.background = background
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
         net = backbone or toy_cnn()
-        method = cls(net, num_classes, RegionCorrelation(net, widths=(32, 32)), scales=(1, 1.5))
+        module = RegionCorrelation(net, widths=(32, 32))
+        method = cls(net, num_classes, module, scales=(1, 1.5), background=False)
         method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
 
@@ -111,7 +117,7 @@ class CPN(Method):
             "quiet": torch.stack([quietest(keep_present(one, tags)) for one in found]).mean(),
             "pair": (plain[0] - (plain[1] + plain[2]).detach()).abs().mean(),
             "pair_refined": (refined[0] - refined[1] - refined[2]).abs().mean(),
-            "cross": remainder_gaps(plain, refined, self.hardest),
+            "cross": remainder_gaps(plain, refined, self.hardest, self.background),
         }
 
     def predict(self, batch: Batch) -> Tensor:
