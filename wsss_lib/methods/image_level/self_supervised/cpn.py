@@ -60,10 +60,12 @@ class CPN(Method):
         cells: of the grid along each side of the image; a coin says which copy hides each of them.
         hardest: share of the values on which the cross agreement is taught.
         scales: sizes at which an image and its mirror image are looked at when predicting.
+
+    Attributes:
         background: the cross agreement compares the maps of the background as well.
     """
 
-    card = CARD
+    card, background = CARD, True
     recipe = replace(Recipe.like_psa(21_164, crop=448, long_side=(448, 768)), batch_size=4)
 
     def __init__(
@@ -74,21 +76,18 @@ class CPN(Method):
         cells: int = 8,
         hardest: float = 0.2,
         scales: Sequence[float] = (0.5, 1.0, 1.5, 2.0),
-        background: bool = True,
     ) -> None:
         super().__init__()
         self.backbone, self.correlation = backbone, correlation
         self.classifier = nn.Conv2d(backbone.channels[-1], num_classes, 1, bias=False)
         self.cells, self.hardest, self.scales = cells, hardest, scales
-        self.background = background
 
     @classmethod
     def toy(cls, num_classes: int, backbone: Backbone | None = None) -> Self:
         """The sizes and the recipe of the toy world, on the toy backbone or another."""
         net = backbone or toy_cnn()
-        module = RegionCorrelation(net, widths=(32, 32))
-        method = cls(net, num_classes, module, scales=(1, 1.5), background=False)
-        method.recipe = Recipe.toy(steps=300, lr=5e-3, head_factor=2)
+        method = cls(net, num_classes, RegionCorrelation(net, widths=(32, 32)), scales=(1, 1.5))
+        method.background, method.recipe = False, Recipe.toy(steps=300, lr=5e-3, head_factor=2)
         return method
 
     def look(self, image: Tensor) -> tuple[Tensor, Tensor]:
