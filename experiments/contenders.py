@@ -196,7 +196,7 @@ def undilated(place: Place) -> Stage:
 def asked_again(trained: Stage, method: Method, place: Place, name: str) -> Stage:
     """A training that is asked once more, by a method that makes something else of its weights."""
     method.load_state_dict(trained.method.state_dict())
-    view = place.view(("tags",))
+    view = place.view(method.card.supervision)
     if method.card.needs_scores:
         view = view.with_scores(contend(BEFORE.get(method.card.id, "cam"), place).scores)
     return replace(trained, method=method, scores=infer(method, view, trained.folder / name))
@@ -292,6 +292,12 @@ def clicks_alone(place: Place) -> Stage:
     return place.run(made_with(place, PDML, {"weight": 0.0, "start": 2.0}), PDML.card.supervision)
 
 
+def where_salient(maps: Tensor, batch: Any) -> Tensor:
+    """(B, C, H, W): the strongest class of a pixel is as likely as that anything is there."""
+    saliency = batch.require("saliency", "a background that is what no saliency map shows")
+    return maps / maps.amax(dim=1, keepdim=True).clamp(min=1e-6) * saliency * (maps > 0)
+
+
 class SalientCAM(CAM):
     """CAM whose background is what no saliency map shows: the cue of many systems, alone."""
 
@@ -300,10 +306,8 @@ class SalientCAM(CAM):
     )
 
     def predict(self, batch: Any) -> Tensor:
-        """(B, C, H, W): the strongest class of a pixel is as likely as that anything is there."""
-        maps = super().predict(batch)
-        saliency = batch.require("saliency", self.card.name)
-        return maps / maps.amax(dim=1, keepdim=True).clamp(min=1e-6) * saliency * (maps > 0)
+        """(B, C, H, W)."""
+        return where_salient(super().predict(batch), batch)
 
 
 class MixSegmenter(Segmenter):

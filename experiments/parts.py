@@ -18,6 +18,7 @@ from experiments.contenders import (
     contend,
     made_with,
     run_as,
+    where_salient,
 )  # fmt: skip
 from wsss_lib.blocks.augment.erase import hot_mask
 from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, normalize
@@ -38,6 +39,7 @@ from wsss_lib.methods.image_level.extra_supervision.i2crc import I2CRC
 from wsss_lib.methods.image_level.extra_supervision.sance import SANCE
 from wsss_lib.methods.image_level.extra_supervision.ssnet import SSNet
 from wsss_lib.methods.image_level.self_supervised.cpn import CPN
+from wsss_lib.methods.image_level.self_supervised.l2g import L2G
 from wsss_lib.methods.image_level.self_supervised.puzzle_cam import PuzzleCAM
 from wsss_lib.methods.image_level.self_supervised.sipe import SIPE
 from wsss_lib.methods.image_level.self_supervised.split_merge import SplitMerge
@@ -140,6 +142,14 @@ class General(SIPE):
         return general
 
 
+class SalientL2G(L2G):
+    """L2G that is told the saliency map again when it answers, as its control is."""
+
+    def predict(self, batch: Batch) -> Tensor:
+        """(B, C, H, W)."""
+        return where_salient(super().predict(batch), batch)
+
+
 class Unwalked(SANCE):
     """The segmentation branch of SANCE alone, refined and weighed as SANCE's answer is."""
 
@@ -204,6 +214,7 @@ PARTS: dict[str, Maker] = {
     "beco_no_pasting": Maker(BECO.card, beco_with(mixed=0.0)),
     "puzzle_cam_apart": Maker(PuzzleCAM.card, trained_with(PuzzleCAM, agree=0.0)),
     "cpn_background": Maker(CPN.card, trained_with(CPN, background=True)),
+    "l2g_saliency": Maker(L2G.card, part("l2g", SalientL2G)),
     "sipe_general": Maker(SIPE.card, part("sipe", General)),
     "split_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(1.0, 0.0))),
     "merge_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(0.0, 1.0))),
