@@ -23,8 +23,9 @@ from wsss_lib.show.picture import FONT, INK, WIDTH, Picture, drawn_on, line_colo
 
 ENOUGH = 8
 """Systems that a rank correlation needs before it is printed."""
-CROWDED = 3.0
-"""Points of published gain that a name to the right of a dot needs."""
+CROWDED, TALL = 3.0, 0.08
+"""Points of published gain that a name to the right of a dot needs, and the share of the range of
+our gains."""
 DRAWS = 2_000
 """Samples with replacement that its interval is read from."""
 CHAINS = (
@@ -120,23 +121,44 @@ def published_figure() -> Picture:
 
 def _dots(axis: Axes, found: Sequence[Published], gains: Sequence[list[float]]) -> None:
     """A dot with its bar for each system; hollow where the published CAM is another paper's."""
-    means = [
-        (one.seed.gain, float(np.mean(values))) for one, values in zip(found, gains, strict=True)
+    bars = [
+        (one.seed.gain, float(np.mean(values)), error_of(values))
+        for one, values in zip(found, gains, strict=True)
     ]
-    for one, values, (place, mean) in zip(found, gains, means, strict=True):
+    tall = TALL * float(np.ptp([mean for _, mean, _ in bars]))
+    for one, (place, mean, error) in zip(found, bars, strict=True):
         style, own = style_of(one.family), one.seed.cam_of == one.seed.system
         axis.errorbar(
-            place, mean, yerr=error_of(values), linestyle="", markersize=7, capsize=3,
+            place, mean, yerr=error, linestyle="", markersize=7, capsize=3,
             linewidth=1.2, markeredgewidth=1.5, label=one.seed.system,
             markerfacecolor=style["color"] if own else "none", **style,
         )  # fmt: skip
-        crowded = any(0 < other - place < CROWDED for other, _ in means)
-        below = sum(0 < place - x < CROWDED and y < mean for x, y in means)
+        crowded = any(
+            0 < x - place < CROWDED and y - reach < mean + tall and y + reach > mean
+            for x, y, reach in bars
+        )
+        below = sum(0 < place - x < CROWDED and y < mean for x, y, _ in bars)
+        rise = -12 if -tall < mean < 0 else 4  # the line at zero runs through no name
         axis.annotate(
             called(one.seed.system), (place, mean), color=INK, fontsize=FONT - 1,
             textcoords="offset points", ha="right" if crowded else "left",
-            xytext=(-6, 4 + 8 * below) if crowded else (6, 4),
+            xytext=(-6, 4 + 8 * below) if crowded else (6, rise),
         )  # fmt: skip
+
+
+def spread_within_leaves() -> Markdown:
+    """How far apart lines of Table 1 lie that share their leaf and their year."""
+    family = {system.id: system.family for system in survey.systems()}
+    strips: dict[tuple[str, int], list[float]] = {}
+    for line in survey.reported("table1"):
+        if line.val is not None:
+            strips.setdefault((family[line.system], line.year), []).append(line.val)
+    found = [max(values) - min(values) for values in strips.values() if len(values) > 1]
+    return Markdown(
+        f"{len(found)} times a leaf has two rows or more in one year. The best of them and the "
+        f"worst lie between {min(found):.1f} and {max(found):.1f} points apart; the median is "
+        f"{float(np.median(found)):.1f}."
+    )
 
 
 def whose_masks() -> Markdown:

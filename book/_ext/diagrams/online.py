@@ -123,8 +123,8 @@ AALR = Diagram(
         *flow("backbone", "branch", "seg"), *stop("classifier", "labels"),
         *flow("image", "labels"), *flow("tags", "labels"), *flow("labels", "seg"),
         *flow("labels", "affinity"), *flow("branch", "affinity"), *flow("labels", "judged"),
-        *flow("tags", "judged"), *stop("branch", "judged"), *flow("judged", "reassign"), *flow("branch", "reassign"),
-        *reply("branch", "answer"),
+        *flow("tags", "judged"), *stop("branch", "judged"), *flow("judged", "reassign"),
+        *flow("branch", "reassign"), *reply("branch", "answer"),
     ),
 )  # fmt: skip
 
