@@ -142,7 +142,7 @@ def _dots(axis: Axes, found: Sequence[Published], gains: Sequence[list[float]]) 
         axis.annotate(
             called(one.seed.system), (place, mean), color=INK, fontsize=FONT - 1,
             textcoords="offset points", ha="right" if crowded else "left",
-            xytext=(-6, 4 + 8 * below) if crowded else (6, rise),
+            xytext=(-6, 10 * below - 2) if crowded else (6, rise),
         )  # fmt: skip
 
 
