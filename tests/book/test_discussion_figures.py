@@ -48,14 +48,17 @@ def test_a_dot_for_each_system_that_has_both_gains(root):
         assert (y, error) == pytest.approx((np.mean(gains), error_of(gains)))
 
 
-def test_names_lie_off_the_lines_of_no_gain_and_of_equal_gains():
+def test_names_lie_off_the_lines_of_no_gain_and_of_equal_gains_and_off_each_other():
     figure = figures.published_figure()
-    figure.canvas.draw()
-    right = figure.axes[1]
-    for name in (text for text in right.texts if text.get_text() != "equal"):
-        box = right.transData.inverted().transform_bbox(name.get_window_extent())
-        assert not box.y0 < 0 < box.y1, name
-        assert not (box.x0 < box.y1 and box.x1 > box.y0), name
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        names = [text for text in axis.texts if text.get_text() != "equal"]
+        assert len(names) == len(dots(axis))
+        boxes = [axis.transData.inverted().transform_bbox(n.get_window_extent()) for n in names]
+        for number, (name, box) in enumerate(zip(names, boxes, strict=True)):
+            assert not box.y0 < 0 < box.y1, name
+            assert not box.count_overlaps(boxes[:number]), name
+            assert axis is figure.axes[0] or not (box.x0 < box.y1 and box.x1 > box.y0), name
 
 
 def test_the_spread_within_leaves_is_that_of_the_table():
