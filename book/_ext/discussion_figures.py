@@ -9,6 +9,8 @@ from IPython.display import Markdown
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 from measured import called, error_of, results_folder, table
 from recipes_table import cost_of, gpu_gigabytes, gpu_hours
 from reported_table import Measured, measured
@@ -23,8 +25,9 @@ from wsss_lib.show.picture import FONT, INK, WIDTH, Picture, drawn_on, line_colo
 
 ENOUGH = 8
 """Systems that a rank correlation needs before it is printed."""
-CROWDED = 3.0
-"""Points of published gain that a name to the right of a dot needs."""
+HEIGHTS = (4, -2, -12, 12, 20, -20, 28, -28, 36, -36, 44)
+SIDES = tuple((sideways, up) for up in HEIGHTS for sideways in (6, -6))
+"""Where a name may stand beside its dot, in points; the first place that is free is taken."""
 DRAWS = 2_000
 """Samples with replacement that its interval is read from."""
 CHAINS = (
@@ -87,8 +90,8 @@ def published_figure() -> Picture:
     left, right = figure.subplots(1, 2)
     home = [one for one in published() if one.home]
     standard = [one for one in published() if len(one.standard) > 1]
-    _dots(left, home, [one.home.gains for one in home if one.home])
-    _dots(right, standard, [[100 * gain for gain in one.standard] for one in standard])
+    bars_left = _dots(left, home, [one.home.gains for one in home if one.home])
+    bars_right = _dots(right, standard, [[100 * gain for gain in one.standard] for one in standard])
     left.set_ylabel("our gain over its control, own count", fontsize=FONT)
     right.set_ylabel("our gain over CAM, points of mean IoU", fontsize=FONT)
     most = max(one.seed.gain for one in published())
@@ -115,28 +118,86 @@ def published_figure() -> Picture:
         ],
         fontsize=FONT, labelcolor=INK, frameon=False, ncols=2, loc="outside lower center",
     )  # fmt: skip
+    figure.draw_without_rendering()  # until then nobody knows where the axes lie
+    zero = [(0.0, 0.0), (1.16 * most, 0.0)]
+    point = figure.dpi / 72
+    _names(left, point, bars_left, [zero])
+    _names(right, point, bars_right, [zero, [(0.0, 0.0), (most, most)]])
     return figure
 
 
-def _dots(axis: Axes, found: Sequence[Published], gains: Sequence[list[float]]) -> None:
+Bars = Sequence[tuple[str, float, float, float]]
+"""Of each dot: the system, the published gain, ours, and half of its bar."""
+
+
+def _dots(axis: Axes, found: Sequence[Published], gains: Sequence[list[float]]) -> Bars:
     """A dot with its bar for each system; hollow where the published CAM is another paper's."""
-    means = [
-        (one.seed.gain, float(np.mean(values))) for one, values in zip(found, gains, strict=True)
-    ]
-    for one, values, (place, mean) in zip(found, gains, means, strict=True):
+    bars = []
+    for one, values in zip(found, gains, strict=True):
         style, own = style_of(one.family), one.seed.cam_of == one.seed.system
+        bars.append((one.seed.system, one.seed.gain, float(np.mean(values)), error_of(values)))
+        _, place, mean, error = bars[-1]
         axis.errorbar(
-            place, mean, yerr=error_of(values), linestyle="", markersize=7, capsize=3,
-            linewidth=1.2, markeredgewidth=1.5, label=one.seed.system,
+            place, mean, yerr=error, linestyle="", markersize=7, capsize=3, linewidth=1.2,
+            markeredgewidth=1.5, label=one.seed.system,
             markerfacecolor=style["color"] if own else "none", **style,
         )  # fmt: skip
-        crowded = any(0 < other - place < CROWDED for other, _ in means)
-        below = sum(0 < place - x < CROWDED and y < mean for x, y in means)
-        axis.annotate(
-            called(one.seed.system), (place, mean), color=INK, fontsize=FONT - 1,
-            textcoords="offset points", ha="right" if crowded else "left",
-            xytext=(-6, 4 + 8 * below) if crowded else (6, 4),
-        )  # fmt: skip
+    return bars
+
+
+def _names(
+    axis: Axes, point: float, bars: Bars, lines: Sequence[Sequence[tuple[float, float]]]
+) -> None:
+    """The name beside each dot, off all dots, bars, lines, the frame and other names.
+
+    Args:
+        axis: whose place in the figure is settled.
+        point: in pixels.
+        bars: of its dots.
+        lines: their ends, in the units of the axis.
+    """
+    to_pixels = axis.transData.transform
+    taken = []
+    for _, place, mean, error in bars:
+        taken.append(Bbox(to_pixels([(place, mean - error), (place, mean + error)])))
+        taken.append(Bbox(to_pixels([(place, mean)] * 2)))
+    taken = [box.padded(3 * point) for box in taken]
+    for ends in lines:
+        start, end = to_pixels(ends)
+        spots = [start + share * (end - start) for share in np.linspace(0, 1, 200)]
+        taken += [Bbox([spot, spot]).padded(point) for spot in spots]
+    frame = axis.get_window_extent()
+    for system, place, mean, _ in bars:
+        tries: list[tuple[int, Annotation]] = []
+        for sideways, up in SIDES:
+            name = axis.annotate(
+                called(system), (place, mean), color=INK, fontsize=FONT - 1,
+                textcoords="offset points", xytext=(sideways, up),
+                ha="left" if sideways > 0 else "right",
+            )  # fmt: skip
+            box = name.get_window_extent()
+            outside = not (frame.contains(*box.min) and frame.contains(*box.max))
+            tries.append((box.count_overlaps(taken) + len(taken) * outside, name))
+        _, best = min(tries, key=lambda one: one[0])  # the first of those that cover least
+        taken.append(best.get_window_extent())
+        for _, name in tries:
+            if name is not best:
+                name.remove()
+
+
+def spread_within_leaves() -> Markdown:
+    """How far apart lines of Table 1 lie that share their leaf and their year."""
+    family = {system.id: system.family for system in survey.systems()}
+    strips: dict[tuple[str, int], list[float]] = {}
+    for line in survey.reported("table1"):
+        if line.val is not None:
+            strips.setdefault((family[line.system], line.year), []).append(line.val)
+    found = [max(values) - min(values) for values in strips.values() if len(values) > 1]
+    return Markdown(
+        f"{len(found)} times a leaf has two rows or more in one year. The best of them and the "
+        f"worst lie between {min(found):.1f} and {max(found):.1f} points apart; the median is "
+        f"{float(np.median(found)):.1f}."
+    )
 
 
 def whose_masks() -> Markdown:

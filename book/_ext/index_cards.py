@@ -77,11 +77,7 @@ def card_lines(card: Card) -> list[tuple[str, nodes.Element]]:
     if line is not None:
         text = f"VOC 2012 val {line.val or '–'}, test {line.test or '–'}"
         text += f" ({line.backbone})" if line.backbone else ""
-        text += "".join(
-            f"; learned from {one.correct}"
-            for one in survey.errata()
-            if one.system == card.id and one.what == "supervision"
-        )
+        text += _stands_on(card)
         lines.append(("Reported in the survey", nodes.paragraph("", text)))
     if card.official:
         code = nodes.paragraph("", "")
@@ -98,6 +94,15 @@ def _teachers(card: Card) -> tuple[str, str]:
     if "masks" in card.supervision:
         return "pseudo-labels of an earlier stage, or masks", "that of its pseudo-labels"
     return ", ".join(card.supervision), hidden
+
+
+def _stands_on(card: Card) -> str:
+    """What the reported figure needed beside its labels, where the table or ours does not say."""
+    corrected = [e for e in survey.errata() if (e.system, e.what) == (card.id, "supervision")]
+    hidden = survey.hidden().get(card.id)
+    if corrected or hidden is None or not hidden.checked or card.needs:
+        return "".join(f"; learned from {one.correct}" for one in corrected)
+    return f"; needs {hidden.what} as well, {hidden.enters}"
 
 
 def _address(paper: str) -> str:

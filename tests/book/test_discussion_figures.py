@@ -48,6 +48,27 @@ def test_a_dot_for_each_system_that_has_both_gains(root):
         assert (y, error) == pytest.approx((np.mean(gains), error_of(gains)))
 
 
+def test_names_lie_off_the_lines_of_no_gain_and_of_equal_gains_and_off_each_other():
+    figure = figures.published_figure()
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        names = [text for text in axis.texts if text.get_text() != "equal"]
+        assert len(names) == len(dots(axis))
+        boxes = [axis.transData.inverted().transform_bbox(n.get_window_extent()) for n in names]
+        for number, (name, box) in enumerate(zip(names, boxes, strict=True)):
+            assert not box.y0 < 0 < box.y1, name
+            assert not box.count_overlaps(boxes[:number]), name
+            assert axis is figure.axes[0] or not (box.x0 < box.y1 and box.x1 > box.y0), name
+
+
+def test_the_spread_within_leaves_is_that_of_the_table():
+    said = figures.spread_within_leaves().data
+    one_stage = [
+        line.val for line in survey.reported("table1") if line.system in ("rrm", "onestage")
+    ]
+    assert f"between {max(one_stage) - min(one_stage):.1f} and" in said
+
+
 def test_colours_and_shapes_tell_families_apart():
     leaves = figures.leaves_of("table1")
     styles = [figures.style_of(leaf) for leaf in leaves]
