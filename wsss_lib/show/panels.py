@@ -142,7 +142,9 @@ def show_maps(
     scale = limits or (0.0, 1.0)
     if any(m.ndim == 2 for m in values.values()):
         return show_panels(
-            [Panel(image, title="image"), *_single(image, values, classes)], columns, scale,
+            [Panel(image, title="image"), *_single(image, values, classes)],
+            columns,
+            scale,
             tint=tint,
         )
     stack = torch.stack([*values.values()]).flatten(2).abs().amax(dim=(0, 2))
