@@ -9,7 +9,7 @@ import pytest
 
 from wsss_lib import survey
 from wsss_lib.core import InputError
-from wsss_lib.survey_rows import notes
+from wsss_lib.survey_rows import line_of, notes
 
 
 def test_all_systems_are_there_once():
@@ -167,6 +167,14 @@ def test_notes_say_what_lines_are_and_where_that_is_known_from():
         assert entry.ours in known
         assert entry.checked != bool(re.search(r"memory of|abstract", entry.evidence)), entry
     assert {id for id, entry in notes().items() if entry.ours != id} == {"wssl_em"}
+
+
+def test_a_line_belongs_to_the_system_that_it_really_is():
+    assert line_of("bbox_seg") == survey.reported_for("wssl_em")
+    assert line_of("wssl_em") is None
+    assert line_of("sdi") == survey.reported_for("sdi")
+    assert line_of("affinitynet") == survey.reported_for("affinitynet")
+    assert line_of("cam") is None
 
 
 def test_published_seeds_name_systems_and_say_where_they_were_read():

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from wsss_lib.survey import Reported, reported
+
 
 @dataclass(frozen=True)
 class Note:
@@ -39,3 +41,12 @@ def notes() -> dict[str, Note]:
         )
         for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     }
+
+
+def line_of(system: str) -> Reported | None:
+    """The printed line that is really this system's, whatever name stands beside it."""
+    said = notes()
+    for line in reported():
+        if (said[line.system].ours if line.system in said else line.system) == system:
+            return line
+    return None

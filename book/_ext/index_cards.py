@@ -12,6 +12,7 @@ from wsss_book import link, table
 
 from wsss_lib import survey
 from wsss_lib.core import Card
+from wsss_lib.survey_rows import line_of, notes
 
 LOGGER = logging.getLogger(__name__)
 LONG = 160
@@ -49,7 +50,7 @@ class CardDirective(SphinxDirective):
 
 def card_lines(card: Card) -> list[tuple[str, nodes.Element]]:
     """What a card says, line by line."""
-    line = survey.reported_for(card.id)
+    line, said = line_of(card.id), notes().get(card.id)
     built = {
         "faithful": "faithful",
         "reduced": "reduced: smaller, the same idea",
@@ -78,6 +79,12 @@ def card_lines(card: Card) -> list[tuple[str, nodes.Element]]:
         text = f"VOC 2012 val {line.val or '–'}, test {line.test or '–'}"
         text += f" ({line.backbone})" if line.backbone else ""
         text += _stands_on(card)
+        if line.system != card.id:
+            text += f". Printed as {line.method}; believed to be a line of {card.name}"
+        lines.append(("Reported in the survey", nodes.paragraph("", text)))
+    elif said is not None:
+        name = survey.find_cards()[said.ours].name
+        text = f"no line of its own; the one that bears its name is believed to be {name}'s"
         lines.append(("Reported in the survey", nodes.paragraph("", text)))
     if card.official:
         code = nodes.paragraph("", "")

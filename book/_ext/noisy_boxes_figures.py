@@ -34,9 +34,9 @@ def rates_figure() -> Picture:
             found.append((share["GrabCut"] - share["object"], id, c, masks, share, boxes[0]))
     found.sort(key=lambda one: one[:2])
     chosen = {
-        "most too much": found[-1],
-        "nearest": min(found, key=lambda one: abs(one[0])),
-        "most too little": found[0],
+        "far too large": found[-1],
+        "about right": min(found, key=lambda one: abs(one[0])),
+        "far too small": found[0],
     }
     rows: dict[str, list[Panel]] = {"box": [], "GrabCut": [], "object": []}
     for _, id, c, masks, share, _ in chosen.values():

@@ -22,6 +22,7 @@ from wsss_lib.nets.backbones.vit import ViT
 from wsss_lib.nets.large.clip import Clip
 from wsss_lib.recipes import BUILDERS, build, chain
 from wsss_lib.results import read_result
+from wsss_lib.survey_rows import line_of
 
 HEAD = ("recipe", "stages", "batch × crop", "steps", "hours", "GB", "paper, VOC val")
 SETTINGS = ("recipe", "network", "optimiser", "learning rate", "rest", "decay", "rescaled by")
@@ -85,7 +86,7 @@ def _line(id: str, name: str, recipe: Recipe) -> list[Any]:
     costs = [(cost_of(stage), survey.find_methods()[stage].recipe) for stage in stages]
     known = [(cost, recipe) for cost, recipe in costs if cost is not None]
     measured = len(known) == len(stages)
-    reported = survey.reported_for(id)
+    reported = line_of(id)
     return [
         [link(f"system-{id}", name)],
         ", ".join(stages),

@@ -21,10 +21,10 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from wsss_lib import survey
 from wsss_lib.core import InputError
 from wsss_lib.data.toy import VARIANTS
 from wsss_lib.results import read_result, summarise
+from wsss_lib.survey_rows import line_of
 
 LOGGER = logging.getLogger(__name__)
 METRICS = {
@@ -287,7 +287,7 @@ def _line(result: dict[str, Any], metrics: Sequence[str]) -> list[Any]:
 
 
 def _paper(result: dict[str, Any]) -> str:
-    line = survey.reported_for(str(result["method"]))
+    line = line_of(str(result["method"]))
     return line.on_val if line else "–"
 
 

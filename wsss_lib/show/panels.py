@@ -115,6 +115,7 @@ def show_maps(
     thresholds: Mapping[str, float] | None = None,
     columns: int = 5,
     limits: tuple[float, float] | None = (0.0, 1.0),
+    tint: str = "score",
 ) -> Picture:
     """What systems say of an image, all on one scale.
 
@@ -130,6 +131,7 @@ def show_maps(
         thresholds: by title, where a line is drawn.
         columns: single maps side by side, at most, the image included.
         limits: ends of the scale; None takes the smallest and the largest value shown.
+        tint: what the colour bar says the maps are.
     """
     values = {title: torch.as_tensor(m).detach().float().cpu() for title, m in maps.items()}
     if limits is None and values:
@@ -140,7 +142,10 @@ def show_maps(
     scale = limits or (0.0, 1.0)
     if any(m.ndim == 2 for m in values.values()):
         return show_panels(
-            [Panel(image, title="image"), *_single(image, values, classes)], columns, scale
+            [Panel(image, title="image"), *_single(image, values, classes)],
+            columns,
+            scale,
+            tint=tint,
         )
     stack = torch.stack([*values.values()]).flatten(2).abs().amax(dim=(0, 2))
     shown = [
@@ -158,8 +163,9 @@ def show_maps(
         rows["truth"] = [truth_panel(image, truth, c + 1) for c in shown]
     names = [_name(classes, c + 1) for c in shown]
     if len(shown) == 1:  # a line, not a column
-        return show_grid({names[0]: [line[0] for line in rows.values()]}, [*rows], scale)
-    return show_grid(rows, names, scale)
+        row = {names[0]: [line[0] for line in rows.values()]}
+        return show_grid(row, [*rows], scale, tint=tint)
+    return show_grid(rows, names, scale, tint=tint)
 
 
 def class_panel(

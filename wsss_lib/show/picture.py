@@ -27,7 +27,10 @@ COLOURS = np.concatenate([_HUES, _HUES * 0.5, 255 - (255 - _HUES) * 0.5]).round(
 """(21, 3) RGB in [0, 1] of the foreground classes: class c has ``COLOURS[(c - 1) % 21]``."""
 
 INK = "#767676"
-"""Of letters and lines: it stands out on white (4.5 : 1) and on black (4.6 : 1) alike."""
+"""Of letters and lines: it stands out on white (4.5 : 1) and on black (4.6 : 1) alike.
+
+The book's dark page, which is not quite black, shows pictures a tenth brighter.
+"""
 FONT = 9
 PIXELS = 150
 """Of an inch in the file; a page shows an inch as 100 pixels, so that fine screens have more."""

@@ -70,10 +70,10 @@ SDI = Diagram(
     "SDI",
     (
         given("image", (0, 0)),
-        given("boxes", (1, 0)),
+        given("boxes", (1.03, 0)),
         given("scores", (2, 0), "of GrabCut"),
         learned("net", "segmentation\nnetwork", (0, 2)),
-        step("proposal", "the proposal that\nfits a box best", (1, 1), wide=1.15),
+        step("proposal", "the proposal\nthat fits a box\nbest", (1, 1)),
         step("agreed", "both agree: a label;\nelse in the box: none", (1.5, 2), True, 1.5),
         term("seg", "cross-entropy", (1, 3)),
         answer("class against\nbackground", (0, 4)),

@@ -51,21 +51,19 @@ BPG = Diagram(
     (
         given("image", (0, 0)),
         given("scribble", (2, 0)),
-        step("edges", "edge map", (2, 3)),
-        learned("backbone", "backbone", (0, 1), "net.backbone"),
-        learned(
-            "perception", "boundary branch", (0, 2), "net.perception", idea=True, wide=1.05
-        ),
+        step("edges", "edge map", (0, 1)),
+        learned("backbone", "backbone", (1, 1), "net.backbone"),
+        learned("perception", "boundary\nbranch", (0, 2), "net.perception", idea=True),
         learned(
             "coarse", "pyramid, first\nprediction", (2, 2), "net.pyramid", "net.classifier",
         ),
         learned("boundary", "boundaries", (0, 3), "net.boundary"),
         learned(
-            "refinement", "finer features are\nadded; predicted\nagain, step by step", (1, 3),
-            "net.refinement", "net.detail", idea=True, wide=1.2,
+            "refinement", "finer features\nadded, predicted\nagain: each step", (1, 3),
+            "net.refinement", "net.detail", idea=True,
         ),
-        term("edge", "edges, redrawn", (1, 4), idea=True),
-        term("seg", "cross-entropy of\nthe drawn pixels,\nat each step", (2, 5)),
+        term("edge", "edges, redrawn", (0, 4), idea=True),
+        term("seg", "cross-entropy of\nthe drawn pixels,\nat each step", (2, 4)),
         answer("class against\nbackground", (1, 5)),
     ),
     (

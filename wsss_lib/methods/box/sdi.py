@@ -41,6 +41,8 @@ CARD = Card(
         "outlines",
         "at most 200 proposals of merged superpixels in place of MCG, whose contours were learned "
         "from outlines",
+        "what neither calls the object has no label inside a box; whether the paper calls it "
+        "background there, we could not check",
         "several boxes are painted over each other before cut and proposals are compared",
         "a cut that leaves little of its box is kept; only an empty one is filled",
         "the network and its schedule are those of the library's segmenter",

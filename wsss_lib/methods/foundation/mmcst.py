@@ -44,7 +44,7 @@ CARD = Card(
         "coordinate by coordinate, and joins a textual token before the transformer",
         "the visual context is the mean of the patches that a token looks at; it joins the token "
         "as it was before the transformer, and no gradient passes: a classifier that may learn "
-        "how to follow the image answers for whole images, and its maps say nothing",
+        "how to follow the image could answer for whole images, and its maps would say nothing",
         "maps are pooled by their mean, multiplied by the attention of their token as in "
         "MCTformer, and averaged over both kinds",
         "no term asks for maps that follow colours, which the paper is believed to have",

@@ -31,7 +31,6 @@ CARD = Card(
     survey_section="3.2",
     uses_tags_at_inference=False,
     own_background=True,
-    needs=("edges that people drew, by the detector of the edge maps",),
     fidelity="reconstruction",
     differs=(
         "written from the abstract and a figure's caption: no code was released; losses, weights "
