@@ -23,7 +23,7 @@ from experiments.contenders import (
 from wsss_lib.blocks.augment.erase import hot_mask
 from wsss_lib.blocks.maps.class_maps import foreground_scores, keep_present, normalize
 from wsss_lib.blocks.refine.pamr import pamr
-from wsss_lib.core import Batch, Method
+from wsss_lib.core import Batch, Method, Recipe
 from wsss_lib.engine import Stage
 from wsss_lib.methods.image_level.affinity.edam import EDAM
 from wsss_lib.methods.image_level.affinity.mcis import MCIS
@@ -215,6 +215,9 @@ PARTS: dict[str, Maker] = {
     "puzzle_cam_apart": Maker(PuzzleCAM.card, trained_with(PuzzleCAM, agree=0.0)),
     "cpn_background": Maker(CPN.card, trained_with(CPN, background=True)),
     "l2g_saliency": Maker(L2G.card, part("l2g", SalientL2G)),
+    "l2g_fast": Maker(
+        L2G.card, trained_with(L2G, recipe=Recipe.toy(steps=300, lr=5e-3, head_factor=2))
+    ),
     "sipe_general": Maker(SIPE.card, part("sipe", General)),
     "split_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(1.0, 0.0))),
     "merge_only": Maker(SplitMerge.card, trained_with(SplitMerge, weights=(0.0, 1.0))),
