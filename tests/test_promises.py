@@ -144,6 +144,39 @@ def test_what_the_chapter_of_erasing_says_of_its_systems(root, toy):
         assert mean(toy(without)) > mean(toy("seenet"))
 
 
+def test_what_the_chapter_of_self_supervision_says_of_its_systems(root, toy):
+    folder = root / "results/curves/self_supervised"
+    each = {path.stem: gains_of(read_result(path)) for path in folder.iterdir()}
+    gains = {id: [np.mean(one) for one in found] for id, found in each.items()}
+    error = {id: error_of(found[1]) for id, found in each.items()}
+    found_more = {id for id in gains if gains[id][1] > error[id]}
+    assert found_more == {
+        "seam", "advcam", "puzzle_cam", "cpn", "usage", "ppc", "c2am", "sipe"
+    }  # fmt: skip
+    most = sorted(gains, key=lambda id: -gains[id][1])
+    assert most[:4] == ["sipe", "puzzle_cam", "seam", "cpn"]
+    for id in ("seam", "c2am", "sipe"):
+        assert gains[id] == sorted(gains[id])
+        assert gains[id][2] > gains[id][0] + error[id]
+    growth = {id: one[2] - one[0] for id, one in gains.items()}
+    assert max(growth, key=growth.get) == "sipe"
+    for id in ("split_merge", "subcat"):
+        assert abs(gains[id][1]) < error[id]
+    assert gains["l2g"][1] < -error["l2g"]
+    assert abs(mean(toy("puzzle_cam_apart")) - mean(toy("cam"))) < 0.02
+    assert mean(toy("puzzle_cam"), "precision") > mean(toy("cam"), "precision") + 0.1
+    assert mean(toy("puzzle_cam"), "body_recall") < mean(toy("cam"), "body_recall") + 0.01
+    assert mean(toy("cpn_background")) < mean(toy("cam")) < mean(toy("cpn"))
+    assert mean(toy("l2g")) < mean(toy("l2g_saliency")) < mean(toy("cam_saliency"))
+    assert mean(toy("cam")) < mean(toy("l2g"))
+    assert mean(toy("cam"), "oracle_miou") < mean(toy("sipe_general"), "oracle_miou")
+    assert mean(toy("sipe_general"), "recall") < mean(toy("sipe"), "recall") - 0.1
+    assert mean(toy("c2am")) < mean(toy("cam")) < mean(toy("c2am"), "oracle_miou")
+    assert mean(toy("ppc"), "boundary_iou") > mean(toy("seam"), "boundary_iou")
+    for id in ("split_only", "merge_only", "split_merge"):
+        assert mean(toy(id)) < mean(toy("cam"))
+
+
 def test_what_the_page_on_saliency_says_of_its_systems(root, toy):
     paths = (root / "results/curves/extra_supervision").iterdir()
     each = {path.stem: gains_of(read_result(path)) for path in paths}
