@@ -1,8 +1,9 @@
 """Train the salient object network of the toy world: ``python -m experiments.pretrain_saliency``.
 
-It learns from the masks of toy ImageNet objects, whose outlines no toy world has: like the saliency
-networks that published systems use, it has seen masks, but of other classes. The weights are stored
-in half precision, its figures in ``results/foundation/saliency.json``.
+It learns from the masks of toy ImageNet objects, whose outlines no toy world has. Like the saliency
+networks that published systems use, it has seen masks of other images; unlike theirs, of other
+classes as well. The weights are stored in half precision, its figures in
+``results/foundation/saliency.json``.
 """
 
 import time

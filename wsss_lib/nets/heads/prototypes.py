@@ -13,9 +13,9 @@ from wsss_lib.nets.backbones.backbone import Backbone
 class Disentangler(nn.Module):
     """One map in [0, 1] that divides features in two, and which of its sides is the object.
 
-    A 3x3 convolution, normalised over the batch without a bias: the mean of its logits is 0, so
-    that the map can be neither near 0 nor near 1 everywhere. Nothing in training says which side is
-    the object. A rule does: objects touch the border of an image less than what is around them
+    A 3x3 convolution, normalised over the batch without a scale or a bias of its own: its logits
+    have mean 0 and variance 1, so that over a batch the map is nowhere near a constant. Nothing in
+    training says which side is the object. A rule does: objects touch the border of an image less than what is around them
     does. It is one answer for all images, since what is measured is an average over the training.
 
     Source: C2AM (Xie et al., CVPR 2022) and its released code, whose border is as wide. Features go
