@@ -15,8 +15,9 @@ class Disentangler(nn.Module):
 
     A 3x3 convolution, normalised over the batch without a scale or a bias of its own: its logits
     have mean 0 and variance 1, so that over a batch the map is nowhere near a constant. Nothing in
-    training says which side is the object. A rule does: objects touch the border of an image less than what is around them
-    does. It is one answer for all images, since what is measured is an average over the training.
+    training says which side is the object. A rule does: objects touch the border of an image less
+    than what is around them does. It is one answer for all images, since what is measured is an
+    average over the training.
 
     Source: C2AM (Xie et al., CVPR 2022) and its released code, whose border is as wide. Features go
     on beyond the border, not zeros: what looks different there must not decide.
