@@ -22,9 +22,8 @@ HEAD = (
     "operation", "size", "ours", "peer", "peer takes", "× as long", "one thread each", "difference",
     "MiB", "GPU",
 )  # fmt: skip
-COSTS = (
-    "system", "M weights", "CPU: answer", "step", "MiB", "GPU: answer", "step", "MiB",
-)  # fmt: skip
+COSTS = (("voc_size_cpu", "CPU", 1000, "s"), ("voc_size", "GPU", 1, "ms"))
+"""Folder of results, what it was measured on, milliseconds of a unit, and the unit."""
 NOT_MEASURED = "not measured"
 SMALLEST = 1e-5
 """Differences below it are rounded to nothing in the files."""
@@ -73,7 +72,7 @@ def _line(result: dict[str, Any]) -> list[str]:
 
 
 class CostTable(SphinxDirective):
-    """Systems in rows; a photograph on a CPU and on a GPU in columns.
+    """Systems in rows; a photograph on a CPU and on a GPU in columns, as far as there are figures.
 
     What was not measured says so; a system that trains nothing has a dash for its step.
     """
@@ -82,29 +81,42 @@ class CostTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Build the table."""
-        rows = [
-            [[link(f"system-{id}", card.name)], *_costs(id)]
-            for id, card in find_cards().items()
-            if card.family.startswith(f"{self.arguments[0]}/")
-        ]
-        return [table(COSTS, rows, ["results-table"])]
+        kind = f"{self.arguments[0]}/"
+        cards = {id: card for id, card in find_cards().items() if card.family.startswith(kind)}
+        known = {id: _costs(id) for id in cards}
+        shown = [one for one in COSTS if any(one[0] in found for found in known.values())]
+        head = ["system", "M weights"]
+        for _, device, *_ in shown:
+            head += [f"{device}: answer", "step", "MiB"]
+        rows = []
+        for id, card in cards.items():
+            weights = {f"{cost['weights_m']:.0f}" for cost in known[id].values()}
+            cells = [cell for one in shown for cell in _cells(known[id].get(one[0]), *one[2:])]
+            rows.append([[link(f"system-{id}", card.name)], *(weights or {"–"}), *cells])
+        return [table(head, rows, ["results-table"])]
 
 
-def _costs(id: str) -> list[str]:
-    """Millions of weights; then for a CPU and for a GPU an answer, a step, and their memory."""
-    cells, weights = [], "–"
-    for folder, unit, shown in (("voc_size_cpu", 1000, "s"), ("voc_size", 1, "ms")):
+def _costs(id: str) -> dict[str, dict[str, float]]:
+    """Folder of results -> the means of a system; folders that lack it are missing."""
+    found = {}
+    for folder, *_ in COSTS:
         path = results_folder() / folder / f"{id}.json"
-        if not path.is_file():
-            cells += [NOT_MEASURED, NOT_MEASURED, NOT_MEASURED]
-            continue
-        cost = {name: value["mean"] for name, value in read_result(path)["summary"].items()}
-        weights = f"{cost['weights_m']:.0f}"
-        times = [cost.get(f"{name}_ms") for name in ("answer", "step")]
-        memory = [cost.get(f"{name}_mb") for name in ("answer", "step")]
-        cells += ["–" if time is None else f"{figure(time / unit)} {shown}" for time in times]
-        cells.append(" / ".join("–" if most is None else f"{most:,.0f}" for most in memory))
-    return [weights, *cells]
+        if path.is_file():
+            summary = read_result(path)["summary"]
+            found[folder] = {name: value["mean"] for name, value in summary.items()}
+    return found
+
+
+def _cells(cost: dict[str, float] | None, unit: float, name: str) -> list[str]:
+    """An answer, a step, and what each needs."""
+    if cost is None:
+        return [NOT_MEASURED, "", ""]
+    times = [cost.get(f"{part}_ms") for part in ("answer", "step")]
+    memory = [cost.get(f"{part}_mb") for part in ("answer", "step")]
+    return [
+        *("–" if time is None else f"{figure(time / unit)} {name}" for time in times),
+        " / ".join("–" if most is None else f"{most:,.0f}" for most in memory),
+    ]
 
 
 def figure(value: float, digits: int = 2) -> str:

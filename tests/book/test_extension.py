@@ -628,7 +628,11 @@ def test_the_cost_table_has_every_system_of_its_labels(build, tmp_path):
         card.name for card in survey.find_cards().values() if card.family.startswith("image_level/")
     ]
     assert list(rows) == built
-    nothing = ["not measured"] * 3
+    nothing = ["not measured", "", ""]
     assert rows["CAM"] == ["24", "12 s", "0.85 s", "1,291 / 2,040", *nothing]
     assert rows["AdvCAM"] == ["24", *nothing, "4300 ms", "–", "800 / –"]
     assert rows["SEAM"] == ["–", *nothing, *nothing]
+    (tmp_path / "results" / "voc_size_cpu" / "cam.json").unlink()
+    page, _ = build("```{cost-table} image_level\n```\n")
+    heads = [cell.get_text().strip() for cell in page.thead.find_all("th")]
+    assert heads == ["system", "M weights", "GPU: answer", "step", "MiB"]
