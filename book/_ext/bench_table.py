@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from docutils import nodes
+from recipes_table import cost_of
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -83,28 +84,18 @@ class CostTable(SphinxDirective):
         """Build the table."""
         kind = f"{self.arguments[0]}/"
         cards = {id: card for id, card in find_cards().items() if card.family.startswith(kind)}
-        known = {id: _costs(id) for id in cards}
-        shown = [one for one in COSTS if any(one[0] in found for found in known.values())]
+        known = {id: [cost_of(id, folder) for folder, *_ in COSTS] for id in cards}
+        shown = [place for place in range(len(COSTS)) if any(row[place] for row in known.values())]
         head = ["system", "M weights"]
-        for _, device, *_ in shown:
-            head += [f"{device}: answer", "step", "MiB"]
+        for place in shown:
+            head += [f"{COSTS[place][1]}: answer", "step", "MiB"]
         rows = []
         for id, card in cards.items():
-            weights = {f"{cost['weights_m']:.0f}" for cost in known[id].values()}
-            cells = [cell for one in shown for cell in _cells(known[id].get(one[0]), *one[2:])]
-            rows.append([[link(f"system-{id}", card.name)], *(weights or {"–"}), *cells])
+            cost = next((cost for cost in known[id] if cost), None)
+            weights = f"{cost['weights_m']:.0f}" if cost else "–"
+            cells = [cell for n in shown for cell in _cells(known[id][n], *COSTS[n][2:])]
+            rows.append([[link(f"system-{id}", card.name)], weights, *cells])
         return [table(head, rows, ["results-table"])]
-
-
-def _costs(id: str) -> dict[str, dict[str, float]]:
-    """Folder of results -> the means of a system; folders that lack it are missing."""
-    found = {}
-    for folder, *_ in COSTS:
-        path = results_folder() / folder / f"{id}.json"
-        if path.is_file():
-            summary = read_result(path)["summary"]
-            found[folder] = {name: value["mean"] for name, value in summary.items()}
-    return found
 
 
 def _cells(cost: dict[str, float] | None, unit: float, name: str) -> list[str]:

@@ -48,9 +48,9 @@ class RecipesTable(SphinxDirective):
         return [table(HEAD, rows, ["results-table"])]
 
 
-def cost_of(id: str) -> dict[str, float] | None:
+def cost_of(id: str, folder: str = "voc_size") -> dict[str, float] | None:
     """Stored means of one photograph's time and memory; None where nothing was measured."""
-    path = results_folder() / "voc_size" / f"{id}.json"
+    path = results_folder() / folder / f"{id}.json"
     if not path.is_file():
         return None
     return {name: value["mean"] for name, value in read_result(path)["summary"].items()}

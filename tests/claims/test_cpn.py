@@ -142,6 +142,11 @@ def test_losses_equal_the_paper_value_by_value_and_teach_what_it_teaches(batch, 
     assert slopes[1] is None, "the copies teach, and are not taught by the image"
 
 
+def test_backgrounds_are_compared_as_released_but_on_the_toy_world():
+    assert make().background
+    assert not CPN.toy(3).background
+
+
 class Colours(nn.Module):
     """A backbone that answers the colours of an image, in which hidden places are black."""
 
